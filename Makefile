@@ -1,0 +1,193 @@
+# Makefile - `make help` lists the targets.
+#
+#   make            the program, in build/
+#   make check      all tests
+#   make demo       train on the data in data/: the first thing to run
+#
+# CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR and BUILD are yours; SAN=1 builds with sanitizers into build-san/, COV=1 with coverage
+# into build-cov/.
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+MPICC ?= mpicc
+ifeq ($(origin CC),default)
+CC := $(MPICC)
+endif
+ifdef SAN
+BUILD ?= build-san
+else ifdef COV
+BUILD ?= build-cov
+else
+BUILD ?= build
+endif
+
+MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
+BLAS_PKG_PATH ?= /usr/lib/$(MULTIARCH)/openblas-serial/pkgconfig
+PKG := PKG_CONFIG_PATH=$(BLAS_PKG_PATH):$(PKG_CONFIG_PATH) pkg-config
+PACKAGES := hdf5-openmpi zlib libcyaml yaml-0.1 jansson openblas
+PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG) --libs $(PACKAGES) 2>/dev/null)
+BLAS_LIBDIR := $(shell $(PKG) --variable=libdir openblas 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Werror
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Isrc $(PKG_CFLAGS) -DPOLYRANK_VERSION='"$(VERSION)"' \
+               -ffp-contract=off
+KERNEL_CFLAGS := -O3 -fopenmp-simd -ffp-contract=fast -fno-math-errno -fno-trapping-math
+ifdef SAN
+BASE_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+BASE_LDFLAGS += -fsanitize=address,undefined
+endif
+ifdef COV
+BASE_CFLAGS += -O0 --coverage
+BASE_LDFLAGS += --coverage
+endif
+BASE_LDFLAGS += -Wl,-rpath,$(BLAS_LIBDIR)
+LIBS := $(PKG_LIBS) -lm
+
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+LIB_SOURCES := $(filter-out src/main.c,$(SOURCES))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/libpolyrank.a
+PROGRAM := $(BUILD)/polyrank
+
+UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SUITES := $(patsubst tests/unit/test_%.c,%,$(UNIT_SOURCES))
+MPI_SOURCES := $(sort $(wildcard tests/mpi/test_*.c))
+MPI_SUITES := $(patsubst tests/mpi/test_%.c,%,$(MPI_SOURCES))
+BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
+CHECK_LIBS := $(shell $(PKG) --libs check 2>/dev/null)
+
+.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden check-trace demo install uninstall dist clean \
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu FORCE
+
+all: $(PROGRAM) ## the program, build/polyrank
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+# Objects that do not build say nothing helpful when a package is missing: ask first.
+$(BUILD)/.ready: scripts/bootstrap
+	@scripts/bootstrap --check
+	@mkdir -p $(BUILD) && touch $@
+
+# Rebuild everything when the flags change.
+$(BUILD)/flags: FORCE | $(BUILD)/.ready
+	@echo '$(CC) $(BASE_CFLAGS) $(KERNEL_CFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(BASE_CFLAGS) $(KERNEL_CFLAGS) $(CFLAGS)' > $@
+
+$(BUILD)/src/kernel/%.o: BASE_CFLAGS += $(KERNEL_CFLAGS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(LIB_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(PROGRAM): $(BUILD)/src/main.o $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+
+# One runner per directory of suites: test_NAME.c exports `Suite *suite_NAME(void)`.
+$(BUILD)/tests/unit/suites.c: $(UNIT_SOURCES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "suites.h"'; for s in $(UNIT_SUITES); do echo "Suite *suite_$$s(void);"; done; \
+	  echo 'suite_function *const suites[] = {'; for s in $(UNIT_SUITES); do echo "    suite_$$s,"; done; echo '    0};'; } > $@
+
+$(BUILD)/tests/mpi/suites.c: $(MPI_SOURCES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "suites.h"'; for s in $(MPI_SUITES); do echo "Suite *suite_$$s(void);"; done; \
+	  echo 'suite_function *const suites[] = {'; for s in $(MPI_SUITES); do echo "    suite_$$s,"; done; echo '    0};'; } > $@
+
+$(BUILD)/tests/unit/suites.o $(BUILD)/tests/mpi/suites.o: %.o: %.c
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests -c -o $@ $<
+
+$(BUILD)/tests/%.o: BASE_CFLAGS += -Itests
+
+$(BUILD)/check-unit: $(BUILD)/tests/run_unit.o $(BUILD)/tests/unit/suites.o $(UNIT_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
+
+$(BUILD)/check-mpi: $(BUILD)/tests/run_mpi.o $(BUILD)/tests/mpi/suites.o $(MPI_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
+
+$(BUILD)/check-golden: $(BUILD)/tests/golden/check_golden.o $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+
+$(BUILD)/check-trace: $(BUILD)/tests/golden/check_trace.o $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+
+$(BENCH_PROGRAMS): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+
+bootstrap: ## install what is needed (apt; sudo if not root)
+	@scripts/bootstrap
+
+check: ## all tests; prints 'N passed, N failed'
+	@scripts/bootstrap
+	@BUILD=$(BUILD) tests/check.sh
+
+check-unit: $(BUILD)/check-unit ## unit tests alone (SUITE=name for one)
+	@CK_RUN_SUITE=$(SUITE) $(BUILD)/check-unit
+
+check-mpi: $(BUILD)/check-mpi ## tests under mpirun at 1 2 3 4 and 7 ranks
+	@BUILD=$(BUILD) tests/mpi/run.sh
+
+check-jobs: $(PROGRAM) ## malformed input, exit codes, invariance: through the real program
+	@BUILD=$(BUILD) tests/jobs/run.sh
+
+check-golden: $(BUILD)/check-golden ## GOLDEN=DIR: compare with golden tensors
+	@test -n "$(GOLDEN)" || { echo "usage: make check-golden GOLDEN=DIR"; exit 2; }
+	@$(BUILD)/check-golden $(GOLDEN)
+
+reproduce-gpu: $(PROGRAM) ## TABLE=FILE: predicted against measured GPU times
+	@test -n "$(TABLE)" || { echo "usage: make reproduce-gpu TABLE=FILE"; exit 2; }
+	@$(PROGRAM) cost --csv $(TABLE) --summary
+
+demo: ## set up, build, train a small model on real wind data: report, result file, trace
+	@scripts/bootstrap
+	@$(MAKE) --no-print-directory $(PROGRAM)
+	@BUILD=$(BUILD) scripts/demo
+
+bench: $(PROGRAM) $(BENCH_PROGRAMS) ## measured against peak, against bare kernels, against PyTorch if it is there
+	@BUILD=$(BUILD) bench/run.sh
+
+asan: ## all tests with address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory SAN=1 BUILD=build-san build-san/check-unit build-san/check-mpi build-san/polyrank build-san/check-golden
+	@BUILD=build-san SAN=1 tests/check.sh
+
+valgrind: $(BUILD)/check-unit $(PROGRAM) ## memcheck over the unit tests and a small run
+	@BUILD=$(BUILD) tests/valgrind.sh
+
+fuzz: ## the readers under libFuzzer, SECONDS=60 each
+	@tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
+lint: ## layers, sizes, format, cppcheck, clang-tidy
+	@scripts/lint
+
+format: ## clang-format over all sources
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+coverage: ## line coverage of the tests (lcov)
+	@$(MAKE) --no-print-directory COV=1 BUILD=build-cov build-cov/check-unit build-cov/check-mpi build-cov/polyrank build-cov/check-golden
+	@BUILD=build-cov scripts/coverage
+
+compile_commands: ## compile_commands.json for editors and linters
+	@scripts/compile-commands '$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS)' '$(KERNEL_CFLAGS)' $(SOURCES) > compile_commands.json
+
+install: $(PROGRAM) ## into PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/polyrank
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/polyrank
+	install -m 644 man/polyrank.1 $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1
+	cp -r jobs clusters data $(DESTDIR)$(PREFIX)/share/polyrank/
+
+uninstall: ## take it out again
+	rm -f $(DESTDIR)$(PREFIX)/bin/polyrank $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1
+	rm -rf $(DESTDIR)$(PREFIX)/share/polyrank
+
+dist: ## source tarball polyrank-VERSION.tar.gz
+	git archive --prefix=polyrank-$(VERSION)/ -o polyrank-$(VERSION).tar.gz HEAD
+
+clean: ## remove what was built
+	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out
+
+-include $(LIB_OBJECTS:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)

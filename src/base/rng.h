@@ -1,0 +1,43 @@
+/* rng.h - counter-based random numbers (Philox 4x32-10).
+ *
+ * A number is a pure function of a key (seed, purpose, place) and a counter (step, element): it depends on what it is
+ * for, never on rank, thread, device or the numbers drawn before.
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; constants table 2 there.
+ */
+#ifndef BASE_RNG_H
+#define BASE_RNG_H
+
+#include <stdint.h>
+
+enum rng_purpose {
+    RNG_INIT = 1,   /* initial weights; place = tensor number */
+    RNG_SHUFFLE,    /* order of samples; place = epoch */
+    RNG_DROPOUT,    /* masks; place = site in the graph */
+    RNG_SYNTH,      /* synthetic data */
+    RNG_TEST        /* property tests */
+};
+
+struct rng_key {
+    uint32_t word[2];
+    uint32_t place;
+};
+
+/* Local. The key of one stream: `seed` of the job, what for, and where. */
+struct rng_key rng_key(uint64_t seed, enum rng_purpose purpose, uint32_t place);
+
+/* Local. The four 32-bit words of block (step, index). */
+void rng_block(struct rng_key key, uint32_t step, uint64_t index, uint32_t out[4]);
+
+/* Local. Element `i` of the stream: uniform in [0, 1) with 53 bits, never 1. */
+double rng_uniform(struct rng_key key, uint32_t step, uint64_t i);
+
+/* Local. Element `i` of the stream: standard normal (Box-Muller). */
+double rng_normal(struct rng_key key, uint32_t step, uint64_t i);
+
+/* Local. Element `i`: integer in [0, n), n > 0, without modulo bias that matters (64-bit multiply-shift). */
+uint64_t rng_below(struct rng_key key, uint32_t step, uint64_t i, uint64_t n);
+
+/* Local. A permutation of 0..n-1 (Fisher-Yates). */
+void rng_permutation(struct rng_key key, uint32_t step, uint32_t n, uint32_t *order);
+
+#endif

@@ -1,0 +1,17 @@
+/* commands.c - the table of verbs. */
+#include "command/command.h"
+
+const struct command *commands(void)
+{
+    static const struct command table[] = {
+        {"train", "train a model on an emulated machine", ON_ALL, command_train},
+        {"plan", "placement, memory, predicted time and energy of a job; runs nothing", ON_ONE, command_plan},
+        {"check", "validate a job, cluster, data set or result file", ON_ONE, command_check},
+        {"data", "import, synth, info, baseline: data sets", ON_ONE, command_data},
+        {"devices", "the device catalogue, with sources", ON_ONE, command_devices},
+        {"cost", "price one op on a device, or a table of them", ON_ONE, command_cost},
+        {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
+        {0},
+    };
+    return table;
+}

@@ -1,0 +1,42 @@
+/* job_options.h - the options that train and plan share, and the way from argv to a resolved job on every rank. */
+#ifndef COMMAND_JOB_OPTIONS_H
+#define COMMAND_JOB_OPTIONS_H
+
+#include <argp.h>
+
+#include "base/arena.h"
+#include "cluster/comm.h"
+#include "config/job.h"
+
+enum { MAX_OVERRIDES = 64 };
+
+struct job_options {
+    struct fault *fault;
+    const char *path;
+    const char *overrides[MAX_OVERRIDES];
+    int n_overrides;
+    const char *seed, *output;
+    int timing_only, print_config, force, quiet;
+    double max_wall_s, peer_timeout_s;
+};
+
+/* X-list of the shared options for an argp table. */
+#define JOB_OPTIONS                                                                                                        \
+    {"set", 's', "KEY=VALUE", 0, "override a key of the job (repeatable), e.g. train.epochs=2", 1},                         \
+    {"timing-only", 't', NULL, 0, "virtual time and energy without tensors", 1},                                            \
+    {"print-config", 'p', NULL, 0, "print the resolved job and stop; can be used as a job", 1},                             \
+    {"seed", KEY_SEED, "N", 0, "seed of all random numbers (train.seed)", 1}
+
+enum { KEY_SEED = 1000, KEY_MAX_WALL, KEY_PEER_TIMEOUT };
+
+/* Local. One option of the list above or the JOB argument; ARGP_ERR_UNKNOWN for others. */
+error_t job_options_parse(int key, char *arg, struct argp_state *state);
+
+/* Local. Reads and checks the job. */
+enum status job_options_read(struct job_options *options, struct arena *arena, struct job *job, struct fault *fault);
+
+/* Collective. Rank 0 reads the job, the others get its text. Messages name file and line as the user wrote them. */
+enum status job_options_read_all(struct comm *comm, struct job_options *options, struct arena *arena, struct job *job,
+                                 struct fault *fault);
+
+#endif

@@ -1,0 +1,146 @@
+/* train.c - polyrank train: trains a model on an emulated machine. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/unit.h"
+#include "command/command.h"
+#include "command/job_options.h"
+#include "report/result.h"
+#include "report/summary.h"
+#include "report/trace.h"
+#include "report/wall.h"
+#include "scheduler/describe.h"
+#include "scheduler/train.h"
+
+static const struct argp_option options_table[] = {
+    JOB_OPTIONS,
+    {"output", 'o', "DIR", 0, "where results go (output.directory)", 1},
+    {"force", 'f', NULL, 0, "replace an earlier result in the output directory", 1},
+    {"max-wall", KEY_MAX_WALL, "TIME", 0, "stop after this wall time, e.g. 1h30m; the result holds the steps done so far", 1},
+    {"peer-timeout", KEY_PEER_TIMEOUT, "TIME", 0, "longest wait for another rank (default 10 min)", 1},
+    {"quiet", 'q', NULL, 0, "no progress on stderr", 1},
+    {0},
+};
+
+static const struct argp argp = {
+    options_table, job_options_parse, "JOB",
+    "Trains the model of JOB on the data and the emulated machine it names, in the machine's number formats, and keeps each "
+    "device's virtual time and energy. Alone in one process, or under mpirun -n N or srun: one rank schedules, the others "
+    "emulate a device each; the result is the same, byte for byte, for every number of ranks.\v"
+    "Writes result.h5, summary.json and trace.json (or .gz) into the output directory; the report goes to stdout, progress and "
+    "wall times to stderr.\n\n"
+    "examples:\n"
+    "  polyrank train jobs/demo.yaml\n"
+    "  mpirun -n 5 polyrank train jobs/wind.yaml --set train.epochs=2 --output out/wind\n"
+    "  polyrank train jobs/swe-published.yaml --timing-only",
+    NULL, NULL, NULL};
+
+static const char *result_path(struct arena *arena, const struct job *job, const char *name)
+{
+    return arena_printf(arena, "%s/%s", job->output.directory, name);
+}
+
+/* The folder must exist, or be made, and must not hold a result already, before hours of work go into it. */
+static enum status prepare_output(struct arena *arena, const struct job *job, int force, struct fault *fault)
+{
+    struct stat info;
+    const char *directory = job->output.directory, *result = result_path(arena, job, "result.h5");
+    for (const char *slash = directory; *slash; slash++)
+        if (*slash == '/' && slash != directory)
+            mkdir(arena_printf(arena, "%.*s", (int)(slash - directory), directory), 0777);
+    mkdir(directory, 0777);
+    if (stat(directory, &info) != 0 || !S_ISDIR(info.st_mode))
+        return fault_set(fault, STATUS_IO, "%s: cannot make this output directory", directory);
+    if (!force && stat(result, &info) == 0)
+        return fault_set(fault, STATUS_USAGE, "%s exists: give another --output, or --force to replace it", result);
+    return STATUS_OK;
+}
+
+static enum status write_files(const struct training *training, const struct training_result *result, struct arena *arena,
+                               struct fault *fault)
+{
+    const struct job *job = training->job;
+    enum status status = result_write(result_path(arena, job, "result.h5"), &result->run, fault);
+    if (status == STATUS_OK)
+        status = summary_write_json(result_path(arena, job, "summary.json"), &result->run, fault);
+    if (status == STATUS_OK && job->output.trace)
+        status = trace_write(result_path(arena, job, "trace.json"), &training->plan, &result->run, result->marks,
+                             result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);
+    return status;
+}
+
+static enum status tell(const struct training *training, struct training_result *result, struct arena *arena,
+                        struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    if (training->windows && !result->run.timing_only)
+        status = describe_baselines(training, &result->run, fault);
+    if (status == STATUS_OK)
+        status = write_files(training, result, arena, fault);
+    if (status != STATUS_OK)
+        return status;
+    summary_print(stdout, &result->run);
+    printf("\nresults: %s/\n", training->job->output.directory);
+    return STATUS_OK;
+}
+
+static enum status print_wall(struct training *training, const struct training_result *result, struct fault *fault)
+{
+    struct executor_wall *all =
+        arena_array(training->arena, (size_t)comm_size(training->comm), sizeof *all);
+    enum status status = comm_gather(training->comm, &result->wall, sizeof result->wall, all, fault);
+    if (status == STATUS_OK && comm_rank(training->comm) == 0)
+        wall_print(stderr, all, comm_size(training->comm), result->wall_s, result->run.n_steps);
+    return status;
+}
+
+static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
+                       struct fault *fault)
+{
+    struct training training;
+    struct training_result result;
+    struct training_options run_options = {options->timing_only, options->max_wall_s, options->quiet};
+    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
+    if (status == STATUS_OK && options->print_config) {
+        if (comm_rank(comm) == 0)
+            fputs(job_print(arena, job), stdout);
+        training_close(&training);
+        return status;
+    }
+    if (status == STATUS_OK && comm_rank(comm) == 0)
+        prepare_output(arena, job, options->force, fault);
+    if (status == STATUS_OK)
+        status = agree(comm, 0, fault);
+    if (status == STATUS_OK)
+        status = training_run(&training, &run_options, &result, fault);
+    if (status == STATUS_OK && comm_rank(comm) == 0)
+        tell(&training, &result, arena, fault);
+    if (status == STATUS_OK)
+        status = agree(comm, 0, fault);
+    if (status == STATUS_OK && !options->quiet)
+        status = print_wall(&training, &result, fault);
+    if (status == STATUS_OK && result.run.stopped_early)
+        status = fault_set(fault, STATUS_FAILED,
+                           "stopped by --max-wall after %lld of %lld steps: the result holds what was done",
+                           (long long)result.run.steps, (long long)training_steps(&training));
+    training_close(&training);
+    return status;
+}
+
+enum status command_train(struct comm *comm, int argc, char **argv, struct fault *fault)
+{
+    struct job_options options = {.fault = fault};
+    int done = 0;
+    enum status status = options_parse(&argp, argc, argv, &options, &done, fault);
+    if (status != STATUS_OK || done)
+        return status;
+    if (options.peer_timeout_s > 0)
+        comm_set_timeout(comm, options.peer_timeout_s);
+    struct arena *arena = arena_new();
+    struct job job;
+    status = job_options_read_all(comm, &options, arena, &job, fault);
+    if (status == STATUS_OK)
+        status = run(comm, &options, &job, arena, fault);
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,174 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "config/reading.h"
+#include "config/value.h"
+
+enum { MESSAGE = 512 };
+
+/* The deepest part of a path that the document has. */
+static const struct entry *find_entry(const struct source *source, const char *path)
+{
+    const struct entry *entry = source->entry, *below;
+    while (*path) {
+        char name[CONFIG_MAX_PATH];
+        int index = -1;
+        size_t length = strcspn(path, ".[");
+        snprintf(name, sizeof name, "%.*s", (int)length, path);
+        below = entry_find(entry, name);
+        path += length;
+        if (below && sscanf(path, "[%d]", &index) == 1 && below->kind == ENTRY_LIST)
+            for (below = below->child; below && below->index < index; below = below->next)
+                ;
+        path += strcspn(path, ".");
+        path += *path == '.';
+        if (!below)
+            break;
+        entry = below;
+    }
+    return entry;
+}
+
+static int is_in_cluster_file(const struct reading *reading, const char *path)
+{
+    return reading->cluster_file.entry && !strncmp(path, "cluster.", 8);
+}
+
+struct place value_place(const struct reading *reading, const char *path)
+{
+    size_t length = strlen(path);
+    for (int i = reading->n_overrides - 1; i >= 0; i--)
+        if (!strncmp(reading->overrides[i], path, length) && strchr(" =", reading->overrides[i][length]))
+            return override_place(reading, i);
+    if (is_in_cluster_file(reading, path))
+        return (struct place){reading->cluster_file.file, find_entry(&reading->cluster_file, path + 8)->line};
+    return (struct place){reading->job_file.file, find_entry(&reading->job_file, path)->line};
+}
+
+static enum status refuse_value(const struct reading *reading, const char *path, const char *expected, const char *found)
+{
+    struct place place = value_place(reading, path);
+    const char *shown = place.line > 0 && is_in_cluster_file(reading, path) ? path + 8 : path;
+    return refuse(reading->fault, place, shown, expected, found);
+}
+
+static enum status check_given(const struct reading *reading, const struct node *node, const char *parent, void *base);
+
+static enum status check_list_given(const struct reading *reading, const struct node *node, const char *path)
+{
+    const struct job_list *list = node->list;
+    char *job = (char *)reading->job, expected[MESSAGE], element[CONFIG_MAX_PATH + 16];
+    int n = *(int *)(job + list->count_offset);
+    if (n == 0 && list->required)
+        return refuse_value(reading, path, node_expected(expected, sizeof expected, node), "nothing");
+    for (int i = 0; i < n; i++) {
+        snprintf(element, sizeof element, "%s[%d]", path, i);
+        enum status status = check_given(reading, node, element, job + list->offset + (size_t)i * list->element_bytes);
+        if (status)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Every required key below `node` has a value. */
+static enum status check_given(const struct reading *reading, const struct node *node, const char *parent, void *base)
+{
+    enum status status = STATUS_OK;
+    for (const struct node *child = node->child; child && !status; child = child->next) {
+        char path[CONFIG_MAX_PATH], expected[MESSAGE];
+        snprintf(path, sizeof path, "%s%s%s", parent, *parent ? "." : "", child->name);
+        if (child->list)
+            status = check_list_given(reading, child, path);
+        else if (child->child)
+            status = check_given(reading, child, path, base);
+        else if (child->key->need == KEY_REQUIRED && !value_is_set(child->key, base))
+            status = refuse_value(reading, path, key_expected(expected, sizeof expected, child->key, 0), "nothing");
+    }
+    return status;
+}
+
+static enum status check_lengths(const struct reading *reading, const char *path, int n_act, int n_width)
+{
+    char expected[MESSAGE], found[64];
+    if (n_act == 0 || n_width == 0 || n_act == n_width)
+        return STATUS_OK;
+    snprintf(expected, sizeof expected, "a list of %d, one for each width", n_width);
+    snprintf(found, sizeof found, "a list of %d", n_act);
+    return refuse_value(reading, path, expected, found);
+}
+
+static enum status check_split(const struct reading *reading)
+{
+    struct job_data *data = &reading->job->data;
+    int has_rows = data->test_rows[0] != JOB_UNSET, has_time = data->test_time[0] != NULL;
+    if (!data->split_by && has_rows && has_time)
+        return refuse_value(reading, "data.split_by", "rows or time, because test_rows and test_time are both given",
+                            "nothing");
+    if (!data->split_by)
+        data->split_by = has_rows ? "rows" : has_time ? "time" : "fraction";
+    if (!strcmp(data->split_by, "rows") && !has_rows)
+        return refuse_value(reading, "data.test_rows", "a list of 2 whole numbers, because data.split_by is rows",
+                            "nothing");
+    if (!strcmp(data->split_by, "time") && !has_time)
+        return refuse_value(reading, "data.test_time", "a list of 2 time stamps, because data.split_by is time", "nothing");
+    return STATUS_OK;
+}
+
+enum status cluster_check(const struct reading *reading)
+{
+    struct cluster *cluster = &reading->job->cluster;
+    int64_t n = 0, n_nodes = 0, most_in_node = 0;
+    const struct node *node = node_find(reading->tree, "cluster", strlen("cluster"));
+    enum status status = check_given(reading, node, "cluster", reading->job);
+    if (status)
+        return status;
+    for (int i = 0; i < cluster->n_devices; i++) {
+        struct cluster_device *device = &cluster->device[i];
+        if (device->per_node == 0)
+            device->per_node = device->count;
+        int64_t nodes = (device->count + device->per_node - 1) / device->per_node;
+        n += device->count;
+        n_nodes = nodes > n_nodes ? nodes : n_nodes;
+        most_in_node += device->count < device->per_node ? device->count : device->per_node;
+    }
+    if (!cluster->name)
+        cluster->name = path_stem(reading->arena, cluster->source);
+    if (!cluster->links.inside && most_in_node > 1)
+        return refuse_value(reading, "cluster.links.inside", "a link profile, because a node has several devices",
+                            "nothing");
+    if (!cluster->links.between && n_nodes > 1)
+        return refuse_value(reading, "cluster.links.between", "a link profile, because there are several nodes",
+                            "nothing");
+    return STATUS_OK;
+}
+
+/* Without data there is nothing that epochs could be counted by. */
+static enum status check_length(const struct reading *reading)
+{
+    if (reading->job->data.file || reading->job->train.steps > 0)
+        return STATUS_OK;
+    return refuse_value(reading, "train.steps", "a whole number above 0, because the job has no data.file", "0");
+}
+
+enum status job_check(const struct reading *reading)
+{
+    struct job *job = reading->job;
+    char expected[MESSAGE];
+    const struct node *cluster = node_find(reading->tree, "cluster", strlen("cluster"));
+    if (!job->cluster_file && !entry_find(reading->job_file.entry, "cluster"))
+        return refuse_value(reading, "cluster", node_expected(expected, sizeof expected, cluster), "nothing");
+    if (!job->name)
+        job->name = path_stem(reading->arena, job->source);
+    if (!job->output.directory)
+        job->output.directory = arena_printf(reading->arena, "%s-out", job->name);
+    enum status status = check_given(reading, reading->tree, "", job);
+    if (!status)
+        status = cluster_check(reading);
+    if (!status)
+        status = check_lengths(reading, "model.reduce_act", job->model.reduce_act.n, job->model.reduce_width.n);
+    if (!status)
+        status = check_lengths(reading, "model.decode_act", job->model.decode_act.n, job->model.decode_width.n);
+    if (!status)
+        status = check_split(reading);
+    return status ? status : check_length(reading);
+}

@@ -1,0 +1,296 @@
+#include "config/keys.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/job.h"
+
+/* One line per key: path, kind, where, whether needed, range or words, meaning. */
+#define IN(member) offsetof(struct job, member)
+#define OF(member) offsetof(struct cluster_device, member)
+#define DEFAULT(text) KEY_DEFAULT, text, 0
+#define OPEN(who) KEY_OPEN, who, JOB_UNSET /* JOB_UNSET, NULL or n = 0 when not given */
+#define OPEN_0(who) KEY_OPEN, who, 0       /* 0 when not given */
+#define REQUIRED KEY_REQUIRED, NULL, JOB_UNSET
+#define FROM(low, high) .min = (low), .max = (high)
+#define ABOVE(low) .min = (low), .min_excluded = 1, .max = INFINITY
+#define FROM_BELOW(low, high) .min = (low), .max = (high), .max_excluded = 1
+#define ABOVE_BELOW(low, high) .min = (low), .min_excluded = 1, .max = (high), .max_excluded = 1
+#define ABOVE_TO(low, high) .min = (low), .min_excluded = 1, .max = (high)
+#define ANY .min = 0, .max = 0
+#define WORDS(text) .words = (text)
+#define MEANS(text) .meaning = (text)
+
+#define MILLION 1e6
+#define BILLION 1e9
+#define ROWS 1e15
+
+/* clang-format off */
+static const struct job_key keys[] = {
+    {"name", KEY_NAME, IN(name), OPEN("the file's name"), MEANS("name of the job in reports")},
+    {"cluster", KEY_FILE, IN(cluster_file), OPEN("the section cluster"), MEANS("cluster file; or the cluster itself as a section")},
+
+    {"model.preset", KEY_WORD, IN(model.preset), REQUIRED, WORDS("wind swe weather covid"),
+        MEANS("published model that gives all values that are left open")},
+    {"model.d_model", KEY_INT, IN(model.d_model), OPEN("the preset"), FROM(1, MILLION), MEANS("width of a token")},
+    {"model.heads", KEY_INT, IN(model.heads), OPEN("the preset"), FROM(1, MILLION), MEANS("attention heads of a layer")},
+    {"model.layers", KEY_INT, IN(model.layers), OPEN("the preset"), FROM(1, 10000), MEANS("encoder layers")},
+    {"model.ffn", KEY_INT, IN(model.ffn), OPEN("the preset"), FROM(1, MILLION), MEANS("inner width of the feed-forward part")},
+    {"model.embed_hidden", KEY_INT, IN(model.embed_hidden), OPEN("the preset"), FROM(1, MILLION),
+        MEANS("inner width of the embedding")},
+    {"model.tokens", KEY_INT, IN(model.tokens), OPEN("the data set, else the preset"), FROM(1, BILLION),
+        MEANS("tokens of a sample (stations, grid points or time patches)")},
+    {"model.features", KEY_INT, IN(model.features), OPEN("the data set, else the preset"), FROM(1, BILLION),
+        MEANS("features of a token")},
+    {"model.outputs", KEY_INT, IN(model.outputs), OPEN("the data set, else the preset"), FROM(1, BILLION),
+        MEANS("predicted values of a sample")},
+    {"model.embed", KEY_WORD, IN(model.embed), OPEN("the preset"), WORDS("gelu linear"), MEANS("activation of the embedding")},
+    {"model.positions", KEY_WORD, IN(model.positions), OPEN("the preset"), WORDS("true constant none"),
+        MEANS("positional encoding: one per token, the same for every token, none")},
+    {"model.position_site", KEY_WORD, IN(model.position_site), OPEN("the preset"), WORDS("encoder head both"),
+        MEANS("where the positions are added")},
+    {"model.attention", KEY_WORD, IN(model.attention), OPEN("the preset"), WORDS("spatial temporal"),
+        MEANS("what a token is: a place or a stretch of time")},
+    {"model.dropout", KEY_REAL, IN(model.dropout), OPEN("the preset"), FROM_BELOW(0, 1), MEANS("share of dropped activations")},
+    {"model.concat", KEY_SWITCH_OR_UNSET, IN(model.concat), OPEN("the preset"),
+        MEANS("the head reads encoder output and embedding side by side")},
+    {"model.residual", KEY_SWITCH, IN(model.residual), DEFAULT("false"), MEANS("output = last value + prediction")},
+    {"model.linear_skip", KEY_SWITCH, IN(model.linear_skip), DEFAULT("false"),
+        MEANS("adds a linear map of the whole input window to the output")},
+    {"model.reduce_width", KEY_INTS, IN(model.reduce_width), OPEN("the preset"), FROM(1, MILLION), .most = JOB_MAX_LIST,
+        MEANS("head: widths of the dense layers applied to each token")},
+    {"model.reduce_act", KEY_WORDS, IN(model.reduce_act), OPEN("the preset"), WORDS("none relu gelu"), .most = JOB_MAX_LIST,
+        MEANS("their activations, one per width")},
+    {"model.decode_width", KEY_INTS, IN(model.decode_width), OPEN("the preset"), FROM(1, BILLION), .most = JOB_MAX_LIST,
+        MEANS("head: widths of the dense layers over all tokens together")},
+    {"model.decode_act", KEY_WORDS, IN(model.decode_act), OPEN("the preset"), WORDS("none relu gelu"), .most = JOB_MAX_LIST,
+        MEANS("their activations, one per width")},
+
+    {"data.file", KEY_FILE, IN(data.file), OPEN("none: timing only"),
+        MEANS("data set, an HDF5 file as `polyrank data import` writes it")},
+    {"data.inputs", KEY_TEXTS, IN(data.inputs), OPEN("the target"), .most = 64, MEANS("variables that are features")},
+    {"data.target", KEY_TEXT, IN(data.target), OPEN("the only variable"), MEANS("variable to predict")},
+    {"data.window", KEY_INT, IN(data.window), DEFAULT("12"), FROM(1, MILLION), MEANS("time steps that the model sees")},
+    {"data.horizon", KEY_INT, IN(data.horizon), DEFAULT("1"), FROM(1, MILLION), MEANS("time steps ahead that it predicts")},
+    {"data.split_by", KEY_WORD, IN(data.split_by), OPEN("what is given: rows, time, else fraction"), WORDS("rows time fraction"),
+        MEANS("which of the next three keys tells the test set")},
+    {"data.test_rows", KEY_INT_PAIR, IN(data.test_rows), OPEN("none"), FROM(0, ROWS),
+        MEANS("first and last row whose values are targets of the test set")},
+    {"data.test_time", KEY_TIME_PAIR, IN(data.test_time), OPEN("none"), MEANS("the same as time stamps, ISO 8601")},
+    {"data.test_fraction", KEY_REAL, IN(data.test_fraction), DEFAULT("0.2"), ABOVE_BELOW(0, 1),
+        MEANS("the same as a last part of the rows")},
+    {"data.normalise", KEY_WORD, IN(data.normalise), DEFAULT("station"), WORDS("station global none"),
+        MEANS("z-scores by the statistics of the training rows")},
+
+    {"train.epochs", KEY_INT, IN(train.epochs), DEFAULT("10"), FROM(1, MILLION), MEANS("passes over the training set")},
+    {"train.steps", KEY_INT, IN(train.steps), DEFAULT("0"), FROM(0, ROWS), MEANS("optimiser steps; above 0 it wins over epochs")},
+    {"train.minibatch", KEY_INT, IN(train.minibatch), DEFAULT("32"), FROM(1, MILLION),
+        MEANS("samples of one step over all devices")},
+    {"train.loss", KEY_WORD, IN(train.loss), DEFAULT("mse"), WORDS("mse mae huber"), MEANS("loss")},
+    {"train.huber_delta", KEY_REAL, IN(train.huber_delta), DEFAULT("1"), ABOVE(0),
+        MEANS("huber: where the square ends, in normalised units")},
+    {"train.clip_norm", KEY_REAL, IN(train.clip_norm), DEFAULT("0"), FROM(0, INFINITY), MEANS("largest norm of the gradient; 0: off")},
+    {"train.evaluate_epochs", KEY_INT, IN(train.evaluate_epochs), DEFAULT("1"), FROM(0, MILLION),
+        MEANS("evaluate on the test set every so many epochs; 0: at the end only")},
+    {"train.seed", KEY_SEED, IN(train.seed), DEFAULT("0"), ANY, MEANS("seed of all random numbers")},
+    {"train.optimiser.kind", KEY_WORD, IN(train.optimiser.kind), DEFAULT("adamw"), WORDS("sgd adam adamw"), MEANS("optimiser")},
+    {"train.optimiser.learning_rate", KEY_REAL, IN(train.optimiser.learning_rate), DEFAULT("0.001"), ABOVE(0),
+        MEANS("learning rate")},
+    {"train.optimiser.weight_decay", KEY_REAL, IN(train.optimiser.weight_decay), DEFAULT("0.01"), FROM(0, INFINITY),
+        MEANS("weight decay")},
+    {"train.optimiser.beta1", KEY_REAL, IN(train.optimiser.beta1), DEFAULT("0.9"), FROM_BELOW(0, 1),
+        MEANS("decay of the first moment")},
+    {"train.optimiser.beta2", KEY_REAL, IN(train.optimiser.beta2), DEFAULT("0.999"), FROM_BELOW(0, 1),
+        MEANS("decay of the second moment")},
+    {"train.optimiser.eps", KEY_REAL, IN(train.optimiser.eps), DEFAULT("1e-8"), ABOVE(0), MEANS("added to the root of the second moment")},
+    {"train.schedule.kind", KEY_WORD, IN(train.schedule.kind), DEFAULT("constant"), WORDS("constant step cosine"),
+        MEANS("course of the learning rate")},
+    {"train.schedule.warmup_steps", KEY_INT, IN(train.schedule.warmup_steps), DEFAULT("0"), FROM(0, ROWS),
+        MEANS("steps over which it rises from zero")},
+    {"train.schedule.step_epochs", KEY_INT, IN(train.schedule.step_epochs), DEFAULT("3"), FROM(1, MILLION),
+        MEANS("step: every so many epochs ...")},
+    {"train.schedule.step_factor", KEY_REAL, IN(train.schedule.step_factor), DEFAULT("0.6"), ABOVE_TO(0, 1),
+        MEANS("step: ... times this")},
+    {"train.schedule.final_fraction", KEY_REAL, IN(train.schedule.final_fraction), DEFAULT("0"), FROM(0, 1),
+        MEANS("cosine: learning rate at the end over the one at the start")},
+
+    {"placement.policy", KEY_WORD, IN(placement.policy), DEFAULT("gpu-only"), WORDS("gpu-only"), MEANS("which device does what")},
+    {"placement.numerics", KEY_WORD, IN(placement.numerics), DEFAULT("fp32"), WORDS("fp32 tf32 bf16 fp16 fp64"),
+        MEANS("number format of the operands of matrix products")},
+    {"placement.attention_kernel", KEY_WORD, IN(placement.attention_kernel), DEFAULT("unfused"), WORDS("unfused fused"),
+        MEANS("fused: scores never leave the chip")},
+    {"placement.bucket_bytes", KEY_REAL, IN(placement.bucket_bytes), DEFAULT("25 MiB"), .unit = UNIT_BYTES, FROM(1, 0x1p50),
+        MEANS("gradients are all-reduced in pieces of this size")},
+
+    {"output.directory", KEY_TEXT, IN(output.directory), OPEN("NAME-out"),
+        MEANS("folder of result.h5, summary.json and trace.json.gz, seen from where the program runs")},
+    {"output.trace", KEY_SWITCH, IN(output.trace), DEFAULT("true"), MEANS("write the trace")},
+    {"output.trace_max_bytes", KEY_REAL, IN(output.trace_max_bytes), DEFAULT("256 MiB"), .unit = UNIT_BYTES, FROM(0, 0x1p50),
+        MEANS("cap of the uncompressed trace")},
+    {"output.predictions", KEY_SWITCH, IN(output.predictions), DEFAULT("true"), MEANS("store the test predictions in the result")},
+
+    {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},
+    {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu"), MEANS("kind of device")},
+    {"cluster.devices[].profile", KEY_NAME, OF(profile), REQUIRED, MEANS("its name in the catalogue, see `polyrank devices`")},
+    {"cluster.devices[].count", KEY_INT, OF(count), DEFAULT("1"), FROM(1, MILLION), MEANS("how many of them")},
+    {"cluster.devices[].per_node", KEY_INT, OF(per_node), OPEN_0("all"), FROM(1, MILLION), MEANS("devices that share a node")},
+    {"cluster.devices[].memory_bytes", KEY_REAL, OF(memory_bytes), OPEN_0("the profile"), .unit = UNIT_BYTES, FROM(1, 0x1p60),
+        MEANS("memory of one device")},
+    {"cluster.devices[].memory_bytes_per_s", KEY_REAL, OF(memory_bytes_per_s), OPEN_0("the profile"), .unit = UNIT_BYTES_PER_S,
+        ABOVE(0), MEANS("its bandwidth")},
+    {"cluster.devices[].peak_flop_per_s", KEY_REAL, OF(peak_flop_per_s), OPEN_0("the profile"), .unit = UNIT_FLOP_PER_S, ABOVE(0),
+        MEANS("peak rate at the job's numerics")},
+    {"cluster.devices[].tdp_w", KEY_REAL, OF(tdp_w), OPEN_0("the profile"), .unit = UNIT_WATTS, ABOVE(0), MEANS("power limit")},
+    {"cluster.links.inside", KEY_NAME, IN(cluster.links.inside), OPEN("needed with two devices in a node"),
+        MEANS("link profile between the devices of a node")},
+    {"cluster.links.between", KEY_NAME, IN(cluster.links.between), OPEN("needed with two nodes"), MEANS("link profile between nodes")},
+    {"cluster.links.host", KEY_NAME, IN(cluster.links.host), REQUIRED, MEANS("link profile between a device and its host")},
+};
+
+static const struct job_list lists[] = {
+    {"cluster.devices", IN(cluster.device), IN(cluster.n_devices), sizeof(struct cluster_device), 1, CLUSTER_MAX_DEVICES,
+        "the devices, one entry per kind and profile"},
+};
+/* clang-format on */
+
+const struct job_key *job_keys(int *n)
+{
+    *n = (int)(sizeof keys / sizeof keys[0]);
+    return keys;
+}
+
+const struct job_list *job_lists(int *n)
+{
+    *n = (int)(sizeof lists / sizeof lists[0]);
+    return lists;
+}
+
+int key_is_list(const struct job_key *key)
+{
+    return key->kind == KEY_INTS || key->kind == KEY_WORDS || key->kind == KEY_TEXTS || key->kind == KEY_INT_PAIR ||
+           key->kind == KEY_TIME_PAIR;
+}
+
+static int is_pair(const struct job_key *key)
+{
+    return key->kind == KEY_INT_PAIR || key->kind == KEY_TIME_PAIR;
+}
+
+int key_least(const struct job_key *key)
+{
+    return is_pair(key) ? 2 : 1;
+}
+
+int key_most(const struct job_key *key)
+{
+    return is_pair(key) ? 2 : key_is_list(key) ? key->most : 1;
+}
+
+char *key_word(const struct job_key *key, int i, char *word, size_t size)
+{
+    const char *p = key->words ? key->words : "";
+    for (; *p && i > 0; i--) {
+        p += strcspn(p, " ");
+        p += strspn(p, " ");
+    }
+    if (!*p)
+        return NULL;
+    snprintf(word, size, "%.*s", (int)strcspn(p, " "), p);
+    return word;
+}
+
+static void append_words(char *text, size_t size, const struct job_key *key)
+{
+    char word[64];
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; key_word(key, i, word, sizeof word) && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i > 0 ? ", " : "", word);
+}
+
+static void bound(char *text, size_t size, const struct job_key *key, double value)
+{
+    if (key->kind == KEY_REAL)
+        unit_print(text, size, key->unit, value);
+    else
+        snprintf(text, size, "%.0f", value);
+}
+
+/* " from 1 to 8", " above 0 and below 1", " of at least 0 B" */
+static void append_range(char *text, size_t size, const struct job_key *key)
+{
+    char low[64], high[64];
+    size_t at = strlen(text);
+    bound(low, sizeof low, key, key->min);
+    bound(high, sizeof high, key, key->max);
+    if (isinf(key->max))
+        snprintf(text + at, size - at, " %s %s", key->min_excluded ? "above" : "of at least", low);
+    else if (!key->min_excluded && !key->max_excluded)
+        snprintf(text + at, size - at, " from %s to %s", low, high);
+    else
+        snprintf(text + at, size - at, " %s %s and %s %s", key->min_excluded ? "above" : "of at least", low,
+                 key->max_excluded ? "below" : "at most", high);
+}
+
+static void expected_element(char *text, size_t size, const struct job_key *key)
+{
+    char words[256];
+    switch (key->kind) {
+    case KEY_INT:
+    case KEY_INTS:
+    case KEY_INT_PAIR:
+        snprintf(text, size, "a whole number");
+        append_range(text, size, key);
+        break;
+    case KEY_SEED:
+        snprintf(text, size, "a whole number from 0 to 18446744073709551615");
+        break;
+    case KEY_REAL:
+        snprintf(text, size, "%s", unit_expected(key->unit));
+        append_range(text, size, key);
+        break;
+    case KEY_SWITCH:
+    case KEY_SWITCH_OR_UNSET:
+        snprintf(text, size, "true or false");
+        break;
+    case KEY_WORD:
+    case KEY_WORDS:
+        append_words(words, sizeof words, key);
+        snprintf(text, size, "%s%s", strchr(key->words, ' ') ? "one of " : "", words);
+        break;
+    case KEY_NAME:
+        snprintf(text, size, "a name of letters, digits, '.', '_' and '-'");
+        break;
+    case KEY_FILE:
+        snprintf(text, size, "a file name");
+        break;
+    case KEY_TIME_PAIR:
+        snprintf(text, size, "a time stamp such as \"2012-06-30\" or \"2012-06-30T18:00\"");
+        break;
+    case KEY_TEXT:
+    case KEY_TEXTS:
+    case N_KEY_KINDS:
+        snprintf(text, size, "printable text");
+        break;
+    }
+}
+
+static const char *element_plural(const struct job_key *key)
+{
+    return key->kind == KEY_INTS || key->kind == KEY_INT_PAIR ? "whole numbers"
+           : key->kind == KEY_TIME_PAIR                       ? "time stamps"
+           : key->kind == KEY_WORDS                           ? "words"
+                                                              : "texts";
+}
+
+char *key_expected(char *text, size_t size, const struct job_key *key, int element)
+{
+    if (element || !key_is_list(key))
+        expected_element(text, size, key);
+    else if (is_pair(key))
+        snprintf(text, size, "a list of 2 %s", element_plural(key));
+    else
+        snprintf(text, size, "a list of 1 to %d %s", key->most, element_plural(key));
+    return text;
+}

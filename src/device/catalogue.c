@@ -1,0 +1,54 @@
+#include "device/catalogue.h"
+
+#include <string.h>
+
+#include "device/catalogue_list.h"
+
+const struct gpu_profile *catalogue_gpu(const char *name)
+{
+    const struct gpu_entry *gpu;
+    for (size_t i = 0; (gpu = gpu_entry(i)); i++)
+        if (strcmp(gpu->entry.name, name) == 0)
+            return &gpu->profile;
+    return NULL;
+}
+
+const struct link_profile *catalogue_link(const char *name)
+{
+    const struct link_entry *link;
+    for (size_t i = 0; (link = link_entry(i)); i++)
+        if (strcmp(link->entry.name, name) == 0)
+            return &link->profile;
+    return NULL;
+}
+
+const char *catalogue_gpu_name(size_t i)
+{
+    const struct gpu_entry *gpu = gpu_entry(i);
+    return gpu ? gpu->entry.name : NULL;
+}
+
+const char *catalogue_link_name(size_t i)
+{
+    const struct link_entry *link = link_entry(i);
+    return link ? link->entry.name : NULL;
+}
+
+const struct catalogue_entry *catalogue_entry(size_t i)
+{
+    size_t n_gpus = 0;
+    while (gpu_entry(n_gpus))
+        n_gpus++;
+    if (i < n_gpus)
+        return &gpu_entry(i)->entry;
+    if (i == n_gpus)
+        return gpu_kernels_entry();
+    const struct link_entry *link = link_entry(i - n_gpus - 1);
+    return link ? &link->entry : NULL;
+}
+
+const char *evidence_name(enum evidence evidence)
+{
+    static const char *const names[] = {"source", "recalled", "fitted", "derived"};
+    return names[evidence];
+}

@@ -1,0 +1,24 @@
+/* catalogue_list.h - how the lists of catalogue_gpu.c and catalogue_link.c reach catalogue.c; not for other rooms. */
+#ifndef DEVICE_CATALOGUE_LIST_H
+#define DEVICE_CATALOGUE_LIST_H
+
+#include "device/catalogue.h"
+
+struct gpu_entry {
+    struct catalogue_entry entry;
+    struct gpu_profile profile;
+};
+
+struct link_entry {
+    struct catalogue_entry entry;
+    struct link_profile profile;
+};
+
+/* Local. The i-th, or NULL. */
+const struct gpu_entry *gpu_entry(size_t i);
+const struct link_entry *link_entry(size_t i);
+
+/* Local. The constants of the streaming kernels. */
+const struct catalogue_entry *gpu_kernels_entry(void);
+
+#endif

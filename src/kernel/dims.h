@@ -1,0 +1,37 @@
+/* dims.h - the sizes of an op's operands, read off its fields in one place.
+ *
+ * ADD counts its elements as rows, or rows * in when `in` is set; ADD_POS takes n = rows / samples tokens of `in`
+ * channels; ADD_LAST's x has rows / samples * in elements per sample. Flat ops (SQUARE_SUM, UPDATE): n = rows.
+ */
+#ifndef KERNEL_DIMS_H
+#define KERNEL_DIMS_H
+
+#include <stddef.h>
+
+#include "kernel/op.h"
+
+/* Local. Elements of ADD. */
+static inline size_t add_elements(const struct op *op)
+{
+    return (size_t)op->rows * (size_t)(op->in ? op->in : 1);
+}
+
+/* Local. Elements of one sample of a [samples, tokens, in] tensor. */
+static inline size_t sample_elements(const struct op *op)
+{
+    return (size_t)(op->rows / op->samples) * (size_t)op->in;
+}
+
+/* Local. Elements between the rows of q, k, v as they lie in memory. */
+static inline size_t qkv_stride(const struct op *op)
+{
+    return (size_t)(op->heads * op->head_width * (op->packed ? 3 : 1));
+}
+
+/* Local. Elements between the rows of the attention's output. */
+static inline size_t heads_stride(const struct op *op)
+{
+    return (size_t)(op->heads * op->head_width);
+}
+
+#endif

@@ -1,0 +1,126 @@
+#include "kernel/op.h"
+
+#include "base/status.h"
+
+/* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling of a
+ * norm. The other figures are counts of the formulas in TORCH-like notation: see run_f64.c. */
+enum { FLOPS_SOFTMAX = 5, FLOPS_SOFTMAX_BWD = 4, FLOPS_NORM = 8, FLOPS_NORM_BWD = 11, FLOPS_GELU = 8, FLOPS_GELU_BWD = 12 };
+
+const char *op_name(enum op_kind kind)
+{
+    static const char *const names[N_OP_KINDS] = {
+#define X(id, name, class, n_in, n_out) [id] = name,
+        OP_KINDS(X)
+#undef X
+    };
+    if ((unsigned)kind >= N_OP_KINDS)
+        bug("op kind %d does not exist", (int)kind);
+    return names[kind];
+}
+
+enum kernel_class op_class(enum op_kind kind)
+{
+    static const enum kernel_class classes[N_OP_KINDS] = {
+#define X(id, name, class, n_in, n_out) [id] = class,
+        OP_KINDS(X)
+#undef X
+    };
+    if ((unsigned)kind >= N_OP_KINDS)
+        bug("op kind %d does not exist", (int)kind);
+    return classes[kind];
+}
+
+const char *kernel_class_name(enum kernel_class class)
+{
+    static const char *const names[N_KERNEL_CLASSES] = {
+#define X(id, name) [id] = name,
+        KERNEL_CLASSES(X)
+#undef X
+    };
+    if ((unsigned)class >= N_KERNEL_CLASSES)
+        bug("kernel class %d does not exist", (int)class);
+    return names[class];
+}
+
+const char *number_format_name(enum number_format format)
+{
+    static const char *const names[N_NUMBER_FORMATS] = {[FORMAT_FP32] = "fp32",
+                                                        [FORMAT_TF32] = "tf32",
+                                                        [FORMAT_BF16] = "bf16",
+                                                        [FORMAT_FP16] = "fp16",
+                                                        [FORMAT_FP64] = "fp64"};
+    if ((unsigned)format >= N_NUMBER_FORMATS)
+        bug("number format %d does not exist", (int)format);
+    return names[format];
+}
+
+static uint64_t act_flops(enum activation act)
+{
+    return act == ACT_NONE ? 0 : act == ACT_RELU ? 1 : FLOPS_GELU;
+}
+
+static uint64_t linear_flops(const struct op *op)
+{
+    uint64_t t = (uint64_t)op->rows, c = (uint64_t)op->in, o = (uint64_t)op->out;
+    uint64_t product = 2 * t * c * o;
+    if (op->kind == OP_LINEAR)
+        return product + t * o * (1 + act_flops(op->act));
+    if (op->kind == OP_LINEAR_DX)
+        return product + (op->accumulate ? t * c : 0);
+    return product + t * o;
+}
+
+static uint64_t attention_flops(const struct op *op)
+{
+    uint64_t scores = (uint64_t)(op->samples * op->heads * op->n_query * op->n_key), width = (uint64_t)op->head_width;
+    if (op->kind == OP_ATTENTION)
+        return scores * (4 * width + FLOPS_SOFTMAX);
+    return scores * (8 * width + FLOPS_SOFTMAX_BWD);
+}
+
+static uint64_t norm_flops(const struct op *op)
+{
+    uint64_t elements = (uint64_t)(op->rows * op->in);
+    uint64_t dropped = op->dropout > 0 ? elements : 0;
+    if (op->kind == OP_NORM)
+        return elements * (FLOPS_NORM + 1) + dropped;
+    return elements * (FLOPS_NORM_BWD + (op->accumulate ? 1u : 0u)) + dropped;
+}
+
+static uint64_t update_flops(const struct op *op)
+{
+    uint64_t scaled = op->optimiser == OPTIMISER_SGD ? 3 : 15;
+    return (uint64_t)op->rows * scaled;
+}
+
+uint64_t op_flops(const struct op *op)
+{
+    switch (op->kind) {
+    case OP_LINEAR:
+    case OP_LINEAR_DX:
+    case OP_LINEAR_DW:
+        return linear_flops(op);
+    case OP_ACT_BWD:
+        return (uint64_t)(op->rows * op->out) * (op->act == ACT_GELU ? FLOPS_GELU_BWD : 1u);
+    case OP_ATTENTION:
+    case OP_ATTENTION_BWD:
+        return attention_flops(op);
+    case OP_NORM:
+    case OP_NORM_BWD:
+        return norm_flops(op);
+    case OP_ADD:
+        return (uint64_t)op->rows;
+    case OP_ADD_POS:
+        return (uint64_t)(op->rows * op->in);
+    case OP_ADD_LAST:
+        return (uint64_t)(op->samples * op->out);
+    case OP_LOSS:
+        return (uint64_t)(op->samples * op->out) * 4;
+    case OP_SQUARE_SUM:
+        return (uint64_t)op->rows * 2;
+    case OP_UPDATE:
+        return update_flops(op);
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,62 @@
+/* ops.h - the kernels behind run.h, one per op and set: private to this room.
+ *
+ * All have the signature of kernel_run_f32 and kernel_run_f64 and the operands of op.h. `*_scratch_bytes` are bytes of
+ * context->scratch that the float kernels of a file use; the double kernels use double_scratch_bytes.
+ */
+#ifndef KERNEL_OPS_H
+#define KERNEL_OPS_H
+
+#include "kernel/run.h"
+
+#define KERNEL_F32(name)                                                                                               \
+    void name(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],             \
+              float *const out[OP_MAX_OUT])
+#define KERNEL_F64(name)                                                                                               \
+    void name(const struct op *op, const struct kernel_context *context, const double *const in[OP_MAX_IN],            \
+              double *const out[OP_MAX_OUT])
+
+KERNEL_F32(linear_f32);
+KERNEL_F32(linear_dx_f32);
+KERNEL_F32(linear_dw_f32);
+size_t linear_scratch_bytes(const struct op *op, enum number_format format);
+
+KERNEL_F32(act_bwd_f32);
+
+KERNEL_F32(attention_f32);
+KERNEL_F32(attention_bwd_f32);
+size_t attention_scratch_bytes(const struct op *op);
+
+KERNEL_F32(norm_f32);
+KERNEL_F32(norm_bwd_f32);
+size_t norm_scratch_bytes(const struct op *op);
+
+KERNEL_F32(add_f32);
+KERNEL_F32(add_pos_f32);
+KERNEL_F32(concat_f32);
+KERNEL_F32(split_f32);
+KERNEL_F32(add_last_f32);
+
+KERNEL_F32(loss_f32);
+
+KERNEL_F32(square_sum_f32);
+KERNEL_F32(update_f32);
+
+KERNEL_F64(linear_f64);
+KERNEL_F64(linear_dx_f64);
+KERNEL_F64(linear_dw_f64);
+KERNEL_F64(act_bwd_f64);
+KERNEL_F64(attention_f64);
+KERNEL_F64(attention_bwd_f64);
+KERNEL_F64(norm_f64);
+KERNEL_F64(norm_bwd_f64);
+KERNEL_F64(add_f64);
+KERNEL_F64(add_pos_f64);
+KERNEL_F64(concat_f64);
+KERNEL_F64(split_f64);
+KERNEL_F64(add_last_f64);
+KERNEL_F64(loss_f64);
+KERNEL_F64(square_sum_f64);
+KERNEL_F64(update_f64);
+size_t double_scratch_bytes(const struct op *op);
+
+#endif

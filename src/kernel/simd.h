@@ -1,0 +1,123 @@
+/* simd.h - vectors of sixteen floats, and one source for every instruction set.
+ *
+ * A v16 is sixteen explicit lanes whatever the processor: one register with AVX-512, two with AVX2, four with SSE2. Sums
+ * over lanes follow one tree, so that a sum does not depend on the width of the registers; with and without fused
+ * multiply-add results still differ in the last bit.
+ *
+ * KERNEL_CLONES before a function compiles it once per instruction set; the loader picks. It is empty where that does not
+ * work: other compilers, other processors, and under address sanitizers (the resolvers run before the sanitizer is ready).
+ * Functions in this header must be inlined into the clones, hence KERNEL_INLINE.
+ */
+#ifndef KERNEL_SIMD_H
+#define KERNEL_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&              \
+    !defined(__SANITIZE_THREAD__) && !defined(KERNEL_NO_CLONES)
+#define KERNEL_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define KERNEL_HAS_CLONES 1
+#else
+#define KERNEL_CLONES
+#define KERNEL_HAS_CLONES 0
+#endif
+
+#define KERNEL_INLINE static inline __attribute__((always_inline))
+
+/* No v16 crosses a call that is not inlined, so that the warning about its calling convention says nothing here. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+enum { LANES = 16 };
+
+typedef float v16 __attribute__((vector_size(64), aligned(16)));
+typedef int32_t v16i __attribute__((vector_size(64)));
+typedef uint32_t v16u __attribute__((vector_size(64)));
+typedef double v8d __attribute__((vector_size(64)));
+
+/* Local. Sixteen floats from or to any address. */
+KERNEL_INLINE v16 v16_load(const float *from)
+{
+    v16 x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+KERNEL_INLINE void v16_store(float *to, v16 x)
+{
+    memcpy(to, &x, sizeof x);
+}
+
+/* Local. The first n < 16 floats, zeros behind; and storing only n. */
+KERNEL_INLINE v16 v16_load_part(const float *from, size_t n)
+{
+    v16 x = {0};
+    memcpy(&x, from, n * sizeof *from);
+    return x;
+}
+
+KERNEL_INLINE void v16_store_part(float *to, v16 x, size_t n)
+{
+    memcpy(to, &x, n * sizeof *to);
+}
+
+/* Local. The same value in every lane. */
+KERNEL_INLINE v16 v16_set(float x)
+{
+    return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+/* Local. Lane by lane: mask (0 or -1) ? a : b. */
+KERNEL_INLINE v16 v16_select(v16i mask, v16 a, v16 b)
+{
+    return (v16)((mask & (v16i)a) | (~mask & (v16i)b));
+}
+
+/* Local. The larger of each lane; b where a is not a number. */
+KERNEL_INLINE v16 v16_max(v16 a, v16 b)
+{
+    return v16_select(a > b, a, b);
+}
+
+KERNEL_INLINE v16 v16_abs(v16 x)
+{
+    return (v16)((v16u)x & 0x7fffffffu);
+}
+
+/* Local. The sign bits of x, everything else 0. */
+KERNEL_INLINE v16u v16_sign(v16 x)
+{
+    return (v16u)x & 0x80000000u;
+}
+
+/* Local. Sum and maximum of the lanes, halves added to halves. */
+KERNEL_INLINE float v16_sum(v16 x)
+{
+    float lane[LANES];
+    memcpy(lane, &x, sizeof lane);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+KERNEL_INLINE float v16_largest(v16 x)
+{
+    float lane[LANES];
+    memcpy(lane, &x, sizeof lane);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+}
+
+/* Local. n rounded up to whole vectors. */
+KERNEL_INLINE size_t lanes_up(size_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* tile_body.h - the multiplication of tile.h for one width of vectors; tile.c includes it once for each.
+ *
+ * TILE(name): suffixes a name; TILE_TARGET: function attribute; TILE_FLOATS: floats in a vector; TILE_VECTORS: vectors in a
+ * row of the largest tile. Tiles of 6 rows keep 6 * TILE_VECTORS sums in registers, narrow ones 12 rows.
+ */
+
+typedef float TILE(vector) __attribute__((vector_size(4 * TILE_FLOATS)));
+typedef int32_t TILE(mask) __attribute__((vector_size(4 * TILE_FLOATS)));
+
+KERNEL_INLINE TILE_TARGET TILE(vector) TILE(load)(const float *from, size_t n)
+{
+    TILE(vector) x = {0};
+    if (n >= TILE_FLOATS)
+        memcpy(&x, from, sizeof x);
+    else
+        memcpy(&x, from, n * sizeof *from);
+    return x;
+}
+
+KERNEL_INLINE TILE_TARGET void TILE(store)(float *to, TILE(vector) x, size_t n)
+{
+    if (n >= TILE_FLOATS)
+        memcpy(to, &x, sizeof x);
+    else
+        memcpy(to, &x, n * sizeof *to);
+}
+
+/* One tile at (i, j); `room` floats of a row of c may be touched. */
+KERNEL_INLINE TILE_TARGET void TILE(tile)(const struct tile_product *p, size_t i, size_t j, size_t room, const int rows,
+                                          const int vectors)
+{
+    TILE(vector) sum[12][TILE_VECTORS];
+    const float *a = p->a + i * p->a_row, *b = p->b + j;
+    const size_t a_row = p->a_row, a_step = p->a_step, b_row = p->b_row;
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++) {
+            sum[r][v] = (TILE(vector)){0};
+            if (p->start)
+                sum[r][v] = TILE(load)(p->start + (i + (size_t)r) * p->start_row + j + (size_t)v * TILE_FLOATS,
+                                       room - (size_t)v * TILE_FLOATS);
+        }
+    for (size_t k = 0; k < p->depth; k++, a += a_step, b += b_row) {
+        TILE(vector) row[TILE_VECTORS];
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++)
+            memcpy(&row[v], b + (size_t)v * TILE_FLOATS, sizeof row[v]);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] += a[(size_t)r * a_row] * row[v];
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++) {
+            TILE(vector) x = sum[r][v];
+            if (p->relu)
+                x = (TILE(vector))(~(x <= 0.0f) & (TILE(mask))x); /* not a number stays */
+            TILE(store)(p->c + (i + (size_t)r) * p->c_row + j + (size_t)v * TILE_FLOATS, x,
+                        room - (size_t)v * TILE_FLOATS);
+        }
+}
+
+/* All rows of one stripe of columns. */
+KERNEL_INLINE TILE_TARGET void TILE(stripe)(const struct tile_product *p, size_t j, size_t room, const int vectors)
+{
+    size_t i = 0;
+    if (2 * vectors <= TILE_VECTORS)
+        for (; i + 12 <= p->rows; i += 12)
+            TILE(tile)(p, i, j, room, 12, vectors);
+    for (; i + 6 <= p->rows; i += 6)
+        TILE(tile)(p, i, j, room, 6, vectors);
+    for (; i + 3 <= p->rows; i += 3)
+        TILE(tile)(p, i, j, room, 3, vectors);
+    for (; i < p->rows; i++)
+        TILE(tile)(p, i, j, room, 1, vectors);
+}
+
+TILE_TARGET static void TILE(multiply)(const struct tile_product *p)
+{
+    const size_t width = p->padded ? lanes_up(p->columns) : p->columns;
+    for (size_t j = 0; j < p->columns; j += TILE_VECTORS * TILE_FLOATS) {
+        size_t room = width - j, vectors = (p->columns - j + TILE_FLOATS - 1) / TILE_FLOATS;
+        if (vectors >= TILE_VECTORS)
+            TILE(stripe)(p, j, room, TILE_VECTORS);
+        else if (vectors == 3)
+            TILE(stripe)(p, j, room, 3 < TILE_VECTORS ? 3 : 1);
+        else if (vectors == 2)
+            TILE(stripe)(p, j, room, 2 < TILE_VECTORS ? 2 : 1);
+        else
+            TILE(stripe)(p, j, room, 1);
+    }
+}

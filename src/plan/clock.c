@@ -1,0 +1,165 @@
+#include "plan/clock.h"
+
+#include <string.h>
+
+void clock_init(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct arena *arena)
+{
+    memset(clock, 0, sizeof *clock);
+    clock->last_program = -1;
+    for (int p = 0; p < N_PROGRAMS; p++)
+        clock->end_ps[p] = arena_array(arena, (size_t)programs[p]->n_instrs + 1, sizeof **clock->end_ps);
+}
+
+uint64_t clock_end_ps(const struct clock *clock)
+{
+    uint64_t end_ps = 0;
+    for (int e = 0; e < N_ENGINES; e++)
+        if (clock->engine_free_ps[e] > end_ps)
+            end_ps = clock->engine_free_ps[e];
+    return end_ps;
+}
+
+void clock_begin(struct clock *clock, int program_id)
+{
+    if (clock->last_program != program_id && clock->last_program >= 0) {
+        uint64_t now_ps = clock_end_ps(clock);
+        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the engines' last
+         * transfers. */
+        clock->wait_ps[CLASS_HOST_COPY] += now_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+        for (int e = 0; e < N_ENGINES; e++)
+            clock->engine_free_ps[e] = now_ps;
+    }
+    clock->last_program = program_id;
+    clock->runs[program_id]++;
+}
+
+static int is_collective(const struct instr *instr)
+{
+    return instr->op->kind == OP_ALLREDUCE;
+}
+
+static uint64_t engine_free_ps(const struct clock *clock, const struct instr *instr)
+{
+    uint64_t free_ps = clock->engine_free_ps[instr->engine];
+    if (is_collective(instr) && clock->engine_free_ps[ENGINE_RECEIVE] > free_ps)
+        free_ps = clock->engine_free_ps[ENGINE_RECEIVE];
+    return free_ps;
+}
+
+/* A wait for the run before counts only from the second run on. */
+static int wait_counts(const struct clock *clock, int program_id, const struct wait *wait)
+{
+    return !wait->previous_run || clock->runs[program_id] > 1;
+}
+
+uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i)
+{
+    const struct instr *instr = &program->instrs[i];
+    uint64_t start_ps = engine_free_ps(clock, instr);
+    const struct wait *wait = &program->waits[instr->first_wait];
+    for (int w = 0; w < instr->n_waits; w++, wait++) {
+        uint64_t end_ps = clock->end_ps[program_id][wait->instr];
+        if (end_ps > start_ps && wait_counts(clock, program_id, wait))
+            start_ps = end_ps;
+    }
+    return start_ps;
+}
+
+static enum kernel_class waited_for(const struct clock *clock, const struct program *program, int program_id, int i)
+{
+    const struct instr *instr = &program->instrs[i];
+    const struct wait *wait = &program->waits[instr->first_wait];
+    uint64_t latest_ps = 0;
+    enum kernel_class class = CLASS_TRANSFER;
+    for (int w = 0; w < instr->n_waits; w++, wait++) {
+        uint64_t end_ps = clock->end_ps[program_id][wait->instr];
+        if (end_ps > latest_ps && wait_counts(clock, program_id, wait)) {
+            latest_ps = end_ps;
+            class = op_class(program->instrs[wait->instr].op->kind);
+        }
+    }
+    return class;
+}
+
+void clock_run(struct clock *clock, const struct program *program, int program_id, int i, uint64_t start_ps)
+{
+    const struct instr *instr = &program->instrs[i];
+    uint64_t end_ps = start_ps + instr->cost.time_ps;
+    if (instr->engine == ENGINE_COMPUTE) {
+        uint64_t gap_ps = start_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+        if (gap_ps)
+            clock->wait_ps[waited_for(clock, program, program_id, i)] += gap_ps;
+        clock->compute_ps[op_class(instr->op->kind)] += instr->cost.time_ps;
+    }
+    clock->engine_free_ps[instr->engine] = end_ps;
+    if (is_collective(instr))
+        clock->engine_free_ps[ENGINE_RECEIVE] = end_ps;
+    clock->end_ps[program_id][i] = end_ps;
+}
+
+int clock_repeats(const struct clock *before, const struct clock *after, const struct program *program, int program_id,
+                  uint64_t *shift_ps)
+{
+    uint64_t shift = clock_end_ps(after) - clock_end_ps(before);
+    if (before->runs[program_id] < 2 || before->last_program != program_id)
+        return 0;
+    for (int e = 0; e < N_ENGINES; e++)
+        if (after->engine_free_ps[e] != before->engine_free_ps[e] &&
+            after->engine_free_ps[e] - before->engine_free_ps[e] != shift)
+            return 0;
+    for (int i = 0; i < program->n_instrs; i++)
+        if (after->end_ps[program_id][i] - before->end_ps[program_id][i] != shift)
+            return 0;
+    *shift_ps = shift;
+    return 1;
+}
+
+void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id, uint64_t n,
+                uint64_t shift_ps)
+{
+    for (int e = 0; e < N_ENGINES; e++)
+        if (clock->engine_free_ps[e] != before->engine_free_ps[e])
+            clock->engine_free_ps[e] += n * shift_ps;
+    for (int i = 0; i < program->n_instrs; i++)
+        clock->end_ps[program_id][i] += n * shift_ps;
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        clock->compute_ps[c] += n * (clock->compute_ps[c] - before->compute_ps[c]);
+        clock->wait_ps[c] += n * (clock->wait_ps[c] - before->wait_ps[c]);
+    }
+    clock->runs[program_id] += n;
+}
+
+void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS])
+{
+    struct clock copy = *from;
+    for (int p = 0; p < N_PROGRAMS; p++) {
+        copy.end_ps[p] = to->end_ps[p];
+        memcpy(copy.end_ps[p], from->end_ps[p], (size_t)programs[p]->n_instrs * sizeof **copy.end_ps);
+    }
+    *to = copy;
+}
+
+static void add_runs(const struct program *program, uint64_t runs, struct ledger *ledger)
+{
+    if (runs == 0)
+        return;
+    for (int i = 0; i < program->n_instrs; i++)
+        ledger_add(ledger, op_class(program->instrs[i].op->kind), &program->instrs[i].cost, runs);
+}
+
+void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
+                  uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger)
+{
+    memset(ledger, 0, sizeof *ledger);
+    for (int p = 0; p < N_PROGRAMS; p++)
+        add_runs(programs[p], clock->runs[p], ledger);
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        ledger->compute_ps[c] = clock->compute_ps[c];
+        ledger->wait_ps[c] = clock->wait_ps[c];
+        ledger->wait_energy_fj += (wide_uint)wait_power_mw * clock->wait_ps[c];
+    }
+    ledger->idle_ps = end_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+    ledger->idle_energy_fj = (wide_uint)idle_power_mw * ledger->idle_ps;
+    ledger->end_ps = end_ps;
+    ledger_validate(ledger);
+}

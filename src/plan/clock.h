@@ -1,0 +1,54 @@
+/* clock.h - virtual time of one device that runs programs.
+ *
+ * An engine does one instruction after the other; an instruction starts when its engine is free and the instructions that it
+ * waits for (program_link_waits) have ended. Overlap of transfers and compute falls out of that. The clock also cuts the compute
+ * engine's time line into busy and waiting, by kernel class. Pure: no messages, no wall clock.
+ */
+#ifndef PLAN_CLOCK_H
+#define PLAN_CLOCK_H
+
+#include "base/arena.h"
+#include "plan/ledger.h"
+#include "plan/program.h"
+
+struct clock {
+    uint64_t engine_free_ps[N_ENGINES];
+    uint64_t *end_ps[N_PROGRAMS];              /* of each instruction, in its last run */
+    uint64_t compute_ps[N_KERNEL_CLASSES];     /* compute engine busy */
+    uint64_t wait_ps[N_KERNEL_CLASSES];        /* compute engine waiting for an instruction of this class */
+    uint64_t runs[N_PROGRAMS];
+    int last_program;                          /* -1 before the first run */
+};
+
+/* Local. A clock at zero for a device with these programs. */
+void clock_init(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct arena *arena);
+
+/* Local. Before each run of a program. A change of program is a barrier for all engines of the device. */
+void clock_begin(struct clock *clock, int program_id);
+
+/* Local. Earliest start of instruction i by what this device knows. */
+uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i);
+
+/* Local. Instruction i starts at start_ps (>= clock_start_ps) and ends its cost later. An all-reduce holds both the send and the
+ * receive engine. */
+void clock_run(struct clock *clock, const struct program *program, int program_id, int i, uint64_t start_ps);
+
+/* Local. When the last engine is free. */
+uint64_t clock_end_ps(const struct clock *clock);
+
+/* Local. Is `after`, one run later than `before`, the same but for a shift in time? Then the next runs repeat it. Sets the shift. */
+int clock_repeats(const struct clock *before, const struct clock *after, const struct program *program, int program_id,
+                  uint64_t *shift_ps);
+
+/* Local. n more runs, each `shift_ps` after the one before and waiting as long as the run from `before` to `clock` did. */
+void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id, uint64_t n,
+                uint64_t shift_ps);
+
+/* Local. Copies `from` into `to`, which clock_init has prepared for the same programs. */
+void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS]);
+
+/* Local. The device's ledger at virtual time end_ps (not before clock_end_ps). */
+void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
+                  uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger);
+
+#endif

@@ -1,0 +1,284 @@
+/* rank_gpu.c - the GPU device: which kernels an op means on it, and its numerics. The physics is device/gpu and device/link. */
+#include <string.h>
+
+#include "device/catalogue.h"
+#include "device/gpu.h"
+#include "device/link.h"
+#include "rank.h"
+
+struct gpu {
+    struct gpu_profile profile;
+    struct link_profile host;
+    enum gpu_math math;
+    enum number_format format;
+    unsigned operand_bytes;  /* of what GEMMs read */
+    unsigned element_bytes;  /* of everything else, and of what GEMMs write */
+    int fused_attention;
+};
+
+static enum gpu_math math_of(enum number_format format)
+{
+    switch (format) {
+    case FORMAT_TF32:
+        return GPU_TF32;
+    case FORMAT_BF16:
+        return GPU_BF16;
+    case FORMAT_FP16:
+        return GPU_FP16;
+    case FORMAT_FP64:
+        return GPU_FP64;
+    default:
+        return GPU_FP32;
+    }
+}
+
+static unsigned operand_bytes_of(enum number_format format)
+{
+    if (format == FORMAT_FP64)
+        return 8;
+    return format == FORMAT_BF16 || format == FORMAT_FP16 ? 2 : 4;
+}
+
+static double *peak_of(struct gpu_profile *profile, enum gpu_math math)
+{
+    switch (math) {
+    case GPU_FP64:
+        return &profile->fp64_flops_per_s;
+    case GPU_TF32:
+        return &profile->tf32_flops_per_s;
+    case GPU_BF16:
+        return &profile->bf16_flops_per_s;
+    case GPU_FP16:
+        return &profile->fp16_flops_per_s;
+    default:
+        return &profile->fp32_flops_per_s;
+    }
+}
+
+static void override_profile(struct gpu_profile *profile, enum gpu_math math, const struct device_spec *spec)
+{
+    if (spec->memory_bytes)
+        profile->memory_bytes = spec->memory_bytes;
+    if (spec->memory_bytes_per_s > 0)
+        profile->dram_bytes_per_s = spec->memory_bytes_per_s;
+    if (spec->peak_flop_per_s > 0)
+        *peak_of(profile, math) = spec->peak_flop_per_s;
+    if (spec->tdp_w > 0)
+        profile->tdp_mw = (uint64_t)(spec->tdp_w * 1e3 + 0.5);
+}
+
+static enum status gpu_open(const struct device_spec *spec, struct arena *arena, void **state, struct fault *fault)
+{
+    const struct gpu_profile *profile = catalogue_gpu(spec->profile);
+    const struct link_profile *host = catalogue_link(spec->host_link);
+    if (!profile)
+        return fault_set(fault, STATUS_USAGE, "%s: unknown GPU profile '%s': polyrank devices lists them", spec->name,
+                         spec->profile);
+    if (!host)
+        return fault_set(fault, STATUS_USAGE, "%s: unknown link profile '%s': polyrank devices lists them", spec->name,
+                         spec->host_link);
+    struct gpu *gpu = arena_take(arena, sizeof *gpu);
+    gpu->profile = *profile;
+    gpu->host = *host;
+    gpu->format = spec->format;
+    gpu->math = math_of(spec->format);
+    gpu->operand_bytes = operand_bytes_of(spec->format);
+    gpu->element_bytes = spec->format == FORMAT_FP64 ? 8 : 4;
+    gpu->fused_attention = spec->fused_attention;
+    override_profile(&gpu->profile, gpu->math, spec);
+    if (!gpu_supports_math(&gpu->profile, gpu->math))
+        return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose another placement.numerics", spec->name,
+                         spec->profile, number_format_name(spec->format));
+    *state = gpu;
+    return STATUS_OK;
+}
+
+static int gpu_supports(const void *state, const struct op *op)
+{
+    (void)state;
+    return op->kind != OP_SEND && op->kind != OP_RECV;
+}
+
+static void add_cost(struct cost *total, const struct cost *part)
+{
+    total->time_ps += part->time_ps;
+    for (int p = 0; p < N_ENERGY_PARTS; p++)
+        total->energy_fj[p] += part->energy_fj[p];
+    total->flops += part->flops;
+    total->bytes += part->bytes;
+    total->cell_writes += part->cell_writes;
+}
+
+/* One kernel that streams `reads` and `writes` arrays of `elements` elements; norms: in `rows` rows. */
+static void add_row_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
+                           double writes, double flops_per_element, struct cost *total)
+{
+    double bytes = (double)elements * gpu->element_bytes;
+    struct gpu_stream stream = {kernel, (uint64_t)(reads * bytes), (uint64_t)(writes * bytes),
+                                (uint64_t)(flops_per_element * (double)elements), (uint64_t)rows};
+    struct cost cost;
+    gpu_stream_cost(&gpu->profile, &stream, &cost);
+    add_cost(total, &cost);
+}
+
+static void add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, double reads, double writes,
+                       double flops_per_element, struct cost *total)
+{
+    add_row_stream(gpu, kernel, elements, 0, reads, writes, flops_per_element, total);
+}
+
+static void add_gemm(const struct gpu *gpu, int64_t m, int64_t n, int64_t k, struct cost *total)
+{
+    struct gpu_gemm gemm = {1, (uint64_t)m, (uint64_t)n, (uint64_t)k, gpu->math, gpu->operand_bytes, gpu->element_bytes};
+    struct cost cost;
+    gpu_gemm_cost(&gpu->profile, &gemm, &cost);
+    add_cost(total, &cost);
+}
+
+static void add_attention(const struct gpu *gpu, const struct op *op, int backward, struct cost *total)
+{
+    struct gpu_attention attention = {
+        .batch = (uint64_t)op->samples,
+        .heads = (uint64_t)op->heads,
+        .kv_heads = (uint64_t)op->heads,
+        .n_query = (uint64_t)op->n_query,
+        .n_key = (uint64_t)op->n_key,
+        .head_width = (uint64_t)op->head_width,
+        .math = gpu->math,
+        .operand_bytes = gpu->operand_bytes,
+        .backward = backward,
+        .fused = gpu->fused_attention,
+    };
+    struct cost cost;
+    gpu_attention_cost(&gpu->profile, &attention, &cost);
+    add_cost(total, &cost);
+}
+
+static void add_host_copy(const struct gpu *gpu, uint64_t bytes, struct cost *total)
+{
+    struct cost cost;
+    link_transfer_cost(&gpu->host, bytes, &cost);
+    add_cost(total, &cost);
+}
+
+static int64_t state_arrays(const struct op *op)
+{
+    return op->optimiser == OPTIMISER_SGD ? 0 : 2;
+}
+
+/* The kernels of each op as an eager framework launches them: a bias goes with its GEMM, an activation is a kernel of its own. */
+static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
+{
+    const struct gpu *gpu = state;
+    memset(cost, 0, sizeof *cost);
+    int64_t in_elements = op->rows * op->in, out_elements = op->rows * op->out;
+    switch (op->kind) {
+    case OP_LINEAR:
+        add_gemm(gpu, op->rows, op->out, op->in, cost);
+        if (op->act != ACT_NONE)
+            add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+        break;
+    case OP_LINEAR_DX:
+        add_gemm(gpu, op->rows, op->in, op->out, cost);
+        if (op->accumulate)
+            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
+        break;
+    case OP_LINEAR_DW:
+        add_gemm(gpu, op->out, op->in, op->rows, cost);
+        add_stream(gpu, GPU_KERNEL_REDUCE, out_elements, 1, 1.0 / (double)op->rows, 1, cost);
+        break;
+    case OP_ACT_BWD:
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 2, 1, op->act == ACT_GELU ? 12 : 1, cost);
+        break;
+    case OP_ATTENTION:
+        add_attention(gpu, op, 0, cost);
+        break;
+    case OP_ATTENTION_BWD:
+        add_attention(gpu, op, 1, cost);
+        break;
+    case OP_NORM:
+        if (op->dropout > 0)
+            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1, 1.25, 2, cost);
+        add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
+        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, in_elements, op->rows, 1, 1, 8, cost);
+        break;
+    case OP_NORM_BWD:
+        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, in_elements, op->rows, 2, 1, 12, cost);
+        add_stream(gpu, GPU_KERNEL_REDUCE, in_elements, 2, 2.0 / (double)op->rows, 3, cost);
+        if (op->dropout > 0)
+            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1.25, 1, 1, cost);
+        if (op->accumulate)
+            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
+        break;
+    case OP_ADD:
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * (op->in ? op->in : 1), 2, 1, 1, cost);
+        break;
+    case OP_ADD_POS:
+        add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1, 1, 1, cost);
+        break;
+    case OP_CONCAT:
+    case OP_SPLIT:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * (op->in + op->out), 1, 1, 0, cost);
+        break;
+    case OP_ADD_LAST:
+        add_stream(gpu, GPU_KERNEL_ADD, op->samples * op->out, 2, 1, 1, cost);
+        break;
+    case OP_LOSS:
+        add_stream(gpu, GPU_KERNEL_LOSS, op->samples * op->out, 2, 1, 4, cost);
+        break;
+    case OP_SQUARE_SUM:
+        add_stream(gpu, GPU_KERNEL_REDUCE, op->rows, 1, 0, 2, cost);
+        break;
+    case OP_UPDATE:
+        add_stream(gpu, GPU_KERNEL_OPTIMISER, op->rows, 2 + (double)state_arrays(op), 1 + (double)state_arrays(op),
+                   op->optimiser == OPTIMISER_SGD ? 2 : 12, cost);
+        break;
+    case OP_LOAD:
+    case OP_METRIC:
+        add_host_copy(gpu, op->transfer_bytes, cost);
+        break;
+    case OP_ALLREDUCE: /* priced by the fabric that joins the devices */
+    case OP_SEND:
+    case OP_RECV:
+    case N_OP_KINDS:
+        bug("a GPU has no cost of its own for %s", op_name(op->kind));
+    }
+}
+
+static void gpu_run(void *state, const struct op *op, const struct kernel_context *context,
+                    const void *const in[OP_MAX_IN], void *const out[OP_MAX_OUT])
+{
+    const struct gpu *gpu = state;
+    if (gpu->format == FORMAT_FP64)
+        kernel_run_f64(op, context, (const double *const *)in, (double *const *)out);
+    else
+        kernel_run_f32(op, context, (const float *const *)in, (float *const *)out);
+}
+
+static uint64_t gpu_memory_bytes(const void *state)
+{
+    return ((const struct gpu *)state)->profile.memory_bytes;
+}
+
+static uint64_t gpu_idle_power_mw(const void *state)
+{
+    return ((const struct gpu *)state)->profile.idle_power_mw;
+}
+
+/* Within a step the clocks stay up: waiting draws base power, not idle power (device/gpu.h). */
+static uint64_t gpu_wait_power_mw(const void *state)
+{
+    return ((const struct gpu *)state)->profile.base_power_mw;
+}
+
+const struct device gpu_device = {
+    .kind = "gpu",
+    .open = gpu_open,
+    .supports = gpu_supports,
+    .cost = gpu_cost,
+    .run = gpu_run,
+    .memory_bytes = gpu_memory_bytes,
+    .idle_power_mw = gpu_idle_power_mw,
+    .wait_power_mw = gpu_wait_power_mw,
+    .close = NULL,
+};

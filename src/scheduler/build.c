@@ -1,0 +1,269 @@
+#include "scheduler/build.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/autodiff.h"
+#include "scheduler/lower.h"
+
+struct windows_config build_windows_config(const struct job *job)
+{
+    const struct job_data *data = &job->data;
+    struct windows_config config = {
+        .file = data->file,
+        .inputs = data->inputs.value,
+        .n_inputs = data->inputs.n,
+        .target = data->target,
+        .window = data->window,
+        .horizon = data->horizon,
+        .temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0,
+        .normalise = data->normalise,
+        .test_rows = {data->test_rows[0], data->test_rows[1]},
+        .test_time = {data->test_time[0], data->test_time[1]},
+        .test_fraction = data->test_fraction,
+    };
+    return config;
+}
+
+static int word_index(const char *word, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(word, words[i]) == 0)
+            return i;
+    bug("word %s", word);
+}
+
+static enum activation activation_of(const char *word)
+{
+    static const char *const words[] = {"none", "relu", "gelu"};
+    return (enum activation)word_index(word, words, 3);
+}
+
+static const char *activation_word(enum activation act)
+{
+    static const char *const words[] = {"none", "relu", "gelu"};
+    return words[act];
+}
+
+/* The job's number when it gives one, else the preset's, which is then the job's. */
+static void settle(int64_t *job_value, int64_t *config_value)
+{
+    if (*job_value != JOB_UNSET)
+        *config_value = *job_value;
+    else
+        *job_value = *config_value;
+}
+
+static enum status settle_shape(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
+                                struct fault *fault)
+{
+    struct job_model *model = &job->model;
+    int64_t given[3] = {model->tokens, model->features, model->outputs};
+    if (!shape) {
+        settle(&model->tokens, &config->tokens);
+        settle(&model->features, &config->features);
+        settle(&model->outputs, &config->outputs);
+        config->stations = config->outputs;
+        config->last_offset = config->features - 1;
+        config->last_stride = config->features;
+        return STATUS_OK;
+    }
+    static const char *const keys[3] = {"tokens", "features", "outputs"};
+    int64_t found[3] = {shape->tokens, shape->features, shape->outputs};
+    for (int i = 0; i < 3; i++)
+        if (given[i] != JOB_UNSET && given[i] != found[i])
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: model.%s: expected %lld, which follows from the data set, found %lld: leave the key out",
+                             job->source, keys[i], (long long)found[i], (long long)given[i]);
+    model->tokens = config->tokens = shape->tokens;
+    model->features = config->features = shape->features;
+    model->outputs = config->outputs = shape->outputs;
+    config->stations = shape->stations;
+    config->last_offset = shape->last_offset;
+    config->last_stride = shape->last_stride;
+    config->masked = shape->masked;
+    if (model->residual && !shape->residual_possible)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.residual: the target is not among data.inputs, so it has no last value", job->source);
+    return STATUS_OK;
+}
+
+static void settle_words(struct job_model *model, struct encoder_config *config)
+{
+    static const char *const positions[] = {"true", "constant", "none"}, *const sites[] = {"encoder", "head"};
+    if (model->embed)
+        config->embed_act = strcmp(model->embed, "gelu") == 0 ? ACT_GELU : ACT_NONE;
+    else
+        model->embed = config->embed_act == ACT_GELU ? "gelu" : "linear";
+    if (model->positions)
+        config->positions = (enum positions)word_index(model->positions, positions, 3);
+    else
+        model->positions = positions[config->positions];
+    if (model->position_site)
+        config->position_site = (enum position_site)word_index(model->position_site, sites, 2);
+    else
+        model->position_site = sites[config->position_site];
+    if (!model->attention)
+        model->attention = "spatial";
+}
+
+/* One of the head's two stacks: widths and activations from the job, or from the preset's formula. */
+static enum status settle_stack(const struct job *job, const char *key, struct int_list *widths, struct word_list *acts,
+                                int *n, int64_t *width, enum activation *act, struct fault *fault)
+{
+    if (acts->n && acts->n != widths->n)
+        return fault_set(fault, STATUS_USAGE, "%s: model.%s_act: expected %d words, one per width, found %d", job->source,
+                         key, widths->n, acts->n);
+    if (widths->n) {
+        *n = widths->n;
+        for (int i = 0; i < *n; i++) {
+            width[i] = widths->value[i];
+            act[i] = acts->n ? activation_of(acts->value[i]) : i + 1 < *n || key[0] == 'r' ? ACT_RELU : ACT_NONE;
+        }
+    }
+    widths->n = acts->n = *n;
+    for (int i = 0; i < *n; i++) {
+        widths->value[i] = width[i];
+        acts->value[i] = activation_word(act[i]);
+    }
+    return STATUS_OK;
+}
+
+static enum status settle_head(struct job *job, struct encoder_config *config, struct fault *fault)
+{
+    enum status status = encoder_head_widths(job->model.preset, config, fault);
+    if (status == STATUS_OK)
+        status = settle_stack(job, "reduce", &job->model.reduce_width, &job->model.reduce_act, &config->n_reduce,
+                              config->reduce_width, config->reduce_act, fault);
+    if (status == STATUS_OK)
+        status = settle_stack(job, "decode", &job->model.decode_width, &job->model.decode_act, &config->n_decode,
+                              config->decode_width, config->decode_act, fault);
+    return status;
+}
+
+static enum loss_kind loss_of(const char *word)
+{
+    static const char *const words[] = {"mse", "mae", "huber"};
+    return (enum loss_kind)word_index(word, words, 3);
+}
+
+enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
+                                 struct fault *fault)
+{
+    struct job_model *model = &job->model;
+    enum status status = encoder_preset(model->preset, config, fault);
+    if (status == STATUS_OK)
+        status = settle_shape(job, shape, config, fault);
+    if (status != STATUS_OK)
+        return status;
+    settle(&model->d_model, &config->d_model);
+    settle(&model->heads, &config->heads);
+    settle(&model->layers, &config->layers);
+    settle(&model->ffn, &config->ffn);
+    settle(&model->embed_hidden, &config->embed_hidden);
+    settle_words(model, config);
+    if (model->dropout >= 0)
+        config->dropout = model->dropout;
+    else
+        model->dropout = config->dropout;
+    if (model->concat >= 0)
+        config->concat = (int)model->concat;
+    else
+        model->concat = config->concat;
+    config->residual = model->residual;
+    config->linear_skip = model->linear_skip;
+    config->loss = loss_of(job->train.loss);
+    config->huber_delta = job->train.huber_delta;
+    status = settle_head(job, config, fault);
+    if (status == STATUS_OK)
+        status = encoder_check(config, fault);
+    if (status != STATUS_OK)
+        fault_prefix(fault, "%s", job->source);
+    return status;
+}
+
+static struct optimiser optimiser_of(const struct job *job)
+{
+    static const char *const words[] = {"sgd", "adam", "adamw"};
+    const struct job_optimiser *o = &job->train.optimiser;
+    struct optimiser optimiser = {(enum optimiser_kind)word_index(o->kind, words, 3), o->beta1, o->beta2, o->eps,
+                                  o->weight_decay, job->train.clip_norm};
+    return optimiser;
+}
+
+static const struct graph *build_graph(const struct job *job, const struct encoder_config *config, int64_t samples,
+                                       int training, struct arena *arena)
+{
+    struct graph *graph = arena_take(arena, sizeof *graph);
+    struct encoder_config shaped = *config;
+    if (!training)
+        shaped.masked = 1; /* the last minibatch of an evaluation may be partly empty */
+    graph_init(graph, arena);
+    encoder_build(&shaped, samples, training, graph);
+    if (training) {
+        struct optimiser optimiser = optimiser_of(job);
+        autodiff(graph);
+        graph_add_update(graph, &optimiser);
+    }
+    return graph;
+}
+
+/* The graph of this many samples: devices with equal shares use the same one. */
+static const struct graph *graph_for(const struct job *job, const struct encoder_config *config, int64_t samples,
+                                     int training, struct arena *arena, const struct graph **kept, int64_t *kept_samples)
+{
+    if (!*kept || *kept_samples != samples) {
+        *kept = build_graph(job, config, samples, training, arena);
+        *kept_samples = samples;
+    }
+    return *kept;
+}
+
+static enum status build_programs(const struct job *job, const struct encoder_config *config,
+                                  const struct machine *machine, int id, struct arena *arena, struct plan *plan,
+                                  struct fault *fault)
+{
+    const struct graph *kept = NULL;
+    int64_t kept_samples = 0, minibatch = job->train.minibatch, n = machine->n_devices, first = 0;
+    for (int d = 0; d < machine->n_devices; d++) {
+        struct lowering lowering = {
+            .machine = machine,
+            .device = d,
+            .first_sample = first,
+            .samples = minibatch / n + (d < minibatch % n),
+            .bucket_bytes = job->placement.bucket_bytes,
+            .shared = id == PROGRAM_TRAIN ? NULL : &plan->programs[PROGRAM_TRAIN][d],
+            .arena = arena,
+        };
+        first += lowering.samples;
+        const struct graph *graph = graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept,
+                                              &kept_samples);
+        enum status status = lower(&lowering, graph, &plan->programs[id][d], fault);
+        if (status != STATUS_OK)
+            return status;
+        plan->hash = program_hash(&plan->programs[id][d], plan->hash);
+    }
+    return STATUS_OK;
+}
+
+enum status build_plan(const struct job *job, const struct encoder_config *config, const struct machine *machine,
+                       struct arena *arena, struct plan *plan, struct fault *fault)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->n_devices = machine->n_devices;
+    plan->format = machine_format(job);
+    plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
+    if (job->train.minibatch < machine->n_devices)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
+                         "fewer devices",
+                         job->source, machine->n_devices, (long long)job->train.minibatch);
+    for (int d = 0; d < machine->n_devices; d++)
+        plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
+    enum status status = STATUS_OK;
+    for (int id = 0; id < N_PROGRAMS && status == STATUS_OK; id++) {
+        plan->programs[id] = arena_array(arena, (size_t)machine->n_devices, sizeof **plan->programs);
+        status = build_programs(job, config, machine, id, arena, plan, fault);
+    }
+    return status;
+}

@@ -1,0 +1,139 @@
+#include "scheduler/describe.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/unit.h"
+#include "kernel/run.h"
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001B3u;
+    return hash;
+}
+
+uint64_t describe_arithmetic_hash(void)
+{
+    return hash_text(hash_text(0xCBF29CE484222325u, kernel_blas_name()), kernel_isa_name());
+}
+
+int describe_is_parameter(const struct program *program, int slot)
+{
+    const struct slot *s = &program->slots[slot];
+    if (s->kind != SLOT_PARAM)
+        return 0;
+    for (int other = 0; other < program->n_slots; other++)
+        if (other != slot && program->slots[other].root == slot)
+            return 0;
+    return 1;
+}
+
+static int64_t parameter_elements(const struct program *program, int trainable_only)
+{
+    int64_t elements = 0;
+    for (int s = 0; s < program->n_slots; s++)
+        if (describe_is_parameter(program, s) && (!trainable_only || program->slots[s].root != s))
+            elements += program->slots[s].elements;
+    return elements;
+}
+
+static const char *model_text(const struct training *training)
+{
+    const struct encoder_config *c = &training->config;
+    return arena_printf(training->arena,
+                        "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
+                        training->job->model.preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs,
+                        (long long)c->d_model, (long long)c->heads, (long long)c->layers, (long long)c->ffn);
+}
+
+static const char *placement_text(const struct training *training)
+{
+    const struct machine *machine = &training->machine;
+    int64_t minibatch = training->job->train.minibatch;
+    return arena_printf(training->arena, "%s: %d x %s (%s), minibatch %lld split into %lld%s samples a device",
+                        training->job->placement.policy, machine->n_devices, machine->specs[0].profile,
+                        training->job->placement.numerics, (long long)minibatch,
+                        (long long)(minibatch / machine->n_devices),
+                        minibatch % machine->n_devices ? " or one more" : "");
+}
+
+void training_describe(const struct training *training, struct run *run)
+{
+    const struct job *job = training->job;
+    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][0];
+    run->name = job->name;
+    run->config = job_print(training->arena, job);
+    run->model_text = model_text(training);
+    run->placement_text = placement_text(training);
+    run->n_parameters = parameter_elements(program, 0);
+    run->n_trainable = parameter_elements(program, 1);
+    if (training->windows) {
+        const struct windows_shape *shape = windows_shape(training->windows);
+        run->target = shape->target;
+        run->units = shape->units;
+        run->n_train = shape->n_train;
+        run->n_test = shape->n_test;
+        run->n_outputs = shape->outputs;
+    }
+    run->n_devices = training->plan.n_devices;
+    run->device = arena_array(training->arena, (size_t)run->n_devices, sizeof *run->device);
+    for (int d = 0; d < run->n_devices; d++) {
+        const struct device_spec *spec = &training->machine.specs[d];
+        run->device[d] = (struct run_device){
+            .name = spec->name,
+            .kind = spec->kind,
+            .profile = spec->profile,
+            .node = spec->node,
+            .memory_bytes = training->plan.programs[PROGRAM_TRAIN][d].memory_bytes,
+            .capacity_bytes = training->plan.capacity_bytes[d],
+        };
+    }
+}
+
+void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run)
+{
+    (void)training;
+    run->flops = 0;
+    for (int d = 0; d < run->n_devices; d++) {
+        run->device[d].ledger = ledgers[d];
+        for (int c = 0; c < N_KERNEL_CLASSES; c++)
+            run->flops += ledgers[d].entry[c].flops;
+        run->end_ps = ledgers[d].end_ps;
+    }
+}
+
+static enum status fill_observations(const struct training *training, struct run *run, float *observation,
+                                     struct fault *fault)
+{
+    const struct windows_shape *shape = windows_shape(training->windows);
+    size_t x_elements = (size_t)(shape->tokens * shape->features), outputs = (size_t)shape->outputs;
+    float *x = arena_array(training->arena, x_elements, sizeof *x);
+    float *mask = arena_array(training->arena, outputs, sizeof *mask);
+    for (int64_t s = 0; s < run->n_test; s++) {
+        float *row = observation + (size_t)s * outputs;
+        enum status status = windows_sample(training->windows, WINDOWS_TEST, s, 4, x, row, mask, fault);
+        if (status != STATUS_OK)
+            return status;
+        for (size_t o = 0; o < outputs; o++)
+            row[o] = mask[o] != 0 ? (float)windows_to_units(training->windows, (int64_t)o % shape->stations, row[o]) : NAN;
+    }
+    return STATUS_OK;
+}
+
+enum status describe_predictions(const struct training *training, struct executor *executor, struct run *run,
+                                 struct fault *fault)
+{
+    float *predictions = NULL;
+    enum status status = executor_predictions(executor, training->arena, run->n_test, run->n_outputs, &predictions, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (predictions) {
+        float *observation = arena_array(training->arena, (size_t)(run->n_test * run->n_outputs) + 1, sizeof *observation);
+        status = fill_observations(training, run, observation, fault);
+        run->n_predictions = run->n_test;
+        run->prediction = predictions;
+        run->observation = observation;
+    }
+    return agree(training->comm, 1, fault);
+}

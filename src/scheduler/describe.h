@@ -1,0 +1,26 @@
+/* describe.h - what a run was, for its report: texts, devices, ledgers, baselines, predictions. */
+#ifndef SCHEDULER_DESCRIBE_H
+#define SCHEDULER_DESCRIBE_H
+
+#include "rank.h"
+#include "report/run.h"
+#include "scheduler/train.h"
+
+/* Local. Hash of what the arithmetic of this process depends on beyond the program: BLAS kernel and instruction set. Ranks that
+ * differ in it would not give the same bytes. */
+uint64_t describe_arithmetic_hash(void);
+
+/* Local. Is this slot a parameter of the model with a name of its own (not the block that holds them)? */
+int describe_is_parameter(const struct program *program, int slot);
+
+/* Local. Ledgers (of all devices) into the run: time and energy per device, end, FLOP. */
+void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run);
+
+/* Collective. Predictions of the last evaluation and what was observed. */
+enum status describe_predictions(const struct training *training, struct executor *executor, struct run *run,
+                                 struct fault *fault);
+
+/* Local. Persistence, AR and ridge VAR on the same data and split. */
+enum status describe_baselines(const struct training *training, struct run *run, struct fault *fault);
+
+#endif

@@ -1,0 +1,267 @@
+#include "scheduler/lower.h"
+
+#include <string.h>
+
+#include "kernel/run.h"
+#include "scheduler/memory.h"
+
+static enum slot_kind kind_of(enum tensor_role role)
+{
+    switch (role) {
+    case TENSOR_INPUT:
+    case TENSOR_TARGET:
+    case TENSOR_MASK:
+        return SLOT_LOADED;
+    case TENSOR_CONST:
+        return SLOT_CONST;
+    case TENSOR_PARAM:
+        return SLOT_PARAM;
+    case TENSOR_GRAD:
+        return SLOT_GRAD;
+    case TENSOR_STATE:
+        return SLOT_STATE;
+    default:
+        return SLOT_ACTIVATION;
+    }
+}
+
+static enum slot_init init_of(const struct tensor *tensor)
+{
+    static const enum slot_init init[] = {SLOT_INIT_NONE, SLOT_INIT_ZERO, SLOT_INIT_ONE, SLOT_INIT_UNIFORM,
+                                          SLOT_INIT_NORMAL};
+    return tensor->values ? SLOT_INIT_VALUES : init[tensor->init];
+}
+
+static void lower_tensor(const struct graph *graph, int t, uint64_t element_bytes, struct slot *slot)
+{
+    const struct tensor *tensor = &graph->tensors[t];
+    *slot = (struct slot){
+        .name = tensor->name,
+        .root = t,
+        .elements = tensor->elements,
+        .bytes = (uint64_t)tensor->elements * element_bytes,
+        .init = init_of(tensor),
+        .init_scale = tensor->init_scale,
+        .init_place = tensor->init_place,
+        .values = tensor->values,
+        .n_dims = tensor->n_dims,
+    };
+    memcpy(slot->dims, tensor->dims, sizeof slot->dims);
+    for (; graph->tensors[slot->root].base != NO_TENSOR; slot->root = graph->tensors[slot->root].base)
+        slot->offset_bytes += (uint64_t)graph->tensors[slot->root].offset * element_bytes;
+    slot->kind = kind_of(graph->tensors[slot->root].role);
+}
+
+static enum engine engine_of(enum op_kind kind)
+{
+    switch (kind) {
+    case OP_LOAD:
+    case OP_METRIC:
+        return ENGINE_COPY;
+    case OP_ALLREDUCE:
+    case OP_SEND:
+        return ENGINE_SEND;
+    case OP_RECV:
+        return ENGINE_RECEIVE;
+    default:
+        return ENGINE_COMPUTE;
+    }
+}
+
+static uint64_t operand_bytes(const struct program *program, const int *slots, int n)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        if (slots[i] != NO_SLOT)
+            bytes += program->slots[slots[i]].bytes;
+    return bytes;
+}
+
+static void lower_node(const struct node *node, const struct program *program, struct arena *arena, struct instr *instr)
+{
+    struct op *op = arena_take(arena, sizeof *op);
+    *op = node->op;
+    if (op->kind == OP_LOAD)
+        op->transfer_bytes = operand_bytes(program, node->out, OP_MAX_OUT);
+    if (op->kind == OP_METRIC)
+        op->transfer_bytes = program->slots[node->in[0]].bytes;
+    *instr = (struct instr){
+        .op = op,
+        .engine = engine_of(op->kind),
+        .phase = (int)node->phase,
+        .block = node->block,
+        .name = node->name,
+        .group = -1,
+        .channel = -1,
+    };
+    memcpy(instr->in, node->in, sizeof instr->in);
+    memcpy(instr->out, node->out, sizeof instr->out);
+}
+
+/* A piece of the gradients that is summed over the devices as soon as the backward pass has completed it. */
+struct bucket {
+    int64_t first, elements;  /* of the block of gradients */
+    int after;                /* node that completes it */
+};
+
+/* Last node that writes into elements first .. first+elements-1 of the block. */
+static int completed_by(const struct graph *graph, int64_t first, int64_t elements)
+{
+    int last = -1;
+    for (int i = 0; i < graph->n_nodes; i++)
+        for (int o = 0; o < OP_MAX_OUT; o++) {
+            int t = graph->nodes[i].out[o];
+            if (t == NO_TENSOR || graph->tensors[t].base != graph->grads)
+                continue;
+            if (graph->tensors[t].offset < first + elements && first < graph->tensors[t].offset + graph->tensors[t].elements)
+                last = i;
+        }
+    return last;
+}
+
+/* Cuts the gradients, from the end (which the backward pass completes first), at borders of parameters. */
+static int cut_buckets(const struct graph *graph, double bucket_bytes, uint64_t element_bytes, struct bucket *buckets)
+{
+    int64_t total = graph->tensors[graph->grads].elements, end = total;
+    int n = 0;
+    for (int t = graph->n_tensors - 1; t >= 0 && end > 0; t--) {
+        const struct tensor *tensor = &graph->tensors[t];
+        if (tensor->base != graph->params || tensor->offset >= end)
+            continue;
+        if ((double)(end - tensor->offset) * (double)element_bytes < bucket_bytes && tensor->offset > 0)
+            continue;
+        buckets[n].first = tensor->offset;
+        buckets[n].elements = end - tensor->offset;
+        buckets[n].after = completed_by(graph, buckets[n].first, buckets[n].elements);
+        end = tensor->offset;
+        n++;
+    }
+    return n;
+}
+
+static void add_bucket_slot(struct program *program, const struct graph *graph, const struct bucket *bucket, int number,
+                            uint64_t element_bytes, struct arena *arena)
+{
+    program->slots[program->n_slots++] = (struct slot){
+        .name = arena_printf(arena, "grads.bucket.%d", number),
+        .kind = SLOT_GRAD,
+        .root = graph->grads,
+        .elements = bucket->elements,
+        .offset_bytes = (uint64_t)bucket->first * element_bytes,
+        .bytes = (uint64_t)bucket->elements * element_bytes,
+        .n_dims = 1,
+        .dims = {bucket->elements},
+    };
+}
+
+static void add_allreduce(struct program *program, const struct bucket *bucket, int slot, struct arena *arena)
+{
+    struct op *op = arena_take(arena, sizeof *op);
+    op->kind = OP_ALLREDUCE;
+    op->rows = bucket->elements;
+    op->transfer_bytes = program->slots[slot].bytes;
+    struct instr *instr = &program->instrs[program->n_instrs++];
+    *instr = (struct instr){
+        .op = op,
+        .engine = ENGINE_SEND,
+        .phase = PHASE_BACKWARD,
+        .block = -1,
+        .name = program->slots[slot].name,
+        .group = 0,
+        .channel = program->n_collectives++,
+    };
+    for (int i = 0; i < OP_MAX_IN; i++)
+        instr->in[i] = NO_SLOT;
+    for (int i = 0; i < OP_MAX_OUT; i++)
+        instr->out[i] = NO_SLOT;
+    instr->in[0] = instr->out[0] = slot;
+}
+
+/* Nodes in their order, each bucket's all-reduce right after the node that completes it. */
+static void lower_nodes(const struct lowering *lowering, const struct graph *graph, uint64_t element_bytes,
+                        struct program *program)
+{
+    struct arena *arena = lowering->arena;
+    struct bucket *buckets = arena_array(arena, (size_t)graph->n_tensors + 1, sizeof *buckets);
+    int n_buckets = 0;
+    if (graph->grads != NO_TENSOR && lowering->machine->n_devices > 1)
+        n_buckets = cut_buckets(graph, lowering->bucket_bytes, element_bytes, buckets);
+    int first_slot = program->n_slots;
+    for (int b = 0; b < n_buckets; b++)
+        add_bucket_slot(program, graph, &buckets[b], b, element_bytes, arena);
+    program->instrs = arena_array(arena, (size_t)(graph->n_nodes + n_buckets), sizeof *program->instrs);
+    for (int i = 0; i < graph->n_nodes; i++) {
+        lower_node(&graph->nodes[i], program, arena, &program->instrs[program->n_instrs++]);
+        for (int b = 0; b < n_buckets; b++)
+            if (buckets[b].after == i)
+                add_allreduce(program, &buckets[b], first_slot + b, arena);
+    }
+}
+
+/* Each device's part of a collective's energy and traffic is the same. */
+static void price_allreduce(const struct machine *machine, struct instr *instr)
+{
+    unsigned n = (unsigned)machine->n_devices;
+    fabric_collective_cost(&machine->fabric, COLLECTIVE_ALLREDUCE, n, instr->op->transfer_bytes, &instr->algorithm,
+                           &instr->cost);
+    for (int p = 0; p < N_ENERGY_PARTS; p++)
+        instr->cost.energy_fj[p] /= n;
+    instr->cost.bytes /= n;
+    instr->cost.flops /= n;
+}
+
+static enum status price(const struct lowering *lowering, struct program *program, struct fault *fault)
+{
+    const struct machine *machine = lowering->machine;
+    const struct device *backend = machine->backends[lowering->device];
+    for (int i = 0; i < program->n_instrs; i++) {
+        struct instr *instr = &program->instrs[i];
+        if (!backend->supports(machine->states[lowering->device], instr->op))
+            return fault_set(fault, STATUS_USAGE, "%s cannot run %s (%s)", machine->specs[lowering->device].name,
+                             op_name(instr->op->kind), instr->name);
+        if (instr->op->kind == OP_ALLREDUCE)
+            price_allreduce(machine, instr);
+        else
+            backend->cost(machine->states[lowering->device], instr->op, &instr->cost);
+    }
+    return STATUS_OK;
+}
+
+static int find_output(const struct graph *graph)
+{
+    for (int i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i].op.kind == OP_LOSS)
+            return graph->nodes[i].in[0];
+    return NO_TENSOR;
+}
+
+enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program, struct fault *fault)
+{
+    enum number_format format = lowering->machine->specs[lowering->device].format;
+    uint64_t element_bytes = format == FORMAT_FP64 ? 8 : 4;
+    memset(program, 0, sizeof *program);
+    program->device = lowering->device;
+    program->first_sample = lowering->first_sample;
+    program->samples = lowering->samples;
+    program->slots = arena_array(lowering->arena, 2 * (size_t)graph->n_tensors + 1, sizeof *program->slots);
+    for (; program->n_slots < graph->n_tensors; program->n_slots++)
+        lower_tensor(graph, program->n_slots, element_bytes, &program->slots[program->n_slots]);
+    program->sums = graph->loss_sums;
+    program->output = find_output(graph);
+    lower_nodes(lowering, graph, element_bytes, program);
+    enum status status = price(lowering, program, fault);
+    if (status != STATUS_OK)
+        return status;
+    memory_plan(program, lowering->shared, lowering->arena);
+    program_link_waits(program, lowering->arena);
+    for (int i = 0; i < program->n_instrs; i++) {
+        const struct op *op = program->instrs[i].op;
+        uint64_t scratch = kernel_scratch_bytes(op, format);
+        program->scratch_bytes = scratch > program->scratch_bytes ? scratch : program->scratch_bytes;
+    }
+    program_validate(program);
+    return memory_check(program, lowering->machine->specs[lowering->device].name,
+                        lowering->machine->backends[lowering->device]->memory_bytes(
+                            lowering->machine->states[lowering->device]),
+                        fault);
+}

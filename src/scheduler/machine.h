@@ -1,0 +1,25 @@
+/* machine.h - the emulated machine: a cluster file's devices, one by one, and the fabric that joins them. */
+#ifndef SCHEDULER_MACHINE_H
+#define SCHEDULER_MACHINE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "config/job.h"
+#include "device/link.h"
+#include "rank.h"
+
+struct machine {
+    int n_devices;
+    struct device_spec *specs;        /* [n_devices] */
+    const struct device **backends;   /* [n_devices] */
+    void **states;                    /* [n_devices] opened for pricing; no tensor memory */
+    struct fabric fabric;
+};
+
+/* Local. Opens the devices of the job's cluster for pricing. Faults STATUS_USAGE: unknown kind, profile or link. */
+enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault);
+
+/* Local. The number format of a job. */
+enum number_format machine_format(const struct job *job);
+
+#endif

@@ -1,0 +1,59 @@
+/* train.h - control of a training run: which minibatch, which learning rate, when to evaluate, when to stop. */
+#ifndef SCHEDULER_TRAIN_H
+#define SCHEDULER_TRAIN_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "cluster/comm.h"
+#include "config/job.h"
+#include "report/run.h"
+#include "report/trace.h"
+#include "scheduler/build.h"
+
+/* A job that is ready to run: the same on all ranks. */
+struct training {
+    struct comm *comm;
+    struct job *job;
+    struct arena *arena;
+    struct windows *windows;        /* NULL without a data set */
+    struct machine machine;
+    struct encoder_config config;
+    struct plan plan;
+};
+
+struct training_options {
+    int timing_only;
+    double max_wall_s;              /* 0: no limit */
+    int quiet;
+};
+
+/* What a run leaves behind. Everything but wall is rank 0's. */
+struct training_result {
+    struct run run;
+    const struct mark *marks;
+    size_t n_marks;
+    uint64_t traced_steps;
+    double wall_s;
+    struct executor_wall wall;      /* of this rank */
+};
+
+/* Collective. Opens data and machine, builds the plan. Without `timing_only` the job must name a data set. */
+enum status training_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena,
+                          struct training *training, struct fault *fault);
+void training_close(struct training *training);
+
+/* Local. Steps of the whole run, and of an epoch (0 without a data set). */
+int64_t training_steps(const struct training *training);
+int64_t training_epoch_steps(const struct training *training);
+
+/* Local. Learning rate of a step (from 1). */
+double training_learning_rate(const struct training *training, int64_t step);
+
+/* Collective. Trains, evaluates, gathers. */
+enum status training_run(struct training *training, const struct training_options *options,
+                         struct training_result *result, struct fault *fault);
+
+/* Local. Describes the model, the placement and the devices of a run that has not run (for `polyrank plan`). */
+void training_describe(const struct training *training, struct run *run);
+
+#endif

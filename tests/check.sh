@@ -1,0 +1,38 @@
+#!/bin/sh
+# check.sh - builds and runs all tests; the last line is 'N passed, N failed'. Exit 1 when something failed.
+set -u
+cd "$(dirname "$0")/.."
+BUILD=${BUILD:-build}
+export BUILD
+log=$BUILD/check.log
+jobs=$(nproc 2>/dev/null || echo 2)
+make --no-print-directory -j"$jobs" ${SAN:+SAN=1} BUILD="$BUILD" all "$BUILD/check-unit" "$BUILD/check-mpi" "$BUILD/check-golden" \
+    "$BUILD/check-trace" >"$BUILD.make.log" 2>&1 || { tail -n 40 "$BUILD.make.log"; rm -f "$BUILD.make.log"; echo "0 passed, 1 failed"; exit 1; }
+rm -f "$BUILD.make.log"
+. scripts/mpi-env.sh
+if [ -n "${SAN:-}" ]; then
+    export ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=$(pwd)/tests/lsan.supp:print_suppressions=0
+fi
+: >"$log"
+
+stage() { # stage NAME COMMAND...: its output is shown and kept
+    name=$1
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee -a "$log"
+}
+
+check_layers() { if scripts/layers; then echo "layers: 1 passed, 0 failed"; else echo "layers: 0 passed, 1 failed"; fi; }
+
+stage layers check_layers
+stage "unit tests" "$BUILD/check-unit"
+stage "MPI tests" tests/mpi/run.sh
+stage "golden tensors" "$BUILD/check-golden" tests/golden/tensors
+stage "jobs" tests/jobs/run.sh
+
+# Every stage ends with lines 'NAME: N passed, N failed' (golden: 'N passed, N failed, N skipped').
+awk '/[0-9]+ passed, [0-9]+ failed/ {
+         for (i = 1; i <= NF; i++) { if ($(i + 1) ~ /^passed/) passed += $i; if ($(i + 1) ~ /^failed/) failed += $i }
+         lines++ }
+     END { if (lines < 8) { print "only " lines " of at least 8 stages told their counts"; failed++ }
+           printf "%d passed, %d failed\n", passed, failed; exit failed != 0 }' "$log"

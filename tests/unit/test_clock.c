@@ -1,0 +1,191 @@
+/* test_clock.c - virtual time: waits found from memory ranges, overlap, partition of the time line, repetition. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "plan/clock.h"
+
+Suite *suite_clock(void);
+
+enum { N_SLOTS = 12 };
+
+static uint64_t draw(struct rng_key key, uint64_t *i, uint64_t n)
+{
+    return rng_below(key, 0, (*i)++, n);
+}
+
+/* A random program: engines, operands and times by chance; slots own disjoint memory. */
+static void random_program(struct program *program, int n_instrs, uint64_t seed, struct arena *arena)
+{
+    struct rng_key key = rng_key(seed, RNG_TEST, 1);
+    static const enum op_kind kinds[] = {OP_ADD, OP_LINEAR, OP_NORM, OP_LOAD, OP_ALLREDUCE};
+    static const enum engine engines[] = {ENGINE_COMPUTE, ENGINE_COMPUTE, ENGINE_COMPUTE, ENGINE_COPY, ENGINE_SEND};
+    uint64_t n = 0;
+    memset(program, 0, sizeof *program);
+    program->slots = arena_array(arena, N_SLOTS, sizeof *program->slots);
+    program->n_slots = N_SLOTS;
+    for (int s = 0; s < N_SLOTS; s++)
+        program->slots[s] = (struct slot){.name = "s", .root = s, .offset_bytes = 64u * (unsigned)s, .bytes = 64};
+    program->instrs = arena_array(arena, (size_t)n_instrs + 1, sizeof *program->instrs);
+    program->n_instrs = n_instrs;
+    for (int i = 0; i < n_instrs; i++) {
+        struct instr *instr = &program->instrs[i];
+        struct op *op = arena_take(arena, sizeof *op);
+        uint64_t which = draw(key, &n, 5);
+        op->kind = kinds[which];
+        instr->op = op;
+        instr->engine = engines[which];
+        instr->cost.time_ps = 1 + draw(key, &n, 1000);
+        for (int k = 0; k < OP_MAX_IN; k++)
+            instr->in[k] = draw(key, &n, 3) ? NO_SLOT : (int)draw(key, &n, N_SLOTS);
+        for (int k = 0; k < OP_MAX_OUT; k++)
+            instr->out[k] = draw(key, &n, 4) ? NO_SLOT : (int)draw(key, &n, N_SLOTS);
+    }
+    program_link_waits(program, arena);
+}
+
+struct fixture {
+    struct arena *arena;
+    struct program train, none;
+    const struct program *programs[N_PROGRAMS];
+    struct clock clock, before;
+};
+
+static void open_fixture(struct fixture *f, int n_instrs, uint64_t seed)
+{
+    memset(f, 0, sizeof *f);
+    f->arena = arena_new();
+    random_program(&f->train, n_instrs, seed, f->arena);
+    for (int p = 0; p < N_PROGRAMS; p++)
+        f->programs[p] = p == PROGRAM_TRAIN ? &f->train : &f->none;
+    clock_init(&f->clock, f->programs, f->arena);
+    clock_init(&f->before, f->programs, f->arena);
+}
+
+static void run_once(struct fixture *f)
+{
+    clock_begin(&f->clock, PROGRAM_TRAIN);
+    for (int i = 0; i < f->train.n_instrs; i++)
+        clock_run(&f->clock, &f->train, PROGRAM_TRAIN, i, clock_start_ps(&f->clock, &f->train, PROGRAM_TRAIN, i));
+}
+
+static int operands_meet(const int *a, int n_a, const int *b, int n_b)
+{
+    for (int i = 0; i < n_a; i++)
+        for (int j = 0; j < n_b; j++)
+            if (a[i] != NO_SLOT && a[i] == b[j])
+                return 1;
+    return 0;
+}
+
+static int must_follow(const struct instr *later, const struct instr *earlier)
+{
+    return operands_meet(later->in, OP_MAX_IN, earlier->out, OP_MAX_OUT) ||
+           operands_meet(later->out, OP_MAX_OUT, earlier->in, OP_MAX_IN) ||
+           operands_meet(later->out, OP_MAX_OUT, earlier->out, OP_MAX_OUT);
+}
+
+START_TEST(no_instruction_starts_before_its_operands)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct fixture f;
+        open_fixture(&f, 40, seed);
+        run_once(&f);
+        const uint64_t *end_ps = f.clock.end_ps[PROGRAM_TRAIN];
+        for (int i = 0; i < f.train.n_instrs; i++)
+            for (int j = 0; j < i; j++)
+                if (must_follow(&f.train.instrs[i], &f.train.instrs[j]) ||
+                    f.train.instrs[i].engine == f.train.instrs[j].engine)
+                    ck_assert_uint_ge(end_ps[i] - f.train.instrs[i].cost.time_ps, end_ps[j]);
+        arena_free(f.arena);
+    }
+}
+END_TEST
+
+/* As early as the engines and the operands allow, by a plain recomputation over all pairs. */
+START_TEST(every_instruction_starts_as_early_as_it_can)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct fixture f;
+        open_fixture(&f, 40, seed);
+        run_once(&f);
+        const uint64_t *end_ps = f.clock.end_ps[PROGRAM_TRAIN];
+        for (int i = 0; i < f.train.n_instrs; i++) {
+            const struct instr *instr = &f.train.instrs[i];
+            uint64_t earliest_ps = 0;
+            for (int j = 0; j < i; j++)
+                if ((must_follow(instr, &f.train.instrs[j]) || instr->engine == f.train.instrs[j].engine) &&
+                    end_ps[j] > earliest_ps)
+                    earliest_ps = end_ps[j];
+            ck_assert_uint_eq(end_ps[i] - instr->cost.time_ps, earliest_ps);
+        }
+        arena_free(f.arena);
+    }
+}
+END_TEST
+
+START_TEST(time_line_sums_to_the_end)
+{
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct fixture f;
+        struct ledger ledger;
+        open_fixture(&f, 30, seed);
+        for (int run = 0; run < 5; run++)
+            run_once(&f);
+        clock_ledger(&f.clock, f.programs, clock_end_ps(&f.clock) + 7, 1000, 10, &ledger);
+        uint64_t sum_ps = ledger.idle_ps;
+        for (int c = 0; c < N_KERNEL_CLASSES; c++)
+            sum_ps += ledger.compute_ps[c] + ledger.wait_ps[c];
+        ck_assert_uint_eq(sum_ps, clock_end_ps(&f.clock) + 7);
+        arena_free(f.arena);
+    }
+}
+END_TEST
+
+/* A jump over n runs must land where n runs would, to the picosecond and in every part of the ledger. */
+START_TEST(jump_equals_running)
+{
+    int jumped = 0;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct fixture fast, slow;
+        struct ledger a, b;
+        uint64_t shift_ps = 0;
+        int runs = 0;
+        open_fixture(&fast, 25, seed);
+        open_fixture(&slow, 25, seed);
+        do {
+            clock_copy(&fast.before, &fast.clock, fast.programs);
+            run_once(&fast);
+            runs++;
+        } while (runs < 50 && !clock_repeats(&fast.before, &fast.clock, &fast.train, PROGRAM_TRAIN, &shift_ps));
+        if (runs < 50) {
+            clock_jump(&fast.clock, &fast.before, &fast.train, PROGRAM_TRAIN, 1000, shift_ps);
+            runs += 1000;
+            jumped++;
+        }
+        for (int run = 0; run < runs; run++)
+            run_once(&slow);
+        clock_ledger(&fast.clock, fast.programs, clock_end_ps(&fast.clock), 70, 3, &a);
+        clock_ledger(&slow.clock, slow.programs, clock_end_ps(&slow.clock), 70, 3, &b);
+        ck_assert_uint_eq(clock_end_ps(&fast.clock), clock_end_ps(&slow.clock));
+        ck_assert_mem_eq(&a, &b, sizeof a);
+        arena_free(fast.arena);
+        arena_free(slow.arena);
+    }
+    ck_assert_int_gt(jumped, 100);
+}
+END_TEST
+
+Suite *suite_clock(void)
+{
+    Suite *suite = suite_create("clock");
+    TCase *tcase = tcase_create("virtual time");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, no_instruction_starts_before_its_operands);
+    tcase_add_test(tcase, every_instruction_starts_as_early_as_it_can);
+    tcase_add_test(tcase, time_line_sums_to_the_end);
+    tcase_add_test(tcase, jump_equals_running);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
