@@ -43,7 +43,7 @@ BASE_CFLAGS += -O0 --coverage
 BASE_LDFLAGS += --coverage
 endif
 BASE_LDFLAGS += -Wl,-rpath,$(BLAS_LIBDIR)
-LIBS := $(PKG_LIBS) -lm
+LIBS := -lhdf5_openmpi_hl $(PKG_LIBS) -lm
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 LIB_SOURCES := $(filter-out src/main.c,$(SOURCES))

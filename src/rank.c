@@ -165,12 +165,16 @@ static void run_instr(struct executor *executor, const struct step_record *recor
         in[i] = slot_memory(device, program, instr->in[i]);
     for (int i = 0; i < OP_MAX_OUT; i++)
         out[i] = slot_memory(device, program, instr->out[i]);
+    if (instr->op->kind != OP_LOAD && instr->op->kind != OP_METRIC) {
+        run_arithmetic(executor, record, device, program, instr, in, out);
+        return;
+    }
+    double before_s = wall_s();
     if (instr->op->kind == OP_LOAD)
         load_minibatch(executor, record, program, out);
-    else if (instr->op->kind == OP_METRIC)
-        load_errors(executor, record, device, program, in);
     else
-        run_arithmetic(executor, record, device, program, instr, in, out);
+        load_errors(executor, record, device, program, in);
+    executor->wall.data_s += wall_s() - before_s;
 }
 
 static int waits_for_collective(const struct executor *executor, const struct program *program, const struct instr *instr)
@@ -256,10 +260,12 @@ static enum status run_program(struct executor *executor, const struct step_reco
     int n_collectives = executor->n_local ? program_of(executor, &executor->local[0], id)->n_collectives : 0;
     executor->collectives_done = 0;
     for (int k = 0; k < executor->n_local; k++) {
+        if (id == PROGRAM_TRAIN)
+            executor->local[k].predictions.n = 0; /* those of the evaluation before are out of date */
         executor->local[k].next = 0;
         clock_begin(&executor->local[k].clock, id);
     }
-    double before_s = wall_s(), exchange_s = executor->wall.exchange_s;
+    double before_s = wall_s(), apart_s = executor->wall.exchange_s + executor->wall.data_s;
     enum status status = STATUS_OK;
     for (;;) {
         for (int k = 0; k < executor->n_local; k++)
@@ -271,7 +277,7 @@ static enum status run_program(struct executor *executor, const struct step_reco
     if (status == STATUS_OK && !all_done(executor, id))
         bug("program %d did not come to its end", id);
     executor->runs_marked[id]++;
-    executor->wall.arithmetic_s += wall_s() - before_s - (executor->wall.exchange_s - exchange_s);
+    executor->wall.arithmetic_s += wall_s() - before_s - (executor->wall.exchange_s + executor->wall.data_s - apart_s);
     return status;
 }
 

@@ -10,8 +10,8 @@ static size_t min3(size_t a, size_t b, size_t c)
     return ab < c ? ab : c;
 }
 
-/* Edit distance in which swapping two neighbours counts once ("epcohs"), the commonest slip of fingers. Three rows of the
- * table are enough. */
+/* Edit distance in which swapping two neighbours counts once ("epcohs"), the commonest slip of fingers. Three rows of
+ * the table are enough. */
 static size_t distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     size_t rows[3][MAX_WORD + 1];

@@ -6,13 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One spelling: value in the base unit = number * 10^exponent * factor. Powers of ten are kept apart from the factor so that
- * "3.35 TB/s" becomes the double nearest to 3350000000000 instead of a rounded product. */
+enum {
+    READ,    /* understood, never written */
+    PRINTED, /* unit_print may choose it too */
+    SHOWN    /* unit_show may, as well */
+};
+
+/* One spelling: value in the base unit = number * 10^exponent * factor. Powers of ten are kept apart from the factor so
+ * that "3.35 TB/s" becomes the double nearest to 3350000000000 instead of a rounded product. */
 struct spelling {
     const char *name;
     int exponent;
     double factor;
-    int shown; /* unit_show may choose it */
+    int use; /* SHOWN, PRINTED or READ */
 };
 
 enum { MAX_NUMBER = 64, SIGNIFICANT = 4 };
@@ -23,52 +29,57 @@ enum { MAX_NUMBER = 64, SIGNIFICANT = 4 };
 #define TEBI 0x1p40
 #define PEBI 0x1p50
 
-/* The first spelling of each list is the base unit (or the one that unit_print falls back to): exponent 0, factor 1. Those
- * marked `shown` ascend. */
+/* The first spelling of each list is the base unit (or the one that unit_print falls back to): exponent 0, factor 1.
+ * Those marked SHOWN ascend. */
 static const struct spelling bytes[] = {
-    {"B", 0, 1, 1},       {"KiB", 0, KIBI, 1}, {"MiB", 0, MEBI, 1}, {"GiB", 0, GIBI, 1}, {"TiB", 0, TEBI, 1},
-    {"PiB", 0, PEBI, 1},  {"kB", 3, 1, 0},     {"MB", 6, 1, 0},     {"GB", 9, 1, 0},     {"TB", 12, 1, 0},
-    {"PB", 15, 1, 0},     {NULL, 0, 0, 0},
+    {"B", 0, 1, SHOWN},      {"KiB", 0, KIBI, SHOWN}, {"MiB", 0, MEBI, SHOWN}, {"GiB", 0, GIBI, SHOWN},
+    {"TiB", 0, TEBI, SHOWN}, {"PiB", 0, PEBI, SHOWN}, {"kB", 3, 1, PRINTED},   {"MB", 6, 1, PRINTED},
+    {"GB", 9, 1, PRINTED},   {"TB", 12, 1, PRINTED},  {"PB", 15, 1, PRINTED},  {NULL, 0, 0, READ},
 };
 static const struct spelling bytes_per_s[] = {
-    {"B/s", 0, 1, 1},      {"kB/s", 3, 1, 1},      {"MB/s", 6, 1, 1},      {"GB/s", 9, 1, 1},      {"TB/s", 12, 1, 1},
-    {"PB/s", 15, 1, 1},    {"KiB/s", 0, KIBI, 0},  {"MiB/s", 0, MEBI, 0},  {"GiB/s", 0, GIBI, 0},  {"TiB/s", 0, TEBI, 0},
-    {NULL, 0, 0, 0},
+    {"B/s", 0, 1, SHOWN},        {"kB/s", 3, 1, SHOWN},       {"MB/s", 6, 1, SHOWN},       {"GB/s", 9, 1, SHOWN},
+    {"TB/s", 12, 1, SHOWN},      {"PB/s", 15, 1, SHOWN},      {"KiB/s", 0, KIBI, PRINTED}, {"MiB/s", 0, MEBI, PRINTED},
+    {"GiB/s", 0, GIBI, PRINTED}, {"TiB/s", 0, TEBI, PRINTED}, {NULL, 0, 0, READ},
 };
 static const struct spelling seconds[] = {
-    {"s", 0, 1, 0},    {"ps", -12, 1, 1}, {"ns", -9, 1, 1},   {"us", -6, 1, 1},    {"ms", -3, 1, 1}, {"s", 0, 1, 1},
-    {"min", 0, 60, 1}, {"h", 0, 3600, 1}, {"d", 0, 86400, 1}, {"m", 0, 60, 0}, {NULL, 0, 0, 0},
+    {"s", 0, 1, PRINTED},   {"ps", -12, 1, SHOWN}, {"ns", -9, 1, SHOWN},  {"us", -6, 1, SHOWN},
+    {"ms", -3, 1, SHOWN},   {"s", 0, 1, SHOWN},    {"min", 0, 60, SHOWN}, {"h", 0, 3600, SHOWN},
+    {"d", 0, 86400, SHOWN}, {"m", 0, 60, READ},    {NULL, 0, 0, READ},
 };
 static const struct spelling picoseconds[] = {
-    {"ps", 0, 1, 1},    {"ns", 3, 1, 1},    {"us", 6, 1, 1},    {"ms", 9, 1, 1}, {"s", 12, 1, 1},
-    {"min", 12, 60, 1}, {"h", 12, 3600, 1}, {"d", 12, 86400, 1}, {"m", 12, 60, 0}, {NULL, 0, 0, 0},
+    {"ps", 0, 1, SHOWN},    {"ns", 3, 1, SHOWN},    {"us", 6, 1, SHOWN},     {"ms", 9, 1, SHOWN}, {"s", 12, 1, SHOWN},
+    {"min", 12, 60, SHOWN}, {"h", 12, 3600, SHOWN}, {"d", 12, 86400, SHOWN}, {"m", 12, 60, READ}, {NULL, 0, 0, READ},
 };
 static const struct spelling hertz[] = {
-    {"Hz", 0, 1, 1}, {"kHz", 3, 1, 1}, {"MHz", 6, 1, 1}, {"GHz", 9, 1, 1}, {"THz", 12, 1, 1}, {NULL, 0, 0, 0},
+    {"Hz", 0, 1, SHOWN},  {"kHz", 3, 1, SHOWN},  {"MHz", 6, 1, SHOWN},
+    {"GHz", 9, 1, SHOWN}, {"THz", 12, 1, SHOWN}, {NULL, 0, 0, READ},
 };
 static const struct spelling flop_per_s[] = {
-    {"FLOP/s", 0, 1, 1},   {"kFLOP/s", 3, 1, 1},   {"MFLOP/s", 6, 1, 1}, {"GFLOP/s", 9, 1, 1}, {"TFLOP/s", 12, 1, 1},
-    {"PFLOP/s", 15, 1, 1}, {"EFLOP/s", 18, 1, 1},  {"OP/s", 0, 1, 0},    {"kOP/s", 3, 1, 0},   {"MOP/s", 6, 1, 0},
-    {"GOP/s", 9, 1, 0},    {"TOP/s", 12, 1, 0},    {"POP/s", 15, 1, 0},  {NULL, 0, 0, 0},
+    {"FLOP/s", 0, 1, SHOWN},   {"kFLOP/s", 3, 1, SHOWN},  {"MFLOP/s", 6, 1, SHOWN},  {"GFLOP/s", 9, 1, SHOWN},
+    {"TFLOP/s", 12, 1, SHOWN}, {"PFLOP/s", 15, 1, SHOWN}, {"EFLOP/s", 18, 1, SHOWN}, {"OP/s", 0, 1, READ},
+    {"kOP/s", 3, 1, READ},     {"MOP/s", 6, 1, READ},     {"GOP/s", 9, 1, READ},     {"TOP/s", 12, 1, READ},
+    {"POP/s", 15, 1, READ},    {NULL, 0, 0, READ},
 };
 static const struct spelling watts[] = {
-    {"W", 0, 1, 0},  {"uW", -6, 1, 1}, {"mW", -3, 1, 1}, {"W", 0, 1, 1}, {"kW", 3, 1, 1},
-    {"MW", 6, 1, 1}, {NULL, 0, 0, 0},
+    {"W", 0, 1, PRINTED}, {"uW", -6, 1, SHOWN}, {"mW", -3, 1, SHOWN}, {"W", 0, 1, SHOWN},
+    {"kW", 3, 1, SHOWN},  {"MW", 6, 1, SHOWN},  {NULL, 0, 0, READ},
 };
 static const struct spelling joules[] = {
-    {"J", 0, 1, 0},  {"fJ", -15, 1, 1}, {"pJ", -12, 1, 1}, {"nJ", -9, 1, 1}, {"uJ", -6, 1, 1}, {"mJ", -3, 1, 1},
-    {"J", 0, 1, 1},  {"kJ", 3, 1, 1},   {"MJ", 6, 1, 1},   {"GJ", 9, 1, 1},  {NULL, 0, 0, 0},
+    {"J", 0, 1, PRINTED}, {"fJ", -15, 1, SHOWN}, {"pJ", -12, 1, SHOWN}, {"nJ", -9, 1, SHOWN},
+    {"uJ", -6, 1, SHOWN}, {"mJ", -3, 1, SHOWN},  {"J", 0, 1, SHOWN},    {"kJ", 3, 1, SHOWN},
+    {"MJ", 6, 1, SHOWN},  {"GJ", 9, 1, SHOWN},   {NULL, 0, 0, READ},
 };
 static const struct spelling joules_per_bit[] = {
-    {"J/bit", 0, 1, 0},    {"fJ/bit", -15, 1, 1}, {"pJ/bit", -12, 1, 1},
-    {"nJ/bit", -9, 1, 1},  {"J/bit", 0, 1, 1},    {NULL, 0, 0, 0},
+    {"J/bit", 0, 1, PRINTED}, {"fJ/bit", -15, 1, SHOWN}, {"pJ/bit", -12, 1, SHOWN},
+    {"nJ/bit", -9, 1, SHOWN}, {"J/bit", 0, 1, SHOWN},    {NULL, 0, 0, READ},
 };
 static const struct spelling joules_per_byte[] = {
-    {"J/B", 0, 1, 0}, {"fJ/B", -15, 1, 1}, {"pJ/B", -12, 1, 1}, {"nJ/B", -9, 1, 1}, {"J/B", 0, 1, 1}, {NULL, 0, 0, 0},
+    {"J/B", 0, 1, PRINTED}, {"fJ/B", -15, 1, SHOWN}, {"pJ/B", -12, 1, SHOWN},
+    {"nJ/B", -9, 1, SHOWN}, {"J/B", 0, 1, SHOWN},    {NULL, 0, 0, READ},
 };
 static const struct spelling joules_per_flop[] = {
-    {"J/FLOP", 0, 1, 0},   {"fJ/FLOP", -15, 1, 1}, {"pJ/FLOP", -12, 1, 1},
-    {"nJ/FLOP", -9, 1, 1}, {"J/FLOP", 0, 1, 1},    {NULL, 0, 0, 0},
+    {"J/FLOP", 0, 1, PRINTED}, {"fJ/FLOP", -15, 1, SHOWN}, {"pJ/FLOP", -12, 1, SHOWN},
+    {"nJ/FLOP", -9, 1, SHOWN}, {"J/FLOP", 0, 1, SHOWN},    {NULL, 0, 0, READ},
 };
 
 static const struct {
@@ -189,7 +200,11 @@ static const char *parse_bare(const char *text, double *value)
         return "it is not a number";
     if (*skip_blanks(end))
         return "a unit or text after the number is not allowed";
-    return number_value(text, (size_t)(end - text), 0, value);
+    double number;
+    const char *reason = number_value(text, (size_t)(end - text), 0, &number);
+    if (!reason)
+        *value = number;
+    return reason;
 }
 
 /* Number and unit at *text; moves *text behind them. */
@@ -264,6 +279,17 @@ static void print_number(char *text, size_t size, double value)
         snprintf(text, size, "%.0f", value);
 }
 
+/* The value in another unit. The decimal point is moved in the text: dividing by 0.001 would turn 1.2344 ms into
+ * 1.2343999999999999 ms. */
+static double in_unit(double value, const struct spelling *spelling)
+{
+    char text[MAX_NUMBER];
+    double moved = value;
+    print_number(text, sizeof text, value);
+    number_value(text, strlen(text), -spelling->exponent, &moved);
+    return moved / spelling->factor;
+}
+
 char *unit_print(char *text, size_t size, enum unit unit, double value)
 {
     char number[MAX_NUMBER], best[MAX_NUMBER + 16];
@@ -277,9 +303,9 @@ char *unit_print(char *text, size_t size, enum unit unit, double value)
     for (const struct spelling *s = spellings + 1; s->name && value != 0; s++) {
         char candidate[MAX_NUMBER + 16];
         double back;
-        print_number(number, sizeof number, value / scale(s));
+        print_number(number, sizeof number, in_unit(value, s));
         snprintf(candidate, sizeof candidate, "%s %s", number, s->name);
-        if (strlen(candidate) < strlen(best) && !unit_parse(candidate, unit, &back) && back == value)
+        if (s->use != READ && strlen(candidate) <= strlen(best) && !unit_parse(candidate, unit, &back) && back == value)
             memcpy(best, candidate, sizeof best);
     }
     snprintf(text, size, "%s", best);
@@ -305,7 +331,7 @@ char *unit_show(char *text, size_t size, enum unit unit, double value)
     /* Compare after rounding: 999.97 us is shown as 1 ms. */
     int started = 0;
     for (; spelling->name; spelling++) {
-        if (!spelling->shown)
+        if (spelling->use != SHOWN)
             continue;
         double shown = round_shown(number, sizeof number, value / scale(spelling));
         if (!started || fabs(shown) >= 1)

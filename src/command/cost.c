@@ -12,8 +12,19 @@
 #include "command/cost_table.h"
 #include "device/catalogue.h"
 
-enum { KEY_CSV = 256, KEY_SUMMARY, KEY_MATH, KEY_KV_HEADS, KEY_CAUSAL, KEY_BACKWARD, KEY_UNFUSED, KEY_DEVICES, KEY_BETWEEN,
-       KEY_PER_NODE, KEY_BURST };
+enum {
+    KEY_CSV = 256,
+    KEY_SUMMARY,
+    KEY_MATH,
+    KEY_KV_HEADS,
+    KEY_CAUSAL,
+    KEY_BACKWARD,
+    KEY_UNFUSED,
+    KEY_DEVICES,
+    KEY_BETWEEN,
+    KEY_PER_NODE,
+    KEY_BURST
+};
 
 struct cost_input {
     struct fault *fault;
@@ -98,7 +109,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         input->between = arg;
         return 0;
     case KEY_MATH:
-        return find_math(arg, &input->math) ? 0 : wrong(input, "math", "fp64, fp32, tf32, bf16, fp16, fp8 or int8", arg);
+        return find_math(arg, &input->math) ? 0
+                                            : wrong(input, "math", "fp64, fp32, tf32, bf16, fp16, fp8 or int8", arg);
     case KEY_KV_HEADS:
         return whole_number(arg, &input->kv_heads) ? 0 : wrong(input, "kv-heads", "a whole number from 1", arg);
     case KEY_DEVICES:
@@ -111,8 +123,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    options_table, parse, "DEVICE OP DIMS\n--csv FILE [--summary] [--output FILE]",
-    "Prices one op on a device or link of the catalogue: time, energy by part, rates, and what bounds it. Or prices every row of "
+    options_table,
+    parse,
+    "DEVICE OP DIMS\n--csv FILE [--summary] [--output FILE]",
+    "Prices one op on a device or link of the catalogue: time, energy by part, rates, and what bounds it. Or prices "
+    "every row of "
     "a table of measurements and tells how far off the model is.\v"
     "ops and their sizes:\n"
     "  gemm        MxNxK or BxMxNxK (B products)\n"
@@ -125,7 +140,9 @@ static const struct argp argp = {
     "  polyrank cost h200-sxm attention 64x32x1x8192x128 --kv-heads 8\n"
     "  polyrank cost nvlink4 allreduce 64MiB --devices 16 --per-node 8 --between ib-ndr\n"
     "  polyrank cost --csv measured.csv --summary",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 /* "4096x128" -> {4096, 128}; the number of sizes, or 0. */
 static int read_dims(const char *text, uint64_t dims[5])
@@ -183,7 +200,8 @@ static void print_cost(const struct cost *cost)
     print_line("power", unit_show(text, sizeof text, UNIT_WATTS, joules(total) / ((double)cost->time_ps * 1e-12)));
 }
 
-/* Rates and what bounds the kernel: the launch, the power limit, arithmetic or memory, by which share is the largest. */
+/* Rates and what bounds the kernel: the launch, the power limit, arithmetic or memory, by which share is the largest.
+ */
 static void print_gpu(const struct gpu_profile *gpu, const struct cost *cost, enum gpu_math math)
 {
     char text[64], line[128];
@@ -216,7 +234,8 @@ static enum status cost_gemm(const struct gpu_profile *gpu, const struct cost_in
     if (n != 3 && n != 4)
         return wrong_dims("gemm", "MxNxK or BxMxNxK, as 4096x4096x4096", input->words[2], fault);
     unsigned bytes = bytes_of(input->math);
-    struct gpu_gemm gemm = {first ? d[0] : 1, d[first], d[first + 1], d[first + 2], input->math, bytes, bytes < 2 ? 2 : bytes};
+    struct gpu_gemm gemm = {first ? d[0] : 1, d[first], d[first + 1],         d[first + 2],
+                            input->math,      bytes,    bytes < 2 ? 2 : bytes};
     struct cost cost;
     gpu_gemm_cost(gpu, &gemm, &cost);
     print_gpu(gpu, &cost, input->math);
@@ -228,13 +247,20 @@ static enum status cost_attention(const struct gpu_profile *gpu, const struct co
     uint64_t d[5] = {0};
     if (read_dims(input->words[2], d) != 5)
         return wrong_dims("attention", "BxHxQxKxD, as 8x32x2048x2048x128", input->words[2], fault);
-    struct gpu_attention attention = {.batch = d[0], .heads = d[1], .kv_heads = input->kv_heads ? input->kv_heads : d[1],
-                                      .n_query = d[2], .n_key = d[3], .head_width = d[4], .math = input->math,
-                                      .operand_bytes = bytes_of(input->math), .causal = input->causal,
-                                      .backward = input->backward, .fused = !input->unfused};
+    struct gpu_attention attention = {.batch = d[0],
+                                      .heads = d[1],
+                                      .kv_heads = input->kv_heads ? input->kv_heads : d[1],
+                                      .n_query = d[2],
+                                      .n_key = d[3],
+                                      .head_width = d[4],
+                                      .math = input->math,
+                                      .operand_bytes = bytes_of(input->math),
+                                      .causal = input->causal,
+                                      .backward = input->backward,
+                                      .fused = !input->unfused};
     if (attention.kv_heads > attention.heads || attention.heads % attention.kv_heads)
-        return fault_set(fault, STATUS_USAGE, "--kv-heads: expected a divisor of %" PRIu64 ", found %" PRIu64, attention.heads,
-                         attention.kv_heads);
+        return fault_set(fault, STATUS_USAGE, "--kv-heads: expected a divisor of %" PRIu64 ", found %" PRIu64,
+                         attention.heads, attention.kv_heads);
     if (attention.causal && attention.n_query > attention.n_key)
         return fault_set(fault, STATUS_USAGE, "attention: --causal needs as many keys as queries, or more");
     struct cost cost;
@@ -315,7 +341,8 @@ static enum status make_fabric(const struct link_profile *link, const struct cos
     const char *between = input->between ? input->between : "ib-ndr";
     const struct link_profile *outer = catalogue_link(between);
     if (!outer)
-        return fault_set(fault, STATUS_USAGE, "--between: no link '%s' in the catalogue: polyrank devices lists them", between);
+        return fault_set(fault, STATUS_USAGE, "--between: no link '%s' in the catalogue: polyrank devices lists them",
+                         between);
     if (input->devices < 2 || input->devices > 1000000)
         return fault_set(fault, STATUS_USAGE, "--devices: expected 2 to 1000000, found %" PRIu64, input->devices);
     uint64_t per_node = input->per_node ? input->per_node : input->devices;
@@ -352,7 +379,8 @@ static enum status cost_on_link(const struct link_profile *link, const struct co
         enum status status = make_fabric(link, input, &fabric, fault);
         if (status != STATUS_OK)
             return status;
-        fabric_collective_cost(&fabric, (enum collective)i, (unsigned)input->devices, (uint64_t)bytes, &algorithm, &cost);
+        fabric_collective_cost(&fabric, (enum collective)i, (unsigned)input->devices, (uint64_t)bytes, &algorithm,
+                               &cost);
         print_link(&cost, bytes, algorithm);
         return STATUS_OK;
     }
@@ -362,7 +390,8 @@ static enum status cost_on_link(const struct link_profile *link, const struct co
 static enum status cost_one(const struct cost_input *input, struct fault *fault)
 {
     if (input->n_words < 3)
-        return fault_set(fault, STATUS_USAGE, "expected DEVICE OP DIMS, as 'a100-80g gemm 4096x4096x4096', or --csv FILE");
+        return fault_set(fault, STATUS_USAGE,
+                         "expected DEVICE OP DIMS, as 'a100-80g gemm 4096x4096x4096', or --csv FILE");
     if (input->summary || input->output)
         return fault_set(fault, STATUS_USAGE, "--%s: only with --csv", input->summary ? "summary" : "output");
     const struct gpu_profile *gpu = catalogue_gpu(input->words[0]);
@@ -371,7 +400,8 @@ static enum status cost_one(const struct cost_input *input, struct fault *fault)
         return cost_on_gpu(gpu, input, fault);
     if (link)
         return cost_on_link(link, input, fault);
-    return fault_set(fault, STATUS_USAGE, "no GPU or link '%s' in the catalogue: polyrank devices lists them", input->words[0]);
+    return fault_set(fault, STATUS_USAGE, "no GPU or link '%s' in the catalogue: polyrank devices lists them",
+                     input->words[0]);
 }
 
 static enum status write_table(const struct cost_table *priced, const char *path, struct fault *fault)

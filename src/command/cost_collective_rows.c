@@ -21,7 +21,8 @@ static const char *outside_reason(const char *system, struct arena *arena)
 
 static int collective_of(const char *op, enum collective *kind)
 {
-    static const char *const names[N_COLLECTIVES] = {"all_reduce", "all_gather", "reduce_scatter", "broadcast", "alltoall"};
+    static const char *const names[N_COLLECTIVES] = {"all_reduce", "all_gather", "reduce_scatter", "broadcast",
+                                                     "alltoall"};
     for (int i = 0; i < N_COLLECTIVES; i++)
         if (strcmp(op, names[i]) == 0) {
             *kind = (enum collective)i;
@@ -40,16 +41,19 @@ static enum condition_id condition_of_row(const char *system, const char *impl, 
         return CONDITION_PLAIN;
     if (crosses && strncmp(system, "a100", 4) == 0)
         return is_message ? CONDITION_CLOUD_MESSAGE : CONDITION_CLOUD_REDUCE;
-    return is_message ? CONDITION_PLAIN : CONDITION_TORCH_REDUCE;
+    if (is_message)
+        return CONDITION_PLAIN;
+    return strncmp(system, "a100", 4) == 0 ? CONDITION_TORCH_REDUCE : CONDITION_TORCH_REDUCE_HOPPER;
 }
 
 static struct fabric fabric_under(const struct system *system, double devices_per_node, enum condition_id condition)
 {
     const struct condition *how = condition_of(condition);
-    struct fabric fabric = {*catalogue_link(system->inside), *catalogue_link(system->between), (unsigned)devices_per_node};
+    struct fabric fabric = {*catalogue_link(system->inside), *catalogue_link(system->between),
+                            (unsigned)devices_per_node};
     fabric.inside.peer_kernels = how->peer;
     if (how->slow_network > 0.0)
-        fabric.between.efficiency = fabric.between.message_efficiency = how->slow_network;
+        fabric.between.efficiency = fabric.between.message_efficiency = how->slow_network / devices_per_node;
     return fabric;
 }
 
@@ -61,8 +65,8 @@ static enum status sizes(const struct table *table, size_t row, double size[3], 
         if (status != STATUS_OK)
             return status;
         if (size[i] < 1.0 || size[i] > 1e15)
-            return fault_set(fault, STATUS_USAGE, "%s:%zu: %s: expected 1 or more, found '%s'", table->path, table->lines[row],
-                             columns[i], table_cell(table, row, columns[i]));
+            return fault_set(fault, STATUS_USAGE, "%s:%zu: %s: expected 1 or more, found '%s'", table->path,
+                             table->lines[row], columns[i], table_cell(table, row, columns[i]));
     }
     return STATUS_OK;
 }
@@ -98,7 +102,10 @@ enum status cost_row_collectives(const struct table *table, size_t row, struct c
     else
         fabric_collective_cost(&fabric, kind, (unsigned)size[0], (uint64_t)size[2], NULL, &cost);
     result->device = crosses ? system->between : system->inside;
-    const char *software = strncmp(impl, "custom", 6) == 0 ? ", peer" : strcmp(impl, "nccl(torch)") == 0 ? ", torch" : "";
+    const char *software = strstr(impl, "eager")              ? ", peer, torch"
+                           : strncmp(impl, "custom", 6) == 0  ? ", peer"
+                           : strcmp(impl, "nccl(torch)") == 0 ? ", torch"
+                                                              : "";
     cost_row_priced(result, arena_printf(arena, "%s%s", op, software), condition, cost.time_ps);
     return STATUS_OK;
 }

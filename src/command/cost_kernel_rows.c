@@ -8,40 +8,31 @@
 #include "device/catalogue.h"
 
 static const char *const gpus[][2] = {
-    {"A100-80G", "a100-80g"},      {"H100-SXM", "h100-sxm"},       {"H200-SXM", "h200-sxm"},
-    {"A100-40G-SXM", "a100-40g"},  {"V100-SXM2-32G", "v100"},      {"H100 (inferred)", "h100-sxm"},
-    {"A100-80G x4", "a100-80g"},   {"A100-80G DGX", "a100-80g"},   {"H100-SXM DGX", "h100-sxm"},
-    {"H200-SXM x8", "h200-sxm"},   {"A100-40G x8", "a100-40g"},
+    {"A100-80G", "a100-80g"},     {"H100-SXM", "h100-sxm"},     {"H200-SXM", "h200-sxm"},
+    {"A100-40G-SXM", "a100-40g"}, {"V100-SXM2-32G", "v100"},    {"H100 (inferred)", "h100-sxm"},
+    {"A100-80G x4", "a100-80g"},  {"A100-80G DGX", "a100-80g"}, {"H100-SXM DGX", "h100-sxm"},
+    {"H200-SXM x8", "h200-sxm"},  {"A100-40G x8", "a100-40g"},
 };
 
 /* What a row says, so far as its kernel needs it. */
 struct sizes {
-    double m, n, k, rows, cols, batch, seq, heads, width, causal, tokens, devices, devices_per_node, bytes, flop_per_byte,
-        gb_per_s, gflop_per_s;
+    double m, n, k, rows, cols, batch, seq, heads, width, causal, tokens, devices, devices_per_node, bytes,
+        flop_per_byte, gb_per_s, gflop_per_s;
 };
 
 static const struct {
     const char *name;
     size_t offset;
 } names[] = {
-    {"M", offsetof(struct sizes, m)},
-    {"N", offsetof(struct sizes, n)},
-    {"K", offsetof(struct sizes, k)},
-    {"rows", offsetof(struct sizes, rows)},
-    {"cols", offsetof(struct sizes, cols)},
-    {"n", offsetof(struct sizes, cols)},
-    {"batch", offsetof(struct sizes, batch)},
-    {"seq", offsetof(struct sizes, seq)},
-    {"heads", offsetof(struct sizes, heads)},
-    {"headdim", offsetof(struct sizes, width)},
-    {"causal", offsetof(struct sizes, causal)},
-    {"tokens", offsetof(struct sizes, tokens)},
-    {"p", offsetof(struct sizes, devices)},
-    {"devices_per_node", offsetof(struct sizes, devices_per_node)},
-    {"bytes", offsetof(struct sizes, bytes)},
-    {"flop_per_byte", offsetof(struct sizes, flop_per_byte)},
-    {"GBps", offsetof(struct sizes, gb_per_s)},
-    {"GFps", offsetof(struct sizes, gflop_per_s)},
+    {"M", offsetof(struct sizes, m)},           {"N", offsetof(struct sizes, n)},
+    {"K", offsetof(struct sizes, k)},           {"rows", offsetof(struct sizes, rows)},
+    {"cols", offsetof(struct sizes, cols)},     {"n", offsetof(struct sizes, cols)},
+    {"batch", offsetof(struct sizes, batch)},   {"seq", offsetof(struct sizes, seq)},
+    {"heads", offsetof(struct sizes, heads)},   {"headdim", offsetof(struct sizes, width)},
+    {"causal", offsetof(struct sizes, causal)}, {"tokens", offsetof(struct sizes, tokens)},
+    {"p", offsetof(struct sizes, devices)},     {"devices_per_node", offsetof(struct sizes, devices_per_node)},
+    {"bytes", offsetof(struct sizes, bytes)},   {"flop_per_byte", offsetof(struct sizes, flop_per_byte)},
+    {"GBps", offsetof(struct sizes, gb_per_s)}, {"GFps", offsetof(struct sizes, gflop_per_s)},
 };
 
 /* Takes "name=number" parts; others are left alone. */
@@ -50,9 +41,10 @@ static void read_sizes(const char *shape, struct sizes *sizes)
     memset(sizes, 0, sizeof *sizes);
     for (const char *part = shape; part; part = strchr(part, ';') ? strchr(part, ';') + 1 : NULL) {
         size_t length = strcspn(part, "=;");
-        for (size_t i = 0; part[length] == '=' && i < sizeof names / sizeof names[0]; i++)
+        double value = part[length] == '=' ? strtod(part + length + 1, NULL) : 0.0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             if (strlen(names[i].name) == length && strncmp(part, names[i].name, length) == 0)
-                *(double *)((char *)sizes + names[i].offset) = strtod(part + length + 1, NULL);
+                memcpy((char *)sizes + names[i].offset, &value, sizeof value);
     }
 }
 
@@ -77,8 +69,8 @@ static void price_gemm(const struct gpu_profile *gpu, const struct sizes *s, con
     struct gpu_gemm gemm = {1, (uint64_t)s->m, (uint64_t)s->n, (uint64_t)s->k, math, fp8 ? 1 : 2, 2};
     struct cost cost;
     gpu_gemm_cost(gpu, &gemm, &cost);
-    cost_row_priced(result, compass ? "gemm, torch" : "gemm", compass ? CONDITION_COMPASS_GEMM : CONDITION_PLAIN,
-                    cost.time_ps);
+    enum condition_id events = strcmp(result->device, "h100-sxm") == 0 ? CONDITION_EVENTS_H100 : CONDITION_PLAIN;
+    cost_row_priced(result, compass ? "gemm, torch" : "gemm", compass ? CONDITION_COMPASS_GEMM : events, cost.time_ps);
     if (strcmp(result->unit, "TFLOP/s") == 0) {
         result->class = "best gemm";
         result->predicted = 2.0 * s->m * s->n * s->k / result->predicted * 1e-6;
@@ -87,21 +79,21 @@ static void price_gemm(const struct gpu_profile *gpu, const struct sizes *s, con
 
 static const struct stream_kernel {
     const char *name;
-    enum gpu_kernel kernel;
-    double reads;  /* per element written */
+    double reads; /* per element written */
     double flops;
+    enum gpu_kernel kernel;
     enum condition_id compass;
 } streams[] = {
-    {"add", GPU_KERNEL_ADD, 2, 1, CONDITION_COMPASS_GELU},
-    {"gelu", GPU_KERNEL_ACTIVATION, 1, 8, CONDITION_COMPASS_GELU},
-    {"silu_mul", GPU_KERNEL_GATED, 2, 9, CONDITION_COMPASS_GELU},
-    {"layernorm", GPU_KERNEL_LAYERNORM, 1, 8, CONDITION_COMPASS_NORM},
-    {"rmsnorm", GPU_KERNEL_RMSNORM, 1, 5, CONDITION_COMPASS_NORM},
-    {"softmax", GPU_KERNEL_SOFTMAX, 1, 5, CONDITION_COMPASS_SOFTMAX},
+    {"add", 2, 1, GPU_KERNEL_ADD, CONDITION_COMPASS_GELU},
+    {"gelu", 1, 8, GPU_KERNEL_ACTIVATION, CONDITION_COMPASS_GELU},
+    {"silu_mul", 2, 9, GPU_KERNEL_GATED, CONDITION_COMPASS_GELU},
+    {"layernorm", 1, 8, GPU_KERNEL_LAYERNORM, CONDITION_COMPASS_NORM},
+    {"rmsnorm", 1, 5, GPU_KERNEL_RMSNORM, CONDITION_COMPASS_NORM},
+    {"softmax", 1, 5, GPU_KERNEL_SOFTMAX, CONDITION_COMPASS_SOFTMAX},
 };
 
-static void price_stream(const struct gpu_profile *gpu, const struct stream_kernel *kernel, const struct sizes *s, int compass,
-                         struct cost_row *result, struct arena *arena)
+static void price_stream(const struct gpu_profile *gpu, const struct stream_kernel *kernel, const struct sizes *s,
+                         int compass, struct cost_row *result, struct arena *arena)
 {
     double rows = fmax(s->rows, 1.0), elements = rows * s->cols;
     if (elements < 1) {
@@ -120,24 +112,33 @@ static void price_stream(const struct gpu_profile *gpu, const struct stream_kern
 }
 
 /* Flash attention rows: bf16 or fp16 on Hopper, in TFLOP/s (half counted when causal) or us. */
-static void price_flash(const struct gpu_profile *gpu, const struct sizes *s, const char *kernel, struct cost_row *result)
+static void price_flash(const struct gpu_profile *gpu, const struct sizes *s, const char *kernel,
+                        struct cost_row *result)
 {
     int flash2 = strncmp(kernel, "flash2", 6) == 0 || strncmp(kernel, "triton", 6) == 0;
     int backward = strstr(kernel, "bwd") != NULL, both = strstr(kernel, "fwdbwd") != NULL;
-    enum condition_id condition = flash2 ? CONDITION_FLASH2 : CONDITION_PLAIN;
+    enum condition_id condition = flash2 ? CONDITION_FLASH2 : CONDITION_BURST;
     double batch = s->batch > 0 ? s->batch : s->tokens / s->seq, heads = s->heads > 0 ? s->heads : 2048.0 / s->width;
     if (!(batch >= 1 && heads >= 1 && s->seq >= 1 && s->width >= 1)) {
         cost_row_failed(result, "attention without batch, heads, length and width");
         return;
     }
-    struct gpu_attention attention = {.batch = (uint64_t)batch, .heads = (uint64_t)heads, .kv_heads = (uint64_t)heads,
-                                      .n_query = (uint64_t)s->seq, .n_key = (uint64_t)s->seq,
-                                      .head_width = (uint64_t)s->width, .math = GPU_FP16, .operand_bytes = 2,
-                                      .causal = s->causal > 0, .backward = backward && !both, .fused = 1};
+    struct gpu_attention attention = {.batch = (uint64_t)batch,
+                                      .heads = (uint64_t)heads,
+                                      .kv_heads = (uint64_t)heads,
+                                      .n_query = (uint64_t)s->seq,
+                                      .n_key = (uint64_t)s->seq,
+                                      .head_width = (uint64_t)s->width,
+                                      .math = GPU_FP16,
+                                      .operand_bytes = 2,
+                                      .causal = s->causal > 0,
+                                      .backward = backward && !both,
+                                      .fused = 1};
     struct gpu_profile profile = cost_row_profile(gpu, condition);
     struct cost cost, more;
     gpu_attention_cost(&profile, &attention, &cost);
-    double flops = 4.0 * batch * heads * s->seq * s->seq * s->width * (s->causal > 0 ? 0.5 : 1.0) * (backward ? 2.5 : 1.0);
+    double flops =
+        4.0 * batch * heads * s->seq * s->seq * s->width * (s->causal > 0 ? 0.5 : 1.0) * (backward ? 2.5 : 1.0);
     if (both) {
         attention.backward = 1;
         gpu_attention_cost(&profile, &attention, &more);
@@ -158,20 +159,27 @@ static void price_link(const struct sizes *s, const char *gpu, const char *kerne
         cost_row_failed(result, "a collective without devices and bytes");
         return;
     }
-    struct fabric fabric = {*catalogue_link(hopper ? "nvlink4" : "nvlink3"), *catalogue_link(hopper ? "ib-ndr" : "ib-hdr"),
-                            (unsigned)per_node};
-    enum condition_id condition = torch && !is_message ? CONDITION_TORCH_REDUCE : CONDITION_PLAIN;
+    struct fabric fabric = {*catalogue_link(hopper ? "nvlink4" : "nvlink3"),
+                            *catalogue_link(hopper ? "ib-ndr" : "ib-hdr"), (unsigned)per_node};
+    enum condition_id condition = CONDITION_PLAIN;
+    if (torch && !is_message)
+        condition = hopper ? CONDITION_TORCH_REDUCE_HOPPER : CONDITION_TORCH_REDUCE;
     if (crosses && !hopper)
         condition = is_message ? CONDITION_CLOUD_MESSAGE : CONDITION_CLOUD_REDUCE;
     if (condition_of(condition)->slow_network > 0)
-        fabric.between.efficiency = fabric.between.message_efficiency = condition_of(condition)->slow_network;
+        fabric.between.efficiency = fabric.between.message_efficiency =
+            condition_of(condition)->slow_network / per_node;
     struct cost cost;
     if (is_message)
         link_transfer_cost(crosses ? &fabric.between : &fabric.inside, (uint64_t)s->bytes, &cost);
     else
         fabric_collective_cost(&fabric, COLLECTIVE_ALLREDUCE, (unsigned)s->devices, (uint64_t)s->bytes, NULL, &cost);
     result->device = hopper ? crosses ? "ib-ndr" : "nvlink4" : crosses ? "ib-hdr" : "nvlink3";
-    cost_row_priced(result, is_message ? "send_recv" : torch ? "all_reduce, torch" : "all_reduce", condition, cost.time_ps);
+    cost_row_priced(result,
+                    is_message ? "send_recv"
+                    : torch    ? "all_reduce, torch"
+                               : "all_reduce",
+                    condition, cost.time_ps);
 }
 
 /* Power at measured rates: the energy constants alone. */

@@ -8,9 +8,10 @@
 static const char *const headers[N_LAYOUTS][12] = {
     [LAYOUT_KERNELS] = {"gpu", "kernel", "shape", "dtype", "measured", "unit", "source", "note"},
     [LAYOUT_GEMM] = {"gpu", "dtype", "m", "n", "k", "median_ms"},
-    [LAYOUT_ATTENTION] = {"gpu", "phase", "dtype", "kv_dtype", "batch", "q_len", "past_kv", "n_head", "n_kv_head", "head_dim",
-                          "median_ms"},
-    [LAYOUT_COLLECTIVES] = {"source", "system", "op", "impl", "dtype", "num_gpus", "gpus_per_node", "bytes", "median_ms"},
+    [LAYOUT_ATTENTION] = {"gpu", "phase", "dtype", "kv_dtype", "batch", "q_len", "past_kv", "n_head", "n_kv_head",
+                          "head_dim", "median_ms"},
+    [LAYOUT_COLLECTIVES] = {"source", "system", "op", "impl", "dtype", "num_gpus", "gpus_per_node", "bytes",
+                            "median_ms"},
 };
 
 enum status cost_layout(const struct table *table, enum layout *layout, struct fault *fault)
@@ -21,10 +22,11 @@ enum status cost_layout(const struct table *table, enum layout *layout, struct f
             return STATUS_OK;
         }
     }
-    return fault_set(fault, STATUS_USAGE,
-                     "%s:1: expected the header of a table of kernels (gpu,kernel,shape,...), GEMMs (gpu,dtype,m,n,k,median_ms), "
-                     "attention (gpu,phase,...) or collectives (source,system,op,...), found %zu columns from '%s'",
-                     table->path, table->n_columns, table->header[0]);
+    return fault_set(
+        fault, STATUS_USAGE,
+        "%s:1: expected the header of a table of kernels (gpu,kernel,shape,...), GEMMs (gpu,dtype,m,n,k,median_ms), "
+        "attention (gpu,phase,...) or collectives (source,system,op,...), found %zu columns from '%s'",
+        table->path, table->n_columns, table->header[0]);
 }
 
 void cost_row_outside(struct cost_row *result, const char *reason)
@@ -59,7 +61,8 @@ struct gpu_profile cost_row_profile(const struct gpu_profile *gpu, enum conditio
 /* The GPU column of the GEMM and attention tables. */
 static const struct gpu_profile *short_gpu(const char *name, struct cost_row *result, struct arena *arena)
 {
-    static const char *const names[][2] = {{"v100", "v100"}, {"a100", "a100-80g"}, {"h100", "h100-sxm"}, {"h200", "h200-sxm"}};
+    static const char *const names[][2] = {
+        {"v100", "v100"}, {"a100", "a100-80g"}, {"h100", "h100-sxm"}, {"h200", "h200-sxm"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i][0]) == 0 || strcmp(name, names[i][1]) == 0)
             return catalogue_gpu(result->device = names[i][1]);
@@ -73,9 +76,10 @@ static int math_of(const char *dtype, enum gpu_math *math, unsigned *bytes)
         const char *name;
         enum gpu_math math;
         unsigned bytes;
-    } formats[] = {{"float64", GPU_FP64, 8}, {"fp64", GPU_FP64, 8}, {"float32", GPU_FP32, 4}, {"fp32", GPU_FP32, 4},
-                   {"tf32", GPU_TF32, 4},    {"bfloat16", GPU_BF16, 2}, {"bf16", GPU_BF16, 2}, {"float16", GPU_FP16, 2},
-                   {"half", GPU_FP16, 2},    {"fp16", GPU_FP16, 2}, {"fp8", GPU_FP8, 1},     {"int8", GPU_INT8, 1}};
+    } formats[] = {{"float64", GPU_FP64, 8}, {"fp64", GPU_FP64, 8},    {"float32", GPU_FP32, 4},
+                   {"fp32", GPU_FP32, 4},    {"tf32", GPU_TF32, 4},    {"bfloat16", GPU_BF16, 2},
+                   {"bf16", GPU_BF16, 2},    {"float16", GPU_FP16, 2}, {"half", GPU_FP16, 2},
+                   {"fp16", GPU_FP16, 2},    {"fp8", GPU_FP8, 1},      {"int8", GPU_INT8, 1}};
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (strcmp(dtype, formats[i].name) == 0) {
             *math = formats[i].math;
@@ -107,7 +111,7 @@ static enum status price_gemm(const struct table *table, size_t row, struct cost
                               struct fault *fault)
 {
     static const char *const columns[] = {"m", "n", "k"};
-    uint64_t size[3];
+    uint64_t size[3] = {0};
     enum status status = counts(table, row, columns, size, 3, fault);
     const struct gpu_profile *gpu = short_gpu(table_cell(table, row, "gpu"), result, arena);
     if (status != STATUS_OK || !gpu)
@@ -135,7 +139,7 @@ static enum status price_attention(const struct table *table, size_t row, struct
                                    struct fault *fault)
 {
     static const char *const columns[] = {"batch", "q_len", "past_kv", "n_head", "n_kv_head", "head_dim"};
-    uint64_t v[6];
+    uint64_t v[6] = {0};
     enum status status = counts(table, row, columns, v, 6, fault);
     const struct gpu_profile *gpu = short_gpu(table_cell(table, row, "gpu"), result, arena);
     if (status != STATUS_OK || !gpu)
@@ -147,18 +151,28 @@ static enum status price_attention(const struct table *table, size_t row, struct
         cost_row_failed(result, arena_printf(arena, "dtype %s or %s is not known", dtype, kv_dtype));
         return STATUS_OK;
     }
-    if (v[3] % v[4] || !gpu_supports_math(gpu, math)) {
+    if (!v[4] || v[3] % v[4] || !gpu_supports_math(gpu, math)) {
         cost_row_failed(result, arena_printf(arena, "%" PRIu64 " heads over %" PRIu64 " in %s", v[3], v[4], dtype));
         return STATUS_OK;
     }
-    struct gpu_attention attention = {.batch = v[0], .n_query = v[1], .n_key = v[1] + v[2], .heads = v[3], .kv_heads = v[4],
-                                      .head_width = v[5], .math = math, .operand_bytes = bytes, .kv_bytes = kv,
-                                      .causal = 1, .fused = 1};
-    struct gpu_profile profile = cost_row_profile(gpu, CONDITION_ATTENTION);
+    struct gpu_attention attention = {.batch = v[0],
+                                      .n_query = v[1],
+                                      .n_key = v[1] + v[2],
+                                      .heads = v[3],
+                                      .kv_heads = v[4],
+                                      .head_width = v[5],
+                                      .math = math,
+                                      .operand_bytes = bytes,
+                                      .kv_bytes = kv,
+                                      .causal = 1,
+                                      .fused = 1};
+    enum condition_id condition = kv == 1 ? CONDITION_ATTENTION_FP8 : CONDITION_ATTENTION;
+    struct gpu_profile profile = cost_row_profile(gpu, condition);
     struct cost cost;
     gpu_attention_cost(&profile, &attention, &cost);
-    const char *class = arena_printf(arena, "attention %s, %s keys", table_cell(table, row, "phase"), gpu_math_name(kv_math));
-    cost_row_priced(result, class, CONDITION_ATTENTION, cost.time_ps);
+    const char *class =
+        arena_printf(arena, "attention %s, %s keys", table_cell(table, row, "phase"), gpu_math_name(kv_math));
+    cost_row_priced(result, class, condition, cost.time_ps);
     return STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 /* cost_rows.h - turns a row of a table of measurements into an op of the device model, and prices it.
  *
- * Four layouts are known by their header: single kernels and microbenchmarks with a shape text; GEMMs; attention; collectives.
+ * Four layouts are known by their header: single kernels and microbenchmarks with a shape text; GEMMs; attention;
+ * collectives.
  */
 #ifndef COMMAND_COST_ROWS_H
 #define COMMAND_COST_ROWS_H
@@ -13,24 +14,25 @@ enum layout { LAYOUT_KERNELS, LAYOUT_GEMM, LAYOUT_ATTENTION, LAYOUT_COLLECTIVES,
 
 enum verdict {
     ROW_PRICED,
-    ROW_OUTSIDE,  /* other hardware, not an op: `reason` */
-    ROW_FAILED    /* should be covered, could not be priced: `reason` */
+    ROW_OUTSIDE, /* other hardware, not an op: `reason` */
+    ROW_FAILED   /* should be covered, could not be priced: `reason` */
 };
 
 struct cost_row {
     enum verdict verdict;
-    const char *device;  /* catalogue name */
-    const char *class;   /* kernel class of the summary */
+    const char *device; /* catalogue name */
+    const char *class;  /* kernel class of the summary */
     const char *reason;
     enum condition_id condition;
-    double measured, predicted;  /* in `unit` */
+    double measured, predicted; /* in `unit` */
     const char *unit;
 };
 
 /* Local. The layout of this header; fault when it is none of the four. */
 enum status cost_layout(const struct table *table, enum layout *layout, struct fault *fault);
 
-/* Local. Prices row `row`. Texts are constants or live in the arena. A field that does not say what it should is a fault. */
+/* Local. Prices row `row`. Texts are constants or live in the arena. A field that does not say what it should is a
+ * fault. */
 enum status cost_row_price(const struct table *table, enum layout layout, size_t row, struct cost_row *result,
                            struct arena *arena, struct fault *fault);
 

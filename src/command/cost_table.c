@@ -136,8 +136,8 @@ static double mean(const double *values, size_t n)
 static void print_group(struct group *group, FILE *out)
 {
     qsort(group->errors, group->n, sizeof(double), by_value);
-    fprintf(out, "%-10s  %-32s %6zu  %6.1f  %6.1f  %6.1f  %6.1f  %+6.1f\n", group->first->device, group->first->class, group->n,
-            100.0 * mean(group->errors, group->n), 100.0 * group->errors[(group->n - 1) / 2],
+    fprintf(out, "%-10s  %-32s %6zu  %6.1f  %6.1f  %6.1f  %6.1f  %+6.1f\n", group->first->device, group->first->class,
+            group->n, 100.0 * mean(group->errors, group->n), 100.0 * group->errors[(group->n - 1) / 2],
             100.0 * group->errors[(group->n - 1) * 9 / 10], 100.0 * group->errors[group->n - 1],
             100.0 * group->bias / (double)group->n);
 }
@@ -179,8 +179,8 @@ void cost_table_summary(const struct cost_table *priced, struct arena *arena, FI
     size_t n = make_groups(priced, &groups, arena), n_priced = 0, n_failed = 0;
     double sum = 0.0, most = 0.0;
     qsort(groups, n, sizeof *groups, by_name);
-    fprintf(out, "%-10s  %-32s %6s  %6s  %6s  %6s  %6s  %6s\n", "device", "class", "rows", "mean %", "median", "p90", "max",
-            "bias");
+    fprintf(out, "%-10s  %-32s %6s  %6s  %6s  %6s  %6s  %6s\n", "device", "class", "rows", "mean %", "median", "p90",
+            "max", "bias");
     for (size_t g = 0; g < n; g++)
         if (groups[g].first->verdict == ROW_PRICED)
             print_group(&groups[g], out);
@@ -196,6 +196,6 @@ void cost_table_summary(const struct cost_table *priced, struct arena *arena, FI
     print_conditions(priced, out);
     print_others(groups, n, ROW_OUTSIDE, "\nnot covered:\n", out);
     print_others(groups, n, ROW_FAILED, "\nfailed:\n", out);
-    fprintf(out, "\nrows %zu, mean %.2f %%, max %.1f %%, failed %zu\n", n_priced, n_priced ? 100.0 * sum / (double)n_priced : 0.0,
-            100.0 * most, n_failed);
+    fprintf(out, "\nrows %zu, mean %.2f %%, max %.1f %%, failed %zu\n", n_priced,
+            n_priced ? 100.0 * sum / (double)n_priced : 0.0, 100.0 * most, n_failed);
 }

@@ -9,14 +9,14 @@
 struct cost_table {
     struct table table;
     enum layout layout;
-    struct cost_row *rows;  /* one per row of the table */
+    struct cost_row *rows; /* one per row of the table */
 };
 
 /* Local. Reads and prices `path`; everything is owned by the arena. */
 enum status cost_table_price(struct cost_table *priced, const char *path, struct arena *arena, struct fault *fault);
 
-/* Local. Writes the table as it was read with the columns device, class, predicted, unit and error (relative; empty when not
- * priced, then `class` says why). */
+/* Local. Writes the table as it was read with the columns device, class, predicted, unit and error (relative; empty
+ * when not priced, then `class` says why). */
 void cost_table_write(const struct cost_table *priced, FILE *out);
 
 /* Local. Prints the errors per device and class, what is not covered and why, the conditions in use, and a last line

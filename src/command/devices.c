@@ -19,18 +19,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp argp = {NULL, parse, "[NAME]",
-                                 "Lists the devices and links that are known, or the constants of one of them: value, unit, "
-                                 "kind of evidence and source.\v"
-                                 "evidence:\n"
-                                 "  source    read in the source named\n"
-                                 "  recalled  from memory, not checked\n"
-                                 "  fitted    fitted to the measurements named\n"
-                                 "  derived   computed from other constants, or taken from a near device\n\n"
-                                 "examples:\n"
-                                 "  polyrank devices\n"
-                                 "  polyrank devices h100-sxm",
-                                 NULL, NULL, NULL};
+static const struct argp argp = {
+    NULL,
+    parse,
+    "[NAME]",
+    "Lists the devices and links that are known, or the constants of one of them: value, unit, "
+    "kind of evidence and source.\v"
+    "evidence:\n"
+    "  source    read in the source named\n"
+    "  recalled  from memory, not checked\n"
+    "  fitted    fitted to the measurements named\n"
+    "  derived   computed from other constants, or taken from a near device\n\n"
+    "examples:\n"
+    "  polyrank devices\n"
+    "  polyrank devices h100-sxm",
+    NULL,
+    NULL,
+    NULL};
 
 static void list(void)
 {
@@ -72,13 +77,22 @@ static void show(const struct catalogue_entry *entry)
     }
 }
 
-static enum status unknown(const char *name, struct fault *fault)
+/* "h100" should lead to h100-sxm: the start of a name helps before a likeness does. */
+static const char *likely_name(const char *name)
 {
     const char *names[64];
     size_t n = 0;
-    for (const struct catalogue_entry *entry; n < 64 && (entry = catalogue_entry(n)); n++)
+    for (const struct catalogue_entry *entry; n < 64 && (entry = catalogue_entry(n)); n++) {
         names[n] = entry->name;
-    const char *near = nearest_word(name, names, n);
+        if (*name && strncmp(entry->name, name, strlen(name)) == 0)
+            return entry->name;
+    }
+    return nearest_word(name, names, n);
+}
+
+static enum status unknown(const char *name, struct fault *fault)
+{
+    const char *near = likely_name(name);
     if (near)
         return fault_set(fault, STATUS_USAGE, "no device '%s' in the catalogue: did you mean %s?", name, near);
     return fault_set(fault, STATUS_USAGE, "no device '%s' in the catalogue: polyrank devices lists them", name);

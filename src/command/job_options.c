@@ -36,6 +36,9 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
     case 'f':
         options->force = 1;
         return 0;
+    case 'i':
+        options->instructions = 1;
+        return 0;
     case 'q':
         options->quiet = 1;
         return 0;

@@ -16,7 +16,7 @@ struct job_options {
     const char *overrides[MAX_OVERRIDES];
     int n_overrides;
     const char *seed, *output;
-    int timing_only, print_config, force, quiet;
+    int timing_only, print_config, force, quiet, instructions;
     double max_wall_s, peer_timeout_s;
 };
 

@@ -32,16 +32,14 @@ static enum status read_file(char **text, const char *path, struct arena *arena,
     }
     int failed = !bytes || ferror(file);
     fclose(file);
-    if (!failed && memchr(bytes, '\0', size)) {
-        free(bytes);
-        return fault_set(fault, STATUS_USAGE, "%s: not a text file", path);
-    }
-    if (!failed) {
+    if (!failed && !memchr(bytes, '\0', size)) {
         *text = memcpy(arena_take(arena, size + 1), bytes, size);
         (*text)[size] = '\0';
     }
     free(bytes);
-    return failed ? fault_set(fault, STATUS_IO, "%s: cannot be read", path) : STATUS_OK;
+    if (failed)
+        return fault_set(fault, STATUS_IO, "%s: cannot be read", path);
+    return *text ? STATUS_OK : fault_set(fault, STATUS_USAGE, "%s: not a text file", path);
 }
 
 /* A quoted field is unquoted in place. */
@@ -62,7 +60,8 @@ static enum status quoted_field(struct reader *reader, char **field, struct faul
         return fault_set(fault, STATUS_USAGE, "%s:%zu: a quote is opened and not closed", reader->path, first);
     reader->next = from + 1;
     if (!strchr(",\r\n", *reader->next))
-        return fault_set(fault, STATUS_USAGE, "%s:%zu: expected a comma or the end of the line after a quoted field, found '%c'",
+        return fault_set(fault, STATUS_USAGE,
+                         "%s:%zu: expected a comma or the end of the line after a quoted field, found '%c'",
                          reader->path, reader->line, *reader->next);
     *to = '\0';
     return STATUS_OK;
@@ -73,8 +72,8 @@ static enum status plain_field(struct reader *reader, char **field, struct fault
     *field = reader->next;
     reader->next += strcspn(reader->next, ",\r\n\"");
     if (*reader->next == '"')
-        return fault_set(fault, STATUS_USAGE, "%s:%zu: a quote inside a field that does not start with one", reader->path,
-                         reader->line);
+        return fault_set(fault, STATUS_USAGE, "%s:%zu: a quote inside a field that does not start with one",
+                         reader->path, reader->line);
     return STATUS_OK;
 }
 
@@ -134,8 +133,8 @@ static enum status read_row(struct table *table, struct reader *reader, struct f
         n++;
     }
     if (n != table->n_columns)
-        return fault_set(fault, STATUS_USAGE, "%s:%zu: expected %zu fields as in the header, found %zu", reader->path, line,
-                         table->n_columns, n);
+        return fault_set(fault, STATUS_USAGE, "%s:%zu: expected %zu fields as in the header, found %zu", reader->path,
+                         line, table->n_columns, n);
     table->lines[table->n_rows++] = line;
     return STATUS_OK;
 }
@@ -144,7 +143,7 @@ enum status table_read(struct table *table, const char *path, struct arena *aren
 {
     char *text = NULL;
     enum status status = read_file(&text, path, arena, fault);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || !text)
         return status;
     memset(table, 0, sizeof *table);
     table->path = arena_string(arena, path);
@@ -175,7 +174,7 @@ const char *table_cell(const struct table *table, size_t row, const char *column
 int table_has_header(const struct table *table, const char *const *names)
 {
     size_t n = 0;
-    while (names[n] && n < table->n_columns && strcmp(names[n], table->header[n]) == 0)
+    while (n < table->n_columns && names[n] && strcmp(names[n], table->header[n]) == 0)
         n++;
     return !names[n] && n == table->n_columns;
 }

@@ -1,7 +1,7 @@
 /* table.h - reads a CSV table strictly: a header, then rows of as many fields.
  *
- * RFC 4180: fields separated by commas, quoted ones may hold commas, line ends and doubled quotes. Everything else (a stray
- * quote, a short row, an empty file, a field that should be a number) is a fault that names the line.
+ * RFC 4180: fields separated by commas, quoted ones may hold commas, line ends and doubled quotes. Everything else (a
+ * stray quote, a short row, an empty file, a field that should be a number) is a fault that names the line.
  */
 #ifndef COMMAND_TABLE_H
 #define COMMAND_TABLE_H
@@ -13,14 +13,14 @@
 
 struct table {
     const char *path;
-    const char **header;   /* n_columns names */
-    const char **cells;    /* n_rows x n_columns */
-    size_t *lines;         /* where each row starts in the file, from 1 */
+    const char **header; /* n_columns names */
+    const char **cells;  /* n_rows x n_columns */
+    size_t *lines;       /* where each row starts in the file, from 1 */
     size_t n_rows, n_columns;
 };
 
-/* Local. Reads the whole file; everything is owned by the arena. Faults: STATUS_IO when it cannot be read, STATUS_USAGE when
- * it is not a table. */
+/* Local. Reads the whole file; everything is owned by the arena. Faults: STATUS_IO when it cannot be read, STATUS_USAGE
+ * when it is not a table. */
 enum status table_read(struct table *table, const char *path, struct arena *arena, struct fault *fault);
 
 /* Local. The cell of this row in the column of this name, which must exist (a bug otherwise). */

@@ -86,12 +86,18 @@ static enum status tell(const struct training *training, struct training_result 
 
 static enum status print_wall(struct training *training, const struct training_result *result, struct fault *fault)
 {
-    struct executor_wall *all =
-        arena_array(training->arena, (size_t)comm_size(training->comm), sizeof *all);
+    int n = comm_size(training->comm);
+    struct executor_wall *all = arena_array(training->arena, (size_t)n, sizeof *all);
     enum status status = comm_gather(training->comm, &result->wall, sizeof result->wall, all, fault);
-    if (status == STATUS_OK && comm_rank(training->comm) == 0)
-        wall_print(stderr, all, comm_size(training->comm), result->wall_s, result->run.n_steps);
-    return status;
+    if (status != STATUS_OK || comm_rank(training->comm) != 0)
+        return status;
+    const struct wall_section sections[] = {
+        wall_section("devices", &all[0].arithmetic_s, sizeof *all, n),
+        wall_section("data", &all[0].data_s, sizeof *all, n),
+        wall_section("exchange", &all[0].exchange_s, sizeof *all, n),
+    };
+    wall_print(stderr, sections, 3, result->wall_s, n, result->run.n_steps);
+    return STATUS_OK;
 }
 
 static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,

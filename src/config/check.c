@@ -45,7 +45,8 @@ struct place value_place(const struct reading *reading, const char *path)
     return (struct place){reading->job_file.file, find_entry(&reading->job_file, path)->line};
 }
 
-static enum status refuse_value(const struct reading *reading, const char *path, const char *expected, const char *found)
+static enum status refuse_value(const struct reading *reading, const char *path, const char *expected,
+                                const char *found)
 {
     struct place place = value_place(reading, path);
     const char *shown = place.line > 0 && is_in_cluster_file(reading, path) ? path + 8 : path;
@@ -110,7 +111,8 @@ static enum status check_split(const struct reading *reading)
         return refuse_value(reading, "data.test_rows", "a list of 2 whole numbers, because data.split_by is rows",
                             "nothing");
     if (!strcmp(data->split_by, "time") && !has_time)
-        return refuse_value(reading, "data.test_time", "a list of 2 time stamps, because data.split_by is time", "nothing");
+        return refuse_value(reading, "data.test_time", "a list of 2 time stamps, because data.split_by is time",
+                            "nothing");
     return STATUS_OK;
 }
 

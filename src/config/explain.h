@@ -5,8 +5,8 @@
 #include "config/outline.h"
 #include "config/tree.h"
 
-/* Local. The first disagreement, in the order of the file, between a document and the section `root` of the table as fault
- * STATUS_USAGE; STATUS_OK when there is none. */
+/* Local. The first disagreement, in the order of the file, between a document and the section `root` of the table as
+ * fault STATUS_USAGE; STATUS_OK when there is none. */
 enum status explain(struct arena *arena, const char *file, const struct node *root, const struct entry *entry,
                     struct fault *fault);
 

@@ -1,9 +1,9 @@
 /* keys.h - the one table of everything that may stand in a job or a cluster.
  *
- * From it come the shape of the YAML that libcyaml is told to accept, defaults, checks, --set, job_print, the nearest known
- * key of a message and the table of keys in the manual. A new key is one line in keys.c and one member in job.h; a new
- * section needs nothing else: sections are the parts of the paths before the dots. A new list of mappings is one line in
- * job_lists().
+ * From it come the shape of the YAML that libcyaml is told to accept, defaults, checks, --set, job_print, the nearest
+ * known key of a message and the table of keys in the manual. A new key is one line in keys.c and one member in job.h;
+ * a new section needs nothing else: sections are the parts of the paths before the dots. A new list of mappings is one
+ * line in job_lists().
  */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
@@ -13,51 +13,51 @@
 #include "base/unit.h"
 
 enum key_kind {
-    KEY_INT,        /* int64_t */
-    KEY_SEED,       /* uint64_t, its whole range */
-    KEY_REAL,       /* double, with the key's unit */
-    KEY_SWITCH,     /* int: 0 1 */
-    KEY_SWITCH_OR_UNSET,  /* int64_t: 0 1 JOB_UNSET */
-    KEY_WORD,       /* const char *: one of the key's words */
-    KEY_NAME,       /* const char *: letters, digits, '.', '_', '-' */
-    KEY_TEXT,       /* const char *: any printable text */
-    KEY_FILE,       /* const char *: as text; relative to the folder of the file it stands in */
-    KEY_INTS,       /* struct int_list */
-    KEY_WORDS,      /* struct word_list, each one of the key's words */
-    KEY_TEXTS,      /* struct word_list of any texts */
-    KEY_INT_PAIR,   /* int64_t[2], ascending */
-    KEY_TIME_PAIR,  /* const char *[2]: ISO 8601, ascending */
+    KEY_INT,             /* int64_t */
+    KEY_SEED,            /* uint64_t, its whole range */
+    KEY_REAL,            /* double, with the key's unit */
+    KEY_SWITCH,          /* int: 0 1 */
+    KEY_SWITCH_OR_UNSET, /* int64_t: 0 1 JOB_UNSET */
+    KEY_WORD,            /* const char *: one of the key's words */
+    KEY_NAME,            /* const char *: letters, digits, '.', '_', '-' */
+    KEY_TEXT,            /* const char *: any printable text */
+    KEY_FILE,            /* const char *: as text; relative to the folder of the file it stands in */
+    KEY_INTS,            /* struct int_list */
+    KEY_WORDS,           /* struct word_list, each one of the key's words */
+    KEY_TEXTS,           /* struct word_list of any texts */
+    KEY_INT_PAIR,        /* int64_t[2], ascending */
+    KEY_TIME_PAIR,       /* const char *[2]: ISO 8601, ascending */
     N_KEY_KINDS
 };
 
 enum key_need {
-    KEY_DEFAULT,    /* `fallback` is the default, written as in a file */
-    KEY_OPEN,       /* may stay unset; `fallback` tells who decides then ("the preset") */
+    KEY_DEFAULT, /* `fallback` is the default, written as in a file */
+    KEY_OPEN,    /* may stay unset; `fallback` tells who decides then ("the preset") */
     KEY_REQUIRED
 };
 
 struct job_key {
-    const char *path;      /* "train.epochs"; keys of a list of mappings: "cluster.devices[].kind" */
+    const char *path; /* "train.epochs"; keys of a list of mappings: "cluster.devices[].kind" */
     enum key_kind kind;
-    size_t offset;         /* in struct job, or in one element of the list */
+    size_t offset; /* in struct job, or in one element of the list */
     enum key_need need;
     const char *fallback;
-    double unset;          /* KEY_OPEN numbers: the value that means not given */
-    enum unit unit;        /* KEY_REAL */
-    double min, max;       /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
+    double unset;    /* KEY_OPEN numbers: the value that means not given */
+    enum unit unit;  /* KEY_REAL */
+    double min, max; /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
     int min_excluded, max_excluded;
-    const char *words;     /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks */
-    int most;              /* lists: the most elements (the fewest are 1) */
-    const char *meaning;   /* one line for the manual */
+    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks */
+    int most;            /* lists: the most elements (the fewest are 1) */
+    const char *meaning; /* one line for the manual */
 };
 
 /* A list of mappings. */
 struct job_list {
-    const char *path;      /* "cluster.devices" */
-    size_t offset;         /* of the first element in struct job */
-    size_t count_offset;   /* of its int count */
+    const char *path;    /* "cluster.devices" */
+    size_t offset;       /* of the first element in struct job */
+    size_t count_offset; /* of its int count */
     size_t element_bytes;
-    int required, most;    /* elements: at least one needed; the most */
+    int required, most; /* elements: at least one needed; the most */
     const char *meaning;
 };
 
@@ -65,8 +65,8 @@ struct job_list {
 const struct job_key *job_keys(int *n);
 const struct job_list *job_lists(int *n);
 
-/* Local. "a whole number from 1 to 8", "one of fp32, tf32", "a size such as ...": what a reader must write for a key or,
- * with `element`, for one element of a list key. Returns text. */
+/* Local. "a whole number from 1 to 8", "one of fp32, tf32", "a size such as ...": what a reader must write for a key
+ * or, with `element`, for one element of a list key. Returns text. */
 char *key_expected(char *text, size_t size, const struct job_key *key, int element);
 
 /* Local. Kinds that are written as a YAML list; the fewest and the most elements. */

@@ -4,7 +4,8 @@
 
 #include "base/arena.h"
 
-/* Local. One table in Markdown per section: key, what to write, default, meaning. A unit test holds docs/jobs.md against it. */
+/* Local. One table in Markdown per section: key, what to write, default, meaning. A unit test holds docs/jobs.md
+ * against it. */
 char *manual_keys(struct arena *arena);
 
 #endif

@@ -9,9 +9,9 @@ struct walk {
     struct arena *arena;
     const char *file;
     yaml_parser_t parser;
-    struct entry *root;      /* NULL until the first value */
-    struct entry *open;      /* mapping or list that is being read */
-    const char *key;         /* of the value that comes next in a mapping */
+    struct entry *root; /* NULL until the first value */
+    struct entry *open; /* mapping or list that is being read */
+    const char *key;    /* of the value that comes next in a mapping */
     int key_line;
     int n_values;
     int documents;
@@ -240,7 +240,8 @@ static enum status take_events(struct walk *walk, const char *text, struct fault
     return status;
 }
 
-enum status outline_read(struct arena *arena, const char *file, const char *text, struct entry **root, struct fault *fault)
+enum status outline_read(struct arena *arena, const char *file, const char *text, struct entry **root,
+                         struct fault *fault)
 {
     struct walk walk = {.arena = arena, .file = file};
     size_t size = strlen(text);
@@ -259,7 +260,8 @@ enum status outline_read(struct arena *arena, const char *file, const char *text
     if (status)
         return status;
     if (!walk.root)
-        return refuse(fault, (struct place){file, 1}, NULL, "YAML sections such as model: and cluster:", "an empty file");
+        return refuse(fault, (struct place){file, 1}, NULL,
+                      "YAML sections such as model: and cluster:", "an empty file");
     *root = walk.root;
     return STATUS_OK;
 }

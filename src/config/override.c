@@ -13,7 +13,7 @@ enum { MAX_ITEMS = 64, MESSAGE = 512 };
 /* One override, taken apart. */
 struct override {
     struct place place;
-    const char *path;        /* of the key */
+    const char *path; /* of the key */
     char *value;
     const struct node *node; /* the key or section */
     void *base;              /* of its record */
@@ -96,8 +96,7 @@ static enum status take_apart(const struct reading *reading, int i, struct overr
     override->path = trim(text);
     override->value = trim(equals + 1);
     if (strlen(override->path) >= CONFIG_MAX_PATH || !text_is_printable(override->path))
-        return refuse(reading->fault, override->place, NULL, "a known key",
-                      quote(found, sizeof found, override->path));
+        return refuse(reading->fault, override->place, NULL, "a known key", quote(found, sizeof found, override->path));
     return find_key(reading, override);
 }
 

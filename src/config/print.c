@@ -10,7 +10,8 @@ struct printer {
     const char *folder;
 };
 
-static void print_section(const struct printer *printer, const struct node *node, const void *base, int depth, int dash);
+static void print_section(const struct printer *printer, const struct node *node, const void *base, int depth,
+                          int dash);
 
 /* Is any value below this node given? An empty section would be refused when read again. */
 static int has_value(const struct node *node, const void *base)

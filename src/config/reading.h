@@ -1,4 +1,5 @@
-/* reading.h - a job while it is being read: where each value came from, so that late checks can still name file and line. */
+/* reading.h - a job while it is being read: where each value came from, so that late checks can still name file and
+ * line. */
 #ifndef CONFIG_READING_H
 #define CONFIG_READING_H
 
@@ -37,7 +38,8 @@ struct place override_place(const struct reading *reading, int i);
 /* Local. Where the value of a key came from: the last override that gives it, the cluster's or the job's file. */
 struct place value_place(const struct reading *reading, const char *path);
 
-/* Local. Takes `cluster=FILE` overrides only: sets job->cluster_file to the last one and forgets the cluster read so far. */
+/* Local. Takes `cluster=FILE` overrides only: sets job->cluster_file to the last one and forgets the cluster read so
+ * far. */
 enum status override_cluster(const struct reading *reading);
 
 /* Local. Takes all other overrides in their order. */

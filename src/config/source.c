@@ -31,7 +31,8 @@ static enum status take_value(const struct reading *reading, const struct source
 {
     struct item items[MAX_ITEMS];
     char path[CONFIG_MAX_PATH];
-    struct site site = {reading->arena, source->file, entry_path(path, sizeof path, entry), source->folder, reading->fault};
+    struct site site = {reading->arena, source->file, entry_path(path, sizeof path, entry), source->folder,
+                        reading->fault};
     if (!key_is_list(key))
         return value_set(&site, key, base, &(struct item){slot->data, entry->line}, 1);
     const struct entry *element = entry->child;

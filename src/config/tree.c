@@ -145,7 +145,8 @@ static const struct node *nearest_among(struct arena *arena, const struct node *
     return NULL;
 }
 
-const struct node *node_nearest(struct arena *arena, const struct node *parent, const struct node *root, const char *name)
+const struct node *node_nearest(struct arena *arena, const struct node *parent, const struct node *root,
+                                const char *name)
 {
     const struct node *nearest = nearest_among(arena, parent, 0, name);
     return nearest ? nearest : nearest_among(arena, root, 1, name);

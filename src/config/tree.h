@@ -6,7 +6,7 @@
 #include "config/keys.h"
 
 struct node {
-    const char *name;            /* "epochs"; NULL at the root */
+    const char *name; /* "epochs"; NULL at the root */
     struct node *parent, *child, *next;
     const struct job_key *key;   /* a value; `cluster` is both a value (file name) and a section */
     const struct job_list *list; /* a list of mappings; the children are the keys of one element */
@@ -29,8 +29,9 @@ char *node_expected(char *text, size_t size, const struct node *node);
 /* Local. "one of the keys epochs, steps, ...": what a section knows. Returns text. */
 char *node_keys(char *text, size_t size, const struct node *node);
 
-/* Local. "'train.epochs'" in "(did you mean 'train.epochs'?)": the known node nearest to a name that `parent` does not have,
- * first among its children, then anywhere below `root`; NULL when none is near. */
-const struct node *node_nearest(struct arena *arena, const struct node *parent, const struct node *root, const char *name);
+/* Local. "'train.epochs'" in "(did you mean 'train.epochs'?)": the known node nearest to a name that `parent` does not
+ * have, first among its children, then anywhere below `root`; NULL when none is near. */
+const struct node *node_nearest(struct arena *arena, const struct node *parent, const struct node *root,
+                                const char *name);
 
 #endif

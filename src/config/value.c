@@ -52,7 +52,8 @@ static enum status int_set(const struct site *site, const struct job_key *key, c
     return STATUS_OK;
 }
 
-static enum status seed_set(const struct site *site, const struct job_key *key, const struct item *item, uint64_t *value)
+static enum status seed_set(const struct site *site, const struct job_key *key, const struct item *item,
+                            uint64_t *value)
 {
     errno = 0;
     uint64_t read = is_integer(item->text) ? strtoull(item->text, NULL, 10) : 0;
@@ -149,13 +150,14 @@ static enum status check_pair(const struct site *site, const struct item *items,
     char expected[160], last[96], first[96];
     if (ascending)
         return STATUS_OK;
-    snprintf(expected, sizeof expected, "a last value not before the first (%s)", quote(first, sizeof first, items[0].text));
+    snprintf(expected, sizeof expected, "a last value not before the first (%s)",
+             quote(first, sizeof first, items[0].text));
     return refuse(site->fault, (struct place){site->file, items[1].line}, site->path, expected,
                   quote(last, sizeof last, items[1].text));
 }
 
-static enum status ints_set(const struct site *site, const struct job_key *key, int64_t *value, const struct item *items,
-                            int n)
+static enum status ints_set(const struct site *site, const struct job_key *key, int64_t *value,
+                            const struct item *items, int n)
 {
     for (int i = 0; i < n; i++) {
         enum status status = int_set(site, key, &items[i], i, &value[i]);
@@ -177,7 +179,8 @@ static enum status texts_set(const struct site *site, const struct job_key *key,
     return key->kind == KEY_TIME_PAIR ? check_pair(site, items, strcmp(value[0], value[1]) <= 0) : STATUS_OK;
 }
 
-static enum status list_set(const struct site *site, const struct job_key *key, void *at, const struct item *items, int n)
+static enum status list_set(const struct site *site, const struct job_key *key, void *at, const struct item *items,
+                            int n)
 {
     char expected[512], found[64];
     if (n < key_least(key) || n > key_most(key)) {

@@ -10,20 +10,20 @@
 /* One text as it stands in a file, a default or an override. */
 struct item {
     const char *text;
-    int line;            /* 0: not in a file */
+    int line; /* 0: not in a file */
 };
 
 /* What a value is read for. */
 struct site {
     struct arena *arena;
-    const char *file;    /* for messages: the file, or the override */
-    const char *path;    /* of the key, for messages */
-    const char *folder;  /* that file names are relative to, ending in '/'; "" for the current one */
+    const char *file;   /* for messages: the file, or the override */
+    const char *path;   /* of the key, for messages */
+    const char *folder; /* that file names are relative to, ending in '/'; "" for the current one */
     struct fault *fault;
 };
 
-/* Local. Checks n texts (one unless the key is a list) and stores the value at base + key->offset. Texts are copied into the
- * arena. Fault STATUS_USAGE. */
+/* Local. Checks n texts (one unless the key is a list) and stores the value at base + key->offset. Texts are copied
+ * into the arena. Fault STATUS_USAGE. */
 enum status value_set(const struct site *site, const struct job_key *key, void *base, const struct item *items, int n);
 
 /* Local. The value that means not given. */

@@ -57,8 +57,8 @@ static void list_field(struct arena *arena, cyaml_schema_field_t *field, const s
 }
 
 /* Sections are no structs of their own: their values lie in the record's slots, so each section starts at offset 0. */
-static void section_field(struct arena *arena, cyaml_schema_field_t *field, const struct node *node, uint32_t record_bytes,
-                          const struct entry *entry)
+static void section_field(struct arena *arena, cyaml_schema_field_t *field, const struct node *node,
+                          uint32_t record_bytes, const struct entry *entry)
 {
     field->data_offset = 0;
     field->value.type = CYAML_MAPPING;
@@ -125,7 +125,7 @@ static void schema_init(struct arena *arena, struct texts *texts, const struct n
 }
 
 enum status texts_load(struct arena *arena, const char *file, const char *text, const struct node *root,
-                      const struct entry *entry, struct texts **result, struct fault *fault)
+                       const struct entry *entry, struct texts **result, struct fault *fault)
 {
     struct texts *texts = arena_take(arena, sizeof *texts);
     schema_init(arena, texts, root, entry);

@@ -21,21 +21,24 @@
     X(l2_bytes_per_s, 2400e9, SOURCE, "gpu-benches L2, 2300-2500 GB/s")                                                \
     X(launch_ps, 4000000, RECALLED, "back-to-back kernels of a stream")                                                \
     X(matrix_share, 0.88, RECALLED, "best cuBLAS fp16 GEMM about 110 TFLOP/s")                                         \
-    X(sustained_share, 0.92, DERIVED, "as A100")                                                                       \
+    X(sustained_share, 0.90, DERIVED, "as A100")                                                                       \
     X(k_step_ps, 4240, DERIVED, "as A100, by clock")                                                                   \
     X(last_wave_share, 0.95, DERIVED, "as A100")                                                                       \
     X(split_ps, 1870000, DERIVED, "as A100")                                                                           \
     X(overlap_loss, 0.45, DERIVED, "as A100")                                                                          \
     X(attention_share, 0.5, DERIVED, "A100 less its asynchronous copies")                                              \
     X(attention_backward_share, 0.8, DERIVED, "as A100")                                                               \
-    X(attention_block_ps, 2450000, DERIVED, "as A100")                                                                 \
-    X(attention_key_ps, 21500, DERIVED, "as A100")                                                                     \
+    X(attention_block_ps, 1400000, DERIVED, "as A100")                                                                 \
+    X(attention_single_block_ps, 2330000, DERIVED, "as A100")                                                          \
+    X(attention_key_ps, 21200, DERIVED, "as A100")                                                                     \
+    X(attention_memory_share, 0.85, DERIVED, "as A100")                                                                \
     X(attention_rows, 64, DERIVED, "as A100")                                                                          \
     X(attention_packs, 0, DERIVED, "as A100")                                                                          \
-    X(attention_split_ps, 6700000, DERIVED, "as A100")                                                                 \
+    X(attention_split_ps, 8600000, DERIVED, "as A100")                                                                 \
+    X(attention_group_ps, 5640000, DERIVED, "as A100")                                                                 \
     X(attention_split_target, 1024, DERIVED, "as A100")                                                                \
     X(attention_split_single, 0, DERIVED, "as A100")                                                                   \
-    X(attention_overlap_loss, 0.37, DERIVED, "as A100")                                                                \
+    X(attention_overlap_loss, 0.155, DERIVED, "as A100")                                                               \
     X(idle_power_mw, 40000, RECALLED, "nvidia-smi, idle")                                                              \
     X(base_power_mw, 55000, DERIVED, "as A100 by power limit")                                                         \
     X(tdp_mw, 300000, SOURCE, "NVIDIA V100 data sheet, SXM2")                                                          \
@@ -61,21 +64,24 @@
     X(l2_bytes_per_s, 5400e9, SOURCE, "gpu-benches L2, below 20 MB")                                                   \
     X(launch_ps, 3020000, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                              \
     X(matrix_share, 0.95, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                              \
-    X(sustained_share, 0.92, FITTED, "Vidur A100 GEMM, every 8th row of 474")                                          \
+    X(sustained_share, 0.90, FITTED, "Vidur A100 GEMM, every 8th row of 474")                                          \
     X(k_step_ps, 4600, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                                 \
     X(last_wave_share, 0.95, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                           \
     X(split_ps, 1870000, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                               \
     X(overlap_loss, 0.45, FITTED, "aiconfigurator A100 bf16 GEMM, every 8th row of 3626")                              \
     X(attention_share, 0.58, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                           \
     X(attention_backward_share, 0.8, DERIVED, "FlashAttention-2 on H100, backward 190-299 to forward 252-312")         \
-    X(attention_block_ps, 2450000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                     \
-    X(attention_key_ps, 21500, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                         \
+    X(attention_block_ps, 1400000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                     \
+    X(attention_single_block_ps, 2330000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")              \
+    X(attention_key_ps, 21200, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                         \
+    X(attention_memory_share, 0.87, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                    \
     X(attention_rows, 64, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                              \
     X(attention_packs, 0, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                              \
-    X(attention_split_ps, 6700000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                     \
+    X(attention_split_ps, 8600000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                     \
+    X(attention_group_ps, 5640000, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                     \
     X(attention_split_target, 1024, FITTED, "aiconfigurator A100 attention: no limit seen")                            \
     X(attention_split_single, 0, FITTED, "aiconfigurator A100 attention, rows with one head per key head")             \
-    X(attention_overlap_loss, 0.37, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                    \
+    X(attention_overlap_loss, 0.155, FITTED, "aiconfigurator A100 attention, every 8th row of 4212")                   \
     X(idle_power_mw, 55000, RECALLED, "nvidia-smi, idle")                                                              \
     X(base_power_mw, 66000, FITTED, "gpu-benches roofline power, A100-40G, 43 points, 0.8 %")                          \
     X(l2_fj_per_byte, 2400, SOURCE, "AttAcc artifact")                                                                 \
@@ -106,7 +112,7 @@
     X(dram_bytes_per_s, 3352e9, SOURCE, "AttAcc artifact, GPU A100a: five HBM3 stacks at 5.2 Gbit/s")                  \
     X(dram_read_share, 0.85, SOURCE, "AttAcc artifact")                                                                \
     X(dram_write_share, 0.54, DERIVED, "as the 80 GB card")                                                            \
-    X(tdp_mw, 400000, DERIVED, "as the 80 GB card")                                                                    \
+    X(tdp_mw, 550000, DERIVED, "the 80 GB card and 1313 GB/s x 117 pJ/byte more of memory traffic")                    \
     X(dram_fj_per_byte, 117e3, DERIVED, "as the 40 GB card; the artifact counts 28.7 pJ/byte in the stack alone")
 
 #define HOPPER(X)                                                                                                      \
@@ -122,6 +128,7 @@
     X(attention_backward_share, 0.8, DERIVED, "FlashAttention-2 on H100, backward 190-299 to forward 252-312")         \
     X(attention_rows, 128, FITTED, "aiconfigurator H100 and H200 attention, every 8th row")                            \
     X(attention_packs, 1, FITTED, "aiconfigurator H100 and H200 attention, every 8th row")                             \
+    X(attention_group_ps, 0, FITTED, "aiconfigurator H100 and H200 attention: none seen")                              \
     X(attention_split_target, 32, FITTED, "aiconfigurator H100 and H200 attention, long keys and few requests")        \
     X(attention_split_single, 1, FITTED, "aiconfigurator H100 and H200 attention")                                     \
     X(tdp_mw, 700000, SOURCE, "NVIDIA H100 and H200 data sheets, SXM5")                                                \
@@ -135,21 +142,23 @@
     X(clock_hz, 1830e6, SOURCE, "clock of the data sheet's peak rates")                                                \
     X(memory_bytes, 85899345920, SOURCE, "NVIDIA H100 data sheet, 80 GiB")                                             \
     X(dram_bytes_per_s, 3350e9, SOURCE, "NVIDIA H100 data sheet")                                                      \
-    X(dram_read_share, 0.97, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                           \
-    X(dram_write_share, 0.83, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                          \
+    X(dram_read_share, 0.93, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                           \
+    X(dram_write_share, 0.81, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                          \
     X(l2_bytes_per_s, 7500e9, SOURCE, "gpu-benches L2, 6900-7700 GB/s (PCIe card)")                                    \
     X(launch_ps, 2550000, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                              \
-    X(matrix_share, 0.958, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                             \
-    X(sustained_share, 0.82, FITTED, "Vidur H100 GEMM, every 8th row of 514")                                          \
-    X(k_step_ps, 1305, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                                 \
+    X(matrix_share, 0.915, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                             \
+    X(sustained_share, 0.835, FITTED, "Vidur H100 GEMM, every 8th row of 514")                                         \
+    X(k_step_ps, 1370, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                                 \
     X(last_wave_share, 0.05, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                           \
-    X(split_ps, 2920000, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                               \
-    X(overlap_loss, 0.37, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                              \
+    X(split_ps, 2820000, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                               \
+    X(overlap_loss, 0.28, FITTED, "aiconfigurator H100 bf16 GEMM, every 8th row of 3738")                              \
     X(attention_share, 0.62, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                           \
-    X(attention_block_ps, 2600000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                     \
+    X(attention_block_ps, 3000000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                     \
+    X(attention_single_block_ps, 2600000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")              \
     X(attention_key_ps, 16000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                         \
-    X(attention_split_ps, 1030000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                     \
-    X(attention_overlap_loss, 0.13, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                    \
+    X(attention_memory_share, 0.78, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                    \
+    X(attention_split_ps, 1280000, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                     \
+    X(attention_overlap_loss, 0.17, FITTED, "aiconfigurator H100 attention, every 8th row of 4249")                    \
     X(idle_power_mw, 70000, RECALLED, "nvidia-smi, idle")                                                              \
     X(base_power_mw, 105000, DERIVED, "as H200")                                                                       \
     X(dram_fj_per_byte, 122e3, DERIVED, "as H200")                                                                     \
@@ -164,16 +173,18 @@
     X(l2_bytes_per_s, 10000e9, SOURCE, "gpu-benches L2, 9700-10500 GB/s")                                              \
     X(launch_ps, 2530000, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                             \
     X(matrix_share, 0.834, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                            \
-    X(sustained_share, 0.94, DERIVED, "sustained rate of the H100: its power limit is the same")                       \
+    X(sustained_share, 0.92, DERIVED, "sustained rate of the H100: its power limit is the same")                       \
     X(k_step_ps, 1600, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                                \
     X(last_wave_share, 0.0, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                           \
     X(split_ps, 2870000, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                              \
     X(overlap_loss, 0.2, FITTED, "aiconfigurator H200 bf16 GEMM, every 8th row of 14315")                              \
     X(attention_share, 0.62, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                           \
-    X(attention_block_ps, 2660000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                     \
-    X(attention_key_ps, 16000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                         \
-    X(attention_split_ps, 1080000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                     \
-    X(attention_overlap_loss, 0.02, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                    \
+    X(attention_block_ps, 3150000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                     \
+    X(attention_single_block_ps, 2620000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")              \
+    X(attention_key_ps, 17000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                         \
+    X(attention_memory_share, 0.65, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                    \
+    X(attention_split_ps, 1260000, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                     \
+    X(attention_overlap_loss, 0.0, FITTED, "aiconfigurator H200 attention, every 8th row of 4225")                     \
     X(idle_power_mw, 75000, RECALLED, "nvidia-smi, idle")                                                              \
     X(base_power_mw, 105000, FITTED, "gpu-benches roofline power, H200, 55 points, 0.7 %")                             \
     X(dram_fj_per_byte, 122e3, FITTED, "gpu-benches roofline power, H200, 55 points, 0.7 %")                           \
@@ -223,7 +234,7 @@ const struct gpu_entry *gpu_entry(size_t i)
 /* The streaming kernels: three constants each. */
 static const struct constant_field kernel_fields[] = {
 #define X(kernel, name, start_ps, rate_share, row_bytes_per_s, evidence, source)                                       \
-    {name ".start_ps", "ps", "shortest time"},                                                     \
+    {name ".start_ps", "ps", "shortest time at the A100's clock"},                                                     \
         {name ".rate_share", "1", "bandwidth as a share of what reading reaches"},                                     \
         {name ".row_bytes_per_s", "byte/s", "rate of the block of one row, 0: rows are shared"},
     GPU_KERNELS(X)

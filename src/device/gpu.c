@@ -83,6 +83,9 @@ static uint64_t whole(double value)
 
 void gpu_charge(const struct gpu_profile *gpu, const struct gpu_work *work, struct cost *cost)
 {
+    if (gpu->tdp_mw <= gpu->base_power_mw)
+        bug("a power limit of %llu mW under a base power of %llu mW", (unsigned long long)gpu->tdp_mw,
+            (unsigned long long)gpu->base_power_mw);
     double compute_fj = work->flops * work->fj_per_flop, dram_fj = work->dram_bytes * gpu->dram_fj_per_byte,
            sram_fj = work->l2_bytes * gpu->l2_fj_per_byte;
     double limited_ps = (compute_fj + dram_fj + sram_fj) / (double)(gpu->tdp_mw - gpu->base_power_mw);
@@ -117,7 +120,7 @@ static const struct kernel_shape kernel_shapes[N_GPU_KERNELS] = {
 #undef X
 };
 
-/* The row rates were fitted on the A100; a block issues its loads at the speed of the clock. */
+/* The starts and row rates were fitted on the A100; both are instructions, so they go with the clock. */
 static const double fitted_clock_hz = 1410e6;
 
 /* Working sets below a tenth of L2 stay in it between the kernel before and this one, above six tenths nothing does. */
@@ -138,7 +141,7 @@ void gpu_stream_cost(const struct gpu_profile *gpu, const struct gpu_stream *str
     if (stream->rows && shape->row_bytes_per_s > 0.0)
         work_s = fmax(work_s, bytes / (double)stream->rows / (shape->row_bytes_per_s * speed));
     work_s = fmax(work_s, (double)stream->flops / gpu->fp32_flops_per_s);
-    struct gpu_work work = {.time_ps = shape->start_ps + work_s * 1e12,
+    struct gpu_work work = {.time_ps = shape->start_ps / speed + work_s * 1e12,
                             .flops = (double)stream->flops,
                             .fj_per_flop = gpu->fp32_fj_per_flop,
                             .dram_bytes = bytes * (1.0 - resident),

@@ -57,11 +57,14 @@ enum gpu_math {
     X(double, overlap_loss, "1", "share of the shorter of arithmetic and memory time that is not hidden")              \
     X(double, attention_share, "1", "share of the GEMM peak rate in fused attention")                                  \
     X(double, attention_backward_share, "1", "rate of fused backward attention as a share of forward")                 \
-    X(double, attention_block_ps, "ps", "start and end of a block of fused attention")                                 \
-    X(double, attention_key_ps, "ps", "shortest time of a block for one key of width 128")                             \
+    X(double, attention_block_ps, "ps", "start and end of a block of fused attention, many queries per request")       \
+    X(double, attention_single_block_ps, "ps", "the same, one query per request")                                      \
+    X(double, attention_key_ps, "ps", "shortest time of a block for one key of width 128, one query per request")      \
+    X(double, attention_memory_share, "1", "share of dram_read_share that fused attention of many queries reaches")    \
     X(double, attention_rows, "1", "smallest query tile of fused attention when there are many queries")               \
     X(double, attention_packs, "1", "1: the query heads of a group share a tile when there are many queries")          \
     X(double, attention_split_ps, "ps", "extra time of fused attention whose keys are split")                          \
+    X(double, attention_group_ps, "ps", "extra time when several requests of one query share keys among heads")        \
     X(double, attention_split_target, "1", "splits times batch that the library aims at (at least 2 splits)")          \
     X(double, attention_split_single, "1", "1: keys are split even when each query head has its own keys")             \
     X(double, attention_overlap_loss, "1", "as overlap_loss, for one query per request")                               \
@@ -76,7 +79,8 @@ enum gpu_math {
     X(double, bf16_fj_per_flop, "fJ/FLOP", "energy of bf16 and fp16 matrix arithmetic")                                \
     X(double, fp8_fj_per_flop, "fJ/FLOP", "energy of fp8 and int8 matrix arithmetic")
 
-/* A profile is plain data: copy it and change a constant to ask "what if". */
+/* A profile is plain data: copy it and change a constant to ask "what if". The power limit must stay above the base
+ * power. */
 struct gpu_profile {
 #define X(type, field, unit, meaning) type field;
     GPU_CONSTANTS(X)
@@ -91,7 +95,7 @@ struct gpu_gemm {
 };
 
 /* Kernels that stream memory. X(enum, name, start_ps, rate_share, row_bytes_per_s, evidence, source)
- * start_ps: shortest time. rate_share: bandwidth as a share of what
+ * start_ps: shortest time on an A100 (others: by clock). rate_share: bandwidth as a share of what
  * reading reaches. row_bytes_per_s: rate of the one block that works on a row, on an A100; 0: a row may be shared by
  * many blocks. */
 #define GPU_KERNELS(X)                                                                                                 \

@@ -12,6 +12,13 @@ static double up(double value, double step)
     return ceil(value / step) * step;
 }
 
+/* Query heads that share a head of keys. */
+static double group_of(const struct gpu_attention *a)
+{
+    uint64_t group = a->heads / a->kv_heads;
+    return (double)group;
+}
+
 static unsigned kv_bytes(const struct gpu_attention *a)
 {
     return a->kv_bytes ? a->kv_bytes : a->operand_bytes;
@@ -33,7 +40,7 @@ struct attention_tile {
 
 static struct attention_tile attention_tile(const struct gpu_profile *gpu, const struct gpu_attention *a, double rows)
 {
-    double group = (double)(a->heads / a->kv_heads), queries = (double)a->n_query, keys = (double)a->n_key;
+    double group = group_of(a), queries = (double)a->n_query, keys = (double)a->n_key;
     int packs = a->n_query == 1 || gpu->attention_packs != 0.0;
     double wide = packs ? group : 1.0;
     struct attention_tile tile = {.rows = rows, .most_keys = keys, .mean_keys = keys};
@@ -43,18 +50,22 @@ static struct attention_tile attention_tile(const struct gpu_profile *gpu, const
     return tile;
 }
 
-/* A block takes the longer of its arithmetic and of fetching the key; blocks beyond the SMs queue. */
+/* A block takes the longer of its arithmetic and, with nothing else to do meanwhile, of fetching the key; blocks beyond
+ * the SMs queue. */
 static double tile_ps(const struct gpu_profile *gpu, const struct gpu_attention *a, const struct attention_tile *tile,
                       double splits)
 {
     double width = (double)a->head_width;
     double rate = gpu_peak_flops_per_s(gpu, a->math) * gpu->attention_share / gpu->sm_count;
-    double key_ps = fmax(4.0 * tile->rows * width / rate * 1e12, gpu->attention_key_ps * width / WIDTH_OF_KEY_TIME);
+    double key_ps = 4.0 * tile->rows * width / rate * 1e12;
+    if (a->n_query == 1)
+        key_ps = fmax(key_ps, gpu->attention_key_ps * width / WIDTH_OF_KEY_TIME);
     if (a->backward)
         key_ps *= 2.5 / gpu->attention_backward_share;
     double waves = ceil(tile->blocks * splits / gpu->sm_count);
-    double mean_ps = waves * (up(tile->mean_keys / splits, KEY_TILE) * key_ps + gpu->attention_block_ps);
-    double most_ps = up(tile->most_keys / splits, KEY_TILE) * key_ps + gpu->attention_block_ps;
+    double block_ps = a->n_query == 1 ? gpu->attention_single_block_ps : gpu->attention_block_ps;
+    double mean_ps = waves * (up(tile->mean_keys / splits, KEY_TILE) * key_ps + block_ps);
+    double most_ps = up(tile->most_keys / splits, KEY_TILE) * key_ps + block_ps;
     return fmax(mean_ps, most_ps);
 }
 
@@ -79,17 +90,25 @@ static double fused_bytes(const struct gpu_attention *a)
     return width * (kv * kv_bytes(a) + q * a->operand_bytes);
 }
 
+/* Some libraries gather the heads of a group with another kernel; one that splits anyway has paid for it. */
+static double extra_ps(const struct gpu_profile *gpu, const struct gpu_attention *a, uint64_t splits)
+{
+    if (splits > 1)
+        return gpu->attention_split_ps;
+    return a->n_query == 1 && a->batch > 1 && a->heads > a->kv_heads ? gpu->attention_group_ps : 0.0;
+}
+
 static double fused_ps(const struct gpu_profile *gpu, const struct gpu_attention *a, double memory_ps)
 {
-    double group = (double)(a->heads / a->kv_heads), best_ps = INFINITY;
+    double group = group_of(a), best_ps = INFINITY;
     /* With many queries a block's loads and stores are not hidden behind its own arithmetic. */
     double loss = a->n_query == 1 ? gpu->attention_overlap_loss : 1.0;
-    for (double rows = a->n_query == 1 ? 16.0 : gpu->attention_rows; rows <= 128.0; rows *= 2.0) {
+    for (unsigned rows = a->n_query == 1 ? 16 : (unsigned)gpu->attention_rows; rows <= 128; rows *= 2) {
         struct attention_tile tile = attention_tile(gpu, a, rows);
         for (uint64_t splits = 1; splits <= MAX_SPLITS && may_split(gpu, a, splits); splits *= 2) {
             double compute_ps = tile_ps(gpu, a, &tile, (double)splits);
             double time_ps = fmax(compute_ps, memory_ps) + loss * fmin(compute_ps, memory_ps);
-            best_ps = fmin(best_ps, time_ps + (splits > 1 ? gpu->attention_split_ps : 0.0));
+            best_ps = fmin(best_ps, time_ps + extra_ps(gpu, a, splits));
             if (tile.blocks * (double)splits > 2.0 * gpu->sm_count)
                 break;
         }
@@ -102,7 +121,8 @@ static double fused_ps(const struct gpu_profile *gpu, const struct gpu_attention
 static void fused_cost(const struct gpu_profile *gpu, const struct gpu_attention *a, struct cost *cost)
 {
     double bytes = fused_bytes(a);
-    double memory_ps = bytes / (gpu->dram_bytes_per_s * gpu->dram_read_share) * 1e12;
+    double share = gpu->dram_read_share * (a->n_query == 1 ? 1.0 : gpu->attention_memory_share);
+    double memory_ps = bytes / (gpu->dram_bytes_per_s * share) * 1e12;
     double pairs = scored_pairs(a) * (double)a->batch * (double)a->heads;
     struct gpu_work work = {.time_ps = (double)gpu->launch_ps + fused_ps(gpu, a, memory_ps),
                             .flops = 4.0 * pairs * (double)a->head_width * (a->backward ? 2.5 : 1.0),

@@ -39,8 +39,8 @@ static double gemm_waves(const struct gpu_profile *gpu, double blocks)
 static double gemm_tile_ps(const struct gpu_profile *gpu, const struct gpu_gemm *gemm, const struct gemm_plan *plan,
                            const struct tile *tile)
 {
-    double blocks =
-        (double)gemm->batch * (double)((gemm->m + tile->m - 1) / tile->m) * (double)((gemm->n + tile->n - 1) / tile->n);
+    uint64_t down = (gemm->m + tile->m - 1) / tile->m, across = (gemm->n + tile->n - 1) / tile->n;
+    double blocks = (double)gemm->batch * (double)down * (double)across;
     double step_ps = fmax(2.0 * (double)(tile->m * tile->n) * plan->flop_ps, gpu->k_step_ps);
     double best_ps = INFINITY;
     for (uint64_t splits = 1; splits <= MAX_SPLITS; splits *= 2) {

@@ -1,254 +1,346 @@
+/* Who owns the memory of a gradient.
+ *
+ * The walk meets the nodes in reverse. A tensor is *open* until the backward ops of the node that made it have been appended:
+ * until then more contributions to its gradient may come, and afterwards nothing reads or writes its gradient in its name.
+ * Identities (ADD, ADD_POS, ADD_LAST, NORM's residual without dropout) copy nothing: two or more open tensors then have the
+ * same buffer as their gradient. From this follows the only rule:
+ *
+ *   A buffer may be written again only on behalf of a tensor that is its sole open owner.
+ *
+ * The first contribution to a tensor becomes its gradient. A later one is added in place where the rule allows it (inside the
+ * op, by `accumulate`, or by ADD), otherwise the sum goes into another buffer, which becomes this tensor's gradient, and the
+ * other owners keep what they had. A node's outputs stay open while its backward ops are appended, so an op never adds into
+ * the very buffer it reads. Tensors that only see another one's memory (views of all of it) stand for that tensor.
+ *
+ * Consequence: once autodiff has run, `grad` of an activation tells where its gradient stood during the walk; later ops may
+ * have used the buffer again. `grad` of a parameter is final: a parameter never shares.
+ */
 #include "graph/autodiff.h"
 
 #include <string.h>
 
-/* Gradients of tensors that do not change values (residual branches, position sums) are shared: one tensor is the gradient of
- * several. Rule of ownership: a contribution may be added into a shared gradient in place only when every other tensor that
- * shares it has already been differentiated (its producer's backward ops, which read it, are emitted and so run earlier);
- * otherwise the sum goes into a new tensor. */
+#include "base/status.h"
+#include "graph/shape.h"
 
-struct sweep {
+/* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has no
+ * gradient of its own, so nothing else may use it. */
+enum need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
+
+struct walk {
     struct graph *graph;
-    int n;             /* tensors of the forward pass */
-    char *needed;      /* [n] something trainable stands above */
-    char *done;        /* [n] its producer has been differentiated */
-    int *grad;         /* [n] gradient of a tensor that owns memory, or NO_TENSOR */
+    const struct node *node; /* being differentiated */
+    int n_tensors;           /* of the forward part */
+    unsigned char *needs;    /* enum need of each tensor */
+    unsigned char *closed;
 };
 
-static int root_of(const struct graph *graph, int t)
+/* The tensor a view stands for. */
+static int whole(const struct graph *graph, int t)
 {
-    while (graph->tensors[t].base != NO_TENSOR)
-        t = graph->tensors[t].base;
-    return t;
+    int root = shape_root(graph, t);
+    if (graph->tensors[root].elements != graph->tensors[t].elements)
+        bug("%s is a part of %s: gradients of parts are not supported", graph->tensors[t].name,
+            graph->tensors[root].name);
+    return root;
 }
 
-static int is_needed(const struct sweep *sweep, int t)
+static int needs(const struct walk *walk, int t)
 {
-    return t != NO_TENSOR && sweep->needed[root_of(sweep->graph, t)];
+    if (t == NO_TENSOR)
+        return 0;
+    enum need need = walk->needs[shape_root(walk->graph, t)];
+    if (need == BY_PRODUCT)
+        bug("%s has no gradient", walk->graph->tensors[t].name);
+    return need == NEEDS_GRAD;
 }
 
-static void find_needed(struct sweep *sweep)
+/* `buffer` with the dimensions of `like`. */
+static int seen_as(struct walk *walk, int buffer, int like)
 {
-    const struct graph *graph = sweep->graph;
-    for (int t = 0; t < sweep->n; t++)
-        sweep->needed[t] = graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable;
-    for (int i = 0; i < graph->n_nodes; i++) {
-        int needed = 0;
-        for (int k = 0; k < OP_MAX_IN; k++)
-            needed |= is_needed(sweep, graph->nodes[i].in[k]);
-        if (needed && graph->nodes[i].out[0] != NO_TENSOR)
-            sweep->needed[root_of(graph, graph->nodes[i].out[0])] = 1;
+    struct graph *graph = walk->graph;
+    const struct tensor *have = &graph->tensors[buffer], *want = &graph->tensors[like];
+    if (have->n_dims == want->n_dims && memcmp(have->dims, want->dims, sizeof have->dims) == 0)
+        return buffer;
+    return graph_view(graph, buffer, 0, arena_printf(graph->arena, "grad.%s", want->name), want->n_dims, want->dims);
+}
+
+/* The gradient of `t`, with its dimensions, or NO_TENSOR. */
+static int grad_of(struct walk *walk, int t)
+{
+    int buffer = walk->graph->tensors[whole(walk->graph, t)].grad;
+    return buffer == NO_TENSOR ? NO_TENSOR : seen_as(walk, buffer, t);
+}
+
+/* A new buffer of the shape of `t`. */
+static int buffer_for(struct walk *walk, int t)
+{
+    struct graph *graph = walk->graph;
+    const struct tensor *tensor = &graph->tensors[t];
+    int first_of_param = tensor->role == TENSOR_PARAM && tensor->trainable && tensor->grad == NO_TENSOR;
+    return graph_tensor(graph, first_of_param ? TENSOR_GRAD : TENSOR_ACTIVATION,
+                        arena_printf(graph->arena, "grad.%s", tensor->name), tensor->n_dims, tensor->dims);
+}
+
+/* 1 when another open tensor than `owner` has `buffer` as its gradient. */
+static int is_shared(const struct walk *walk, int buffer, int owner)
+{
+    const struct graph *graph = walk->graph;
+    int root = shape_root(graph, buffer);
+    for (int t = 0; t < walk->n_tensors; t++) {
+        int grad = graph->tensors[t].grad;
+        if (t != owner && !walk->closed[t] && grad != NO_TENSOR && shape_root(graph, grad) == root)
+            return 1;
     }
+    return 0;
 }
 
-static int new_gradient(struct sweep *sweep, int t)
+static void append(struct walk *walk, const struct op *op, const int *in, const int *out, const char *what)
 {
-    struct graph *graph = sweep->graph;
-    const struct tensor like = graph->tensors[t];
-    int role = like.role == TENSOR_PARAM ? TENSOR_GRAD : TENSOR_ACTIVATION;
-    const char *name = arena_printf(graph->arena, "grad.%s", like.name);
-    return graph_tensor(graph, (enum tensor_role)role, name, like.n_dims, like.dims);
+    struct graph *graph = walk->graph;
+    graph_node(graph, op, in, out, PHASE_BACKWARD, walk->node->block,
+               arena_printf(graph->arena, "%s.%s", walk->node->name, what));
 }
 
-static int gradient_of(const struct sweep *sweep, int t)
+static void append_add(struct walk *walk, int a, int b, int sum)
 {
-    return sweep->grad[root_of(sweep->graph, t)];
+    struct op op = {.kind = OP_ADD, .rows = walk->graph->tensors[sum].elements};
+    const int in[OP_MAX_IN] = {a, b, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {sum, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    append(walk, &op, in, out, "grad add");
 }
 
-/* May `root`'s gradient be written in place? */
-static int owns_gradient(const struct sweep *sweep, int root)
+/* `part` is a contribution to the gradient of `t`. `keep`: the caller still needs the values in `part`. */
+static void contribute(struct walk *walk, int t, int part, int keep)
 {
-    for (int t = 0; t < sweep->n; t++)
-        if (t != root && !sweep->done[t] && sweep->grad[t] == sweep->grad[root])
-            return 0;
-    return 1;
-}
-
-static struct node *emit(struct sweep *sweep, const struct node *of, const struct op *op, const int *in, int n_in,
-                         const int *out, int n_out)
-{
-    int all_in[OP_MAX_IN], all_out[OP_MAX_OUT];
-    for (int i = 0; i < OP_MAX_IN; i++)
-        all_in[i] = i < n_in ? in[i] : NO_TENSOR;
-    for (int i = 0; i < OP_MAX_OUT; i++)
-        all_out[i] = i < n_out ? out[i] : NO_TENSOR;
-    return graph_node(sweep->graph, op, all_in, all_out, PHASE_BACKWARD, of->block, of->name);
-}
-
-/* `gradient`, which may be shared, is one more part of the gradient of t. */
-static void contribute(struct sweep *sweep, const struct node *of, int t, int gradient)
-{
-    int root = root_of(sweep->graph, t), have = sweep->grad[root];
+    struct graph *graph = walk->graph;
+    int owner = whole(graph, t), have = graph->tensors[owner].grad;
+    if (!walk->needs[owner])
+        return;
     if (have == NO_TENSOR) {
-        sweep->grad[root] = gradient;
+        if (graph->tensors[owner].role == TENSOR_PARAM && graph->tensors[part].role != TENSOR_GRAD)
+            bug("parameter %s is an operand of %s: it would share its gradient", graph->tensors[owner].name,
+                walk->node->name);
+        graph->tensors[owner].grad = part;
         return;
     }
-    struct op op = {.kind = OP_ADD, .rows = sweep->graph->tensors[root].elements};
-    int in[] = {have, gradient}, out[] = {owns_gradient(sweep, root) ? have : new_gradient(sweep, root)};
-    emit(sweep, of, &op, in, 2, out, 1);
-    sweep->grad[root] = out[0];
+    int sum = have;
+    if (is_shared(walk, have, owner))
+        sum = keep || is_shared(walk, part, NO_TENSOR) ? buffer_for(walk, owner) : part;
+    append_add(walk, have, part, sum);
+    graph->tensors[owner].grad = sum;
 }
 
-/* Where an op that can accumulate writes its part of the gradient of t: into what is there already, or into a new tensor that
- * finish_target then hands to contribute. */
-static int open_target(struct sweep *sweep, int t, int *accumulate)
+/* Where an op that can add writes its contribution to the gradient of `t`; then finish_sum. */
+static int begin_sum(struct walk *walk, int t, int *accumulate)
 {
-    int root = root_of(sweep->graph, t);
-    *accumulate = sweep->grad[root] != NO_TENSOR && owns_gradient(sweep, root);
-    return *accumulate ? sweep->grad[root] : new_gradient(sweep, root);
+    int owner = whole(walk->graph, t), have = walk->graph->tensors[owner].grad;
+    *accumulate = have != NO_TENSOR && !is_shared(walk, have, owner);
+    return *accumulate ? seen_as(walk, have, t) : buffer_for(walk, t);
 }
 
-static void finish_target(struct sweep *sweep, const struct node *of, int t, int target, int accumulate)
+static void finish_sum(struct walk *walk, int t, int part, int accumulate)
 {
     if (!accumulate)
-        contribute(sweep, of, t, target);
+        contribute(walk, t, part, 0);
 }
 
-static int parameter_gradient(struct sweep *sweep, int t)
+/* Gradient of the linear's product: dy, or dy through the activation. */
+static int through_activation(struct walk *walk)
 {
-    struct graph *graph = sweep->graph;
-    if (t == NO_TENSOR || !graph->tensors[t].trainable)
-        return NO_TENSOR;
-    if (graph->tensors[t].grad != NO_TENSOR)
-        bug("parameter %s is used twice", graph->tensors[t].name);
-    int gradient = new_gradient(sweep, t);
-    graph->tensors[t].grad = gradient;
-    return gradient;
-}
-
-static int activation_backward(struct sweep *sweep, const struct node *node, int dy)
-{
+    const struct node *node = walk->node;
+    int y = node->out[0], dy = grad_of(walk, y), dz = dy;
     if (node->op.act == ACT_NONE)
         return dy;
-    int y = node->out[0], root = root_of(sweep->graph, y);
+    if (is_shared(walk, dy, whole(walk->graph, y)))
+        dz = buffer_for(walk, y);
     struct op op = {.kind = OP_ACT_BWD, .rows = node->op.rows, .out = node->op.out, .act = node->op.act};
-    int in[] = {dy, node->op.act == ACT_GELU ? node->out[1] : y};
-    int out[] = {owns_gradient(sweep, root) ? dy : new_gradient(sweep, root)};
-    emit(sweep, node, &op, in, 2, out, 1);
-    return out[0];
+    int kept = node->op.act == ACT_GELU ? node->out[1] : y;
+    const int in[OP_MAX_IN] = {dy, kept, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {dz, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    append(walk, &op, in, out, "act bwd");
+    return dz;
 }
 
-static void linear_backward(struct sweep *sweep, const struct node *node, int dy)
+/* Weight gradient first: a device can send it while it computes the gradient of the input. */
+static void linear_bwd(struct walk *walk)
 {
-    int x = node->in[0], w = node->in[1], b = node->in[2];
-    int dz = activation_backward(sweep, node, dy);
-    struct op op = {.rows = node->op.rows, .in = node->op.in, .out = node->op.out};
-    if (is_needed(sweep, x)) {
-        int in[] = {dz, w}, out[] = {open_target(sweep, x, &op.accumulate)};
-        op.kind = OP_LINEAR_DX;
-        emit(sweep, node, &op, in, 2, out, 1);
-        finish_target(sweep, node, x, out[0], op.accumulate);
+    const struct node *node = walk->node;
+    int x = node->in[0], w = node->in[1], b = node->in[2], dz = through_activation(walk);
+    struct op op = {.rows = node->op.rows, .in = node->op.in, .out = node->op.out, .samples = node->op.samples};
+    if (needs(walk, w) || needs(walk, b)) {
+        int dw = buffer_for(walk, w), db = needs(walk, b) ? buffer_for(walk, b) : NO_TENSOR;
+        const int in[OP_MAX_IN] = {dz, x, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+        const int out[OP_MAX_OUT] = {dw, db, NO_TENSOR, NO_TENSOR};
+        op.kind = OP_LINEAR_DW;
+        append(walk, &op, in, out, "dw");
+        contribute(walk, w, dw, 0);
+        if (db != NO_TENSOR)
+            contribute(walk, b, db, 0);
     }
-    int in[] = {dz, x}, out[] = {parameter_gradient(sweep, w), parameter_gradient(sweep, b)};
-    op.kind = OP_LINEAR_DW;
-    op.accumulate = 0;
-    if (out[0] != NO_TENSOR)
-        emit(sweep, node, &op, in, 2, out, 2);
-    else if (out[1] != NO_TENSOR)
-        bug("%s: a trainable bias of a frozen weight", node->name);
+    if (needs(walk, x)) {
+        int dx = begin_sum(walk, x, &op.accumulate);
+        const int in[OP_MAX_IN] = {dz, w, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+        const int out[OP_MAX_OUT] = {dx, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+        op.kind = OP_LINEAR_DX;
+        append(walk, &op, in, out, "dx");
+        finish_sum(walk, x, dx, op.accumulate);
+    }
 }
 
-static void attention_backward(struct sweep *sweep, const struct node *node, int dy)
+static void attention_bwd(struct walk *walk)
 {
+    const struct node *node = walk->node;
+    int n_operands = node->op.packed ? 1 : 3, any = 0;
+    for (int i = 0; i < n_operands; i++)
+        any = any || needs(walk, node->in[i]);
+    if (!any)
+        return;
+    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    for (int i = 0; i < n_operands; i++)
+        out[i] = buffer_for(walk, node->in[i]);
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), node->in[0], node->in[1], node->in[2], node->out[1]};
     struct op op = node->op;
     op.kind = OP_ATTENTION_BWD;
-    int in[] = {dy, node->in[0], node->in[1], node->in[2], node->out[1]}, out[3] = {NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    int n = op.packed ? 1 : 3;
-    for (int i = 0; i < n; i++)
-        out[i] = new_gradient(sweep, root_of(sweep->graph, node->in[i]));
-    emit(sweep, node, &op, in, 5, out, n);
-    for (int i = 0; i < n; i++)
-        if (is_needed(sweep, node->in[i]))
-            contribute(sweep, node, node->in[i], out[i]);
+    append(walk, &op, in, out, "bwd");
+    for (int i = 0; i < n_operands; i++)
+        contribute(walk, node->in[i], out[i], 0);
 }
 
-/* ds is the gradient of both summands; with dropout the second one's is masked and a tensor of its own. */
-static void norm_backward(struct sweep *sweep, const struct node *node, int dy)
+/* ds is the gradient of x and, without dropout, of u too: then it must hold nothing else, and both take it as it is. */
+static void norm_bwd(struct walk *walk)
 {
-    int x = node->in[0], u = node->in[1];
+    const struct node *node = walk->node;
+    int x = node->in[0], u = node->in[1], gamma = node->in[2], beta = node->in[3];
     struct op op = node->op;
     op.kind = OP_NORM_BWD;
-    op.accumulate = 0;
-    int has_own_du = u != NO_TENSOR && op.dropout > 0;
-    int in[] = {dy, u == NO_TENSOR ? x : node->out[1], node->out[2], node->in[2]};
-    int out[] = {new_gradient(sweep, root_of(sweep->graph, x)), has_own_du ? new_gradient(sweep, root_of(sweep->graph, u)) : NO_TENSOR,
-                 parameter_gradient(sweep, node->in[2]), parameter_gradient(sweep, node->in[3])};
-    emit(sweep, node, &op, in, 4, out, 4);
-    if (is_needed(sweep, x))
-        contribute(sweep, node, x, out[0]);
-    if (is_needed(sweep, u))
-        contribute(sweep, node, u, has_own_du ? out[1] : out[0]);
+    int to_u = needs(walk, u), masked = to_u && op.dropout > 0;
+    int alone = needs(walk, x) && !to_u;
+    int ds = alone ? begin_sum(walk, x, &op.accumulate) : buffer_for(walk, needs(walk, x) || !to_u ? x : u);
+    int du = masked ? buffer_for(walk, u) : NO_TENSOR;
+    int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
+    int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {ds, du, dgamma, dbeta};
+    append(walk, &op, in, out, "bwd");
+    if (dgamma != NO_TENSOR)
+        contribute(walk, gamma, dgamma, 0);
+    if (dbeta != NO_TENSOR)
+        contribute(walk, beta, dbeta, 0);
+    if (to_u)
+        contribute(walk, u, masked ? du : ds, !masked);
+    finish_sum(walk, x, ds, op.accumulate);
 }
 
-static void concat_backward(struct sweep *sweep, const struct node *node, int dc)
+static void concat_bwd(struct walk *walk)
 {
-    struct op op = {.kind = OP_SPLIT, .rows = node->op.rows, .in = node->op.in, .out = node->op.out};
-    int in[] = {dc}, out[2] = {NO_TENSOR, NO_TENSOR};
+    const struct node *node = walk->node;
+    struct op op = node->op;
+    op.kind = OP_SPLIT;
+    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
     for (int i = 0; i < 2; i++)
-        if (is_needed(sweep, node->in[i]))
-            out[i] = new_gradient(sweep, root_of(sweep->graph, node->in[i]));
-    emit(sweep, node, &op, in, 1, out, 2);
+        if (needs(walk, node->in[i]))
+            out[i] = buffer_for(walk, node->in[i]);
+    if (out[0] == NO_TENSOR && out[1] == NO_TENSOR)
+        return;
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    append(walk, &op, in, out, "bwd");
     for (int i = 0; i < 2; i++)
         if (out[i] != NO_TENSOR)
-            contribute(sweep, node, node->in[i], out[i]);
+            contribute(walk, node->in[i], out[i], 0);
 }
 
-static void node_backward(struct sweep *sweep, const struct node *node)
+/* Operand `i` enters the output as it is. */
+static void identity_bwd(struct walk *walk, int i)
 {
-    int dy = gradient_of(sweep, node->out[0]);
-    if (dy == NO_TENSOR)
-        return; /* nothing that the loss depends on, or nothing trainable above */
-    sweep->done[root_of(sweep->graph, node->out[0])] = 1;
-    switch (node->op.kind) {
+    int t = walk->node->in[i];
+    if (needs(walk, t))
+        contribute(walk, t, grad_of(walk, walk->node->out[0]), 1);
+}
+
+static void refuse_grad(const struct walk *walk, int i)
+{
+    if (needs(walk, walk->node->in[i]))
+        bug("node %s: the gradient of %s is not supported", walk->node->name,
+            walk->graph->tensors[walk->node->in[i]].name);
+}
+
+static void differentiate(struct walk *walk)
+{
+    switch (walk->node->op.kind) {
     case OP_LINEAR:
-        linear_backward(sweep, node, dy);
-        break;
+        linear_bwd(walk);
+        return;
     case OP_ATTENTION:
-        attention_backward(sweep, node, dy);
-        break;
+        attention_bwd(walk);
+        return;
     case OP_NORM:
-        norm_backward(sweep, node, dy);
-        break;
+        norm_bwd(walk);
+        return;
     case OP_CONCAT:
-        concat_backward(sweep, node, dy);
-        break;
+        concat_bwd(walk);
+        return;
     case OP_ADD:
-        for (int i = 0; i < 2; i++)
-            if (is_needed(sweep, node->in[i]))
-                contribute(sweep, node, node->in[i], dy);
-        break;
+        identity_bwd(walk, 0);
+        identity_bwd(walk, 1);
+        return;
     case OP_ADD_POS:
     case OP_ADD_LAST:
-        if (is_needed(sweep, node->in[0]))
-            contribute(sweep, node, node->in[0], dy);
-        break;
+        identity_bwd(walk, 0);
+        refuse_grad(walk, 1);
+        return;
     default:
-        bug("no backward rule for %s", op_name(node->op.kind));
+        bug("node %s: %s cannot be differentiated", walk->node->name, op_name(walk->node->op.kind));
     }
+}
+
+static void mark_needs(struct walk *walk)
+{
+    const struct graph *graph = walk->graph;
+    for (int t = 0; t < walk->n_tensors; t++)
+        walk->needs[t] = graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable ? NEEDS_GRAD : NEEDS_NONE;
+    for (int n = 0; n < graph->n_nodes; n++) {
+        const struct node *node = &graph->nodes[n];
+        int any = 0;
+        for (int i = 0; i < OP_MAX_IN; i++)
+            any = any || needs(walk, node->in[i]);
+        for (int o = 0; o < OP_MAX_OUT; o++)
+            if (any && node->op.kind != OP_LOSS && node->out[o] != NO_TENSOR)
+                walk->needs[shape_root(graph, node->out[o])] = o ? BY_PRODUCT : NEEDS_GRAD;
+    }
+}
+
+static const struct node *find_loss(const struct graph *graph)
+{
+    const struct node *loss = NULL;
+    for (int n = 0; n < graph->n_nodes; n++)
+        if (graph->nodes[n].op.kind == OP_LOSS) {
+            if (loss)
+                bug("two losses: %s and %s", loss->name, graph->nodes[n].name);
+            loss = &graph->nodes[n];
+        }
+    if (!loss || loss->out[1] == NO_TENSOR)
+        bug("the graph has no loss with a derivative");
+    return loss;
 }
 
 void autodiff(struct graph *graph)
 {
-    struct sweep sweep = {.graph = graph, .n = graph->n_tensors};
-    size_t n = (size_t)graph->n_tensors;
-    sweep.needed = arena_take(graph->arena, n);
-    sweep.done = arena_take(graph->arena, n);
-    sweep.grad = arena_array(graph->arena, n, sizeof *sweep.grad);
-    for (int t = 0; t < sweep.n; t++)
-        sweep.grad[t] = NO_TENSOR;
-    find_needed(&sweep);
-    int n_losses = 0;
-    for (int i = graph->n_nodes - 1; i >= 0; i--) {
-        struct node node = graph->nodes[i]; /* by value: emitting moves the list */
-        if (node.op.kind == OP_LOSS) {
-            if (n_losses++ || node.out[1] == NO_TENSOR)
-                bug("the graph needs exactly one loss with a gradient");
-            if (is_needed(&sweep, node.in[0]))
-                contribute(&sweep, &node, node.in[0], node.out[1]);
-        } else if (node.op.kind != OP_LOAD && node.op.kind != OP_METRIC) {
-            node_backward(&sweep, &node);
-        }
+    struct walk walk = {.graph = graph, .n_tensors = graph->n_tensors};
+    walk.needs = arena_take(graph->arena, (size_t)graph->n_tensors);
+    walk.closed = arena_take(graph->arena, (size_t)graph->n_tensors);
+    const struct node *loss = find_loss(graph);
+    mark_needs(&walk);
+    int y = whole(graph, loss->in[0]);
+    if (walk.needs[y])
+        graph->tensors[y].grad = loss->out[1];
+    for (int n = graph->n_nodes - 1; n >= 0; n--) {
+        struct node node = graph->nodes[n]; /* appending moves the array */
+        if (node.op.kind == OP_LOSS || node.out[0] == NO_TENSOR)
+            continue;
+        int out = shape_root(graph, node.out[0]);
+        walk.node = &node;
+        if (walk.needs[out] && graph->tensors[out].grad != NO_TENSOR)
+            differentiate(&walk);
+        walk.closed[out] = 1;
     }
-    if (n_losses != 1)
-        bug("the graph has no loss");
 }

@@ -2,24 +2,25 @@
 
 #include <string.h>
 
+#include "base/status.h"
 #include "graph/shape.h"
+
+enum { FIRST_ROOM = 64 };
 
 void graph_init(struct graph *graph, struct arena *arena)
 {
-    memset(graph, 0, sizeof *graph);
-    graph->arena = arena;
-    graph->loss_sums = graph->params = graph->grads = NO_TENSOR;
+    *graph = (struct graph){.arena = arena, .loss_sums = NO_TENSOR, .params = NO_TENSOR, .grads = NO_TENSOR};
 }
 
-/* Lists in an arena grow by copying; what they leave behind is small. */
-static void *grow(struct arena *arena, void *list, int n, int *max, size_t size)
+/* Room for one more element; the old array stays in the arena, at most as much as the new one holds. */
+static void *grown(struct arena *arena, void *array, int used, int *room, size_t size)
 {
-    if (n < *max)
-        return list;
-    *max = *max ? 2 * *max : 256;
-    void *larger = arena_array(arena, (size_t)*max, size);
-    if (n)
-        memcpy(larger, list, (size_t)n * size);
+    if (used < *room)
+        return array;
+    *room = *room ? 2 * *room : FIRST_ROOM;
+    void *larger = arena_array(arena, (size_t)*room, size);
+    if (used)
+        memcpy(larger, array, (size_t)used * size);
     return larger;
 }
 
@@ -27,39 +28,46 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
 {
     if (n_dims < 1 || n_dims > TENSOR_MAX_DIMS)
         bug("tensor %s has %d dimensions", name, n_dims);
-    graph->tensors = grow(graph->arena, graph->tensors, graph->n_tensors, &graph->max_tensors, sizeof *graph->tensors);
-    struct tensor *tensor = &graph->tensors[graph->n_tensors];
-    *tensor = (struct tensor){.name = name, .role = role, .n_dims = n_dims, .elements = 1, .base = NO_TENSOR,
-                              .grad = NO_TENSOR};
+    struct tensor tensor = {
+        .name = arena_string(graph->arena, name),
+        .role = role,
+        .n_dims = n_dims,
+        .elements = 1,
+        .base = NO_TENSOR,
+        .grad = NO_TENSOR,
+    };
     for (int i = 0; i < n_dims; i++) {
-        if (dims[i] < 1 || __builtin_mul_overflow(tensor->elements, dims[i], &tensor->elements))
-            bug("dimension %d of tensor %s is %lld", i, name, (long long)dims[i]);
-        tensor->dims[i] = dims[i];
+        tensor.dims[i] = dims[i];
+        if (dims[i] < 1 || __builtin_mul_overflow(tensor.elements, dims[i], &tensor.elements))
+            bug("tensor %s: dimension %d is %lld", name, i, (long long)dims[i]);
     }
+    graph->tensors = grown(graph->arena, graph->tensors, graph->n_tensors, &graph->max_tensors, sizeof tensor);
+    graph->tensors[graph->n_tensors] = tensor;
     return graph->n_tensors++;
 }
 
 int graph_view(struct graph *graph, int base, int64_t offset, const char *name, int n_dims, const int64_t *dims)
 {
-    int id = graph_tensor(graph, graph->tensors[base].role, name, n_dims, dims);
-    struct tensor *view = &graph->tensors[id];
-    if (offset < 0 || offset + view->elements > graph->tensors[base].elements)
-        bug("view %s lies outside of %s", name, graph->tensors[base].name);
-    view->base = base;
-    view->offset = offset;
-    return id;
+    int view = graph_tensor(graph, graph->tensors[base].role, name, n_dims, dims);
+    struct tensor *tensor = &graph->tensors[view];
+    if (offset < 0 || offset + tensor->elements > graph->tensors[base].elements)
+        bug("view %s: elements %lld to %lld of %s, which has %lld", name, (long long)offset,
+            (long long)(offset + tensor->elements), graph->tensors[base].name, (long long)graph->tensors[base].elements);
+    tensor->base = base;
+    tensor->offset = offset;
+    return view;
 }
 
-struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase, int block,
-                        const char *name)
+struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,
+                        int block, const char *name)
 {
-    graph->nodes = grow(graph->arena, graph->nodes, graph->n_nodes, &graph->max_nodes, sizeof *graph->nodes);
-    struct node *node = &graph->nodes[graph->n_nodes++];
-    *node = (struct node){.op = *op, .phase = phase, .block = block, .name = name};
-    memcpy(node->in, in, sizeof node->in);
-    memcpy(node->out, out, sizeof node->out);
-    shape_check(graph, node);
-    return node;
+    shape_check(graph, op, in, out, name);
+    struct node node = {.op = *op, .phase = phase, .block = block, .name = arena_string(graph->arena, name)};
+    memcpy(node.in, in, sizeof node.in);
+    memcpy(node.out, out, sizeof node.out);
+    graph->nodes = grown(graph->arena, graph->nodes, graph->n_nodes, &graph->max_nodes, sizeof node);
+    graph->nodes[graph->n_nodes] = node;
+    return &graph->nodes[graph->n_nodes++];
 }
 
 int graph_find(const struct graph *graph, const char *name)
@@ -75,7 +83,8 @@ int64_t graph_param_elements(const struct graph *graph, int trainable_only)
     int64_t elements = 0;
     for (int t = 0; t < graph->n_tensors; t++) {
         const struct tensor *tensor = &graph->tensors[t];
-        if (tensor->role == TENSOR_PARAM && t != graph->params && (tensor->trainable || !trainable_only))
+        int whole = tensor->base == NO_TENSOR || tensor->base == graph->params;
+        if (tensor->role == TENSOR_PARAM && t != graph->params && whole && (tensor->trainable || !trainable_only))
             elements += tensor->elements;
     }
     return elements;

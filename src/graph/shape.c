@@ -1,87 +1,208 @@
 #include "graph/shape.h"
 
-static void check(const struct graph *graph, const struct node *node, const char *side, int i, int tensor, int64_t expected,
-                  int may_be_absent)
-{
-    if (tensor == NO_TENSOR) {
-        if (!may_be_absent)
-            bug("%s (%s): %s operand %d is missing", node->name, op_name(node->op.kind), side, i);
-        return;
-    }
-    if (tensor < 0 || tensor >= graph->n_tensors)
-        bug("%s (%s): %s operand %d is no tensor", node->name, op_name(node->op.kind), side, i);
-    if (graph->tensors[tensor].elements != expected)
-        bug("%s (%s): %s operand %d, %s, has %lld elements; expected %lld", node->name, op_name(node->op.kind), side, i,
-            graph->tensors[tensor].name, (long long)graph->tensors[tensor].elements, (long long)expected);
-}
+#include "base/status.h"
 
-/* Elements of each operand by the op's list (kernel/op.h); negative: may be absent; 0: not used, must be absent. */
-struct operands {
-    int64_t in[OP_MAX_IN], out[OP_MAX_OUT];
+enum { ANY = -1 };
+enum presence { ABSENT, OPTIONAL, REQUIRED };
+
+struct want {
+    enum presence presence;
+    int64_t rows, columns; /* either may be ANY */
 };
 
-static struct operands attention_operands(const struct op *op, int backward)
+struct wants {
+    struct want in[OP_MAX_IN], out[OP_MAX_OUT];
+};
+
+static struct want need(int64_t rows, int64_t columns)
 {
-    int64_t width = op->heads * op->head_width, q = op->samples * op->n_query * width, k = op->samples * op->n_key * width;
-    int64_t p = op->samples * op->heads * op->n_query * op->n_key;
-    struct operands packed = {{3 * q}, {q, -p}}, apart = {{q, k, k}, {q, -p}};
-    struct operands packed_bwd = {{q, 3 * q, 0, 0, p}, {3 * q}}, apart_bwd = {{q, q, k, k, p}, {q, k, k}};
-    if (backward)
-        return op->packed ? packed_bwd : apart_bwd;
-    return op->packed ? packed : apart;
+    return (struct want){REQUIRED, rows, columns};
 }
 
-static struct operands operands_of(const struct op *op)
+static struct want may(int64_t rows, int64_t columns)
 {
-    int64_t x = op->rows * op->in, y = op->rows * op->out, w = op->out * op->in, b = op->samples * op->out;
+    return (struct want){OPTIONAL, rows, columns};
+}
+
+static struct want flat(int64_t elements)
+{
+    return (struct want){REQUIRED, elements, ANY};
+}
+
+static struct want need_if(int condition, int64_t rows, int64_t columns)
+{
+    return (struct want){condition ? REQUIRED : ABSENT, rows, columns};
+}
+
+static struct wants linear_wants(const struct op *op)
+{
+    int64_t t = op->rows, c = op->in, o = op->out;
+    if (op->kind == OP_LINEAR_DX)
+        return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
+    if (op->kind == OP_LINEAR_DW)
+        return (struct wants){{need(t, o), need(t, c)}, {need(o, c), may(1, o)}};
+    struct want pre = op->act == ACT_GELU ? may(t, o) : need_if(0, t, o);
+    return (struct wants){{need(t, c), need(o, c), may(1, o)}, {need(t, o), pre}};
+}
+
+static struct wants attention_wants(const struct op *op)
+{
+    int64_t width = op->heads * op->head_width, query = op->samples * op->n_query, key = op->samples * op->n_key;
+    struct want o = need(query, width), p = need(op->samples * op->heads * op->n_query, op->n_key);
+    struct want q = need(query, op->packed ? 3 * width : width), k = need_if(!op->packed, key, width);
+    if (op->kind == OP_ATTENTION)
+        return (struct wants){{q, k, k}, {o, p}};
+    return (struct wants){{o, q, k, k, p}, {q, k, k}};
+}
+
+static struct wants norm_wants(const struct op *op, const int *in)
+{
+    struct want x = need(op->rows, op->in), row = need(1, op->in), stats = need(op->rows, 2);
+    if (op->kind == OP_NORM) {
+        struct want u = need_if(op->dropout > 0 || in[1] != NO_TENSOR, op->rows, op->in);
+        return (struct wants){{x, u, row, row}, {x, u, stats}};
+    }
+    struct want du = op->dropout > 0 ? may(op->rows, op->in) : need_if(0, op->rows, op->in);
+    return (struct wants){{x, x, stats, row}, {x, du, may(1, op->in), may(1, op->in)}};
+}
+
+static struct wants elementwise_wants(const struct op *op)
+{
+    struct want n = flat(op->rows * (op->in ? op->in : 1)), t_in = need(op->rows, op->in), t_out = need(op->rows, op->out);
     switch (op->kind) {
-    case OP_LINEAR:
-        return (struct operands){{x, w, -op->out}, {y, -y}};
-    case OP_LINEAR_DX:
-        return (struct operands){{y, w}, {x}};
-    case OP_LINEAR_DW:
-        return (struct operands){{y, x}, {w, -op->out}};
     case OP_ACT_BWD:
-        return (struct operands){{y, y}, {y}};
-    case OP_ATTENTION:
-        return attention_operands(op, 0);
-    case OP_ATTENTION_BWD:
-        return attention_operands(op, 1);
-    case OP_NORM:
-        return (struct operands){{x, -x, op->in, op->in}, {x, -x, 2 * op->rows}};
-    case OP_NORM_BWD:
-        return (struct operands){{x, x, 2 * op->rows, op->in}, {x, -x, -op->in, -op->in}};
+        return (struct wants){{t_out, t_out}, {t_out}};
     case OP_ADD:
-        return (struct operands){{op->rows, op->rows}, {op->rows}};
+        return (struct wants){{n, n}, {n}};
     case OP_ADD_POS:
-        return (struct operands){{x, op->rows / op->samples * op->in}, {x}};
+        return (struct wants){{t_in, need(op->rows / op->samples, op->in)}, {t_in}};
     case OP_CONCAT:
-        return (struct operands){{x, y}, {x + y}};
+        return (struct wants){{t_in, t_out}, {need(op->rows, op->in + op->out)}};
     case OP_SPLIT:
-        return (struct operands){{x + y}, {-x, -y}};
-    case OP_LOSS:
-        return (struct operands){{b, b, -b}, {2, -b}};
-    case OP_SQUARE_SUM:
-        return (struct operands){{op->rows}, {1}};
-    default:
-        return (struct operands){{0}, {0}};
+        return (struct wants){{need(op->rows, op->in + op->out)}, {may(op->rows, op->in), may(op->rows, op->out)}};
+    default: /* OP_ADD_LAST */
+        return (struct wants){{need(op->samples, op->out), t_in}, {need(op->samples, op->out)}};
     }
 }
 
-static int is_checked(enum op_kind kind)
+static struct wants update_wants(const struct op *op)
 {
-    return kind <= OP_SQUARE_SUM && kind != OP_ADD_LAST;
+    int moments = op->optimiser != OPTIMISER_SGD;
+    return (struct wants){{flat(op->rows), flat(2), need_if(op->clip_norm > 0, 1, ANY)},
+                          {flat(op->rows), need_if(moments, op->rows, ANY), need_if(moments, op->rows, ANY)}};
 }
 
-void shape_check(const struct graph *graph, const struct node *node)
+static struct wants wants_of(const struct op *op, const int *in)
 {
-    if (!is_checked(node->op.kind))
+    struct want y = need(op->samples, op->out), maybe_y = may(op->samples, op->out);
+    switch (op_class(op->kind)) {
+    case CLASS_GEMM:
+        return linear_wants(op);
+    case CLASS_ATTENTION:
+        return attention_wants(op);
+    case CLASS_NORM:
+        return norm_wants(op, in);
+    case CLASS_ELEMENTWISE:
+        return elementwise_wants(op);
+    case CLASS_LOSS:
+        return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
+    case CLASS_OPTIMISER:
+        return op->kind == OP_UPDATE ? update_wants(op) : (struct wants){{flat(op->rows)}, {flat(1)}};
+    case CLASS_HOST_COPY:
+        return op->kind == OP_METRIC ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
+                                     : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
+    default:
+        bug("op %s does not belong into a graph", op_name(op->kind));
+    }
+}
+
+static void check_operand(const struct graph *graph, const struct want *want, int t, const char *name, const char *side,
+                          int number)
+{
+    if (t == NO_TENSOR) {
+        if (want->presence == REQUIRED)
+            bug("node %s: operand %s %d is missing", name, side, number);
         return;
-    struct operands expected = operands_of(&node->op);
+    }
+    if (t < 0 || t >= graph->n_tensors)
+        bug("node %s: operand %s %d: tensor %d does not exist", name, side, number, t);
+    const struct tensor *tensor = &graph->tensors[t];
+    if (want->presence == ABSENT)
+        bug("node %s: operand %s %d must be absent, found %s", name, side, number, tensor->name);
+    int64_t elements = want->rows * (want->columns == ANY ? 1 : want->columns), last = tensor->dims[tensor->n_dims - 1];
+    if (want->rows != ANY && (tensor->elements != elements || (want->columns != ANY && last != want->columns)))
+        bug("node %s: operand %s %d: expected %lld rows of %lld, found %s with %lld elements in rows of %lld", name, side,
+            number, (long long)want->rows, (long long)want->columns, tensor->name, (long long)tensor->elements,
+            (long long)last);
+}
+
+int shape_root(const struct graph *graph, int tensor)
+{
+    while (graph->tensors[tensor].base != NO_TENSOR)
+        tensor = graph->tensors[tensor].base;
+    return tensor;
+}
+
+static int may_work_in_place(enum op_kind kind)
+{
+    return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST;
+}
+
+static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
+                              const char *name)
+{
+    for (int o = 0; o < OP_MAX_OUT; o++) {
+        if (out[o] == NO_TENSOR)
+            continue;
+        int root = shape_root(graph, out[o]);
+        enum tensor_role role = graph->tensors[root].role;
+        if ((role == TENSOR_PARAM) != (op->kind == OP_UPDATE && o == 0) || role == TENSOR_CONST)
+            bug("node %s writes into %s", name, graph->tensors[root].name);
+        for (int i = 0; i < OP_MAX_IN; i++)
+            if (in[i] != NO_TENSOR && shape_root(graph, in[i]) == root && !may_work_in_place(op->kind))
+                bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
+        for (int other = 0; other < o; other++)
+            if (out[other] != NO_TENSOR && shape_root(graph, out[other]) == root)
+                bug("node %s writes twice into %s", name, graph->tensors[root].name);
+    }
+}
+
+static int uses_samples(enum op_kind kind)
+{
+    return kind == OP_ADD_POS || kind == OP_ADD_LAST;
+}
+
+static void check_fields(const struct op *op, const char *name)
+{
+    if (op->accumulate && op->kind != OP_LINEAR_DX && op->kind != OP_NORM_BWD)
+        bug("node %s: %s cannot accumulate", name, op_name(op->kind));
+    if (!(op->dropout >= 0 && op->dropout < 1))
+        bug("node %s: dropout %g", name, op->dropout);
+    if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
+        bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
+    if (op_class(op->kind) == CLASS_ATTENTION && op->packed && op->n_query != op->n_key)
+        bug("node %s: packed attention of %lld queries to %lld keys", name, (long long)op->n_query,
+            (long long)op->n_key);
+}
+
+static void check_last(const struct op *op, const char *name)
+{
+    int64_t end = op->last_offset + (op->last_count - 1) * op->last_stride;
+    if (op->last_count < 1 || op->out % op->last_count || op->last_offset < 0 || op->last_stride < 1 ||
+        end >= op->rows / op->samples * op->in)
+        bug("node %s: %lld last values from %lld in steps of %lld for %lld outputs", name, (long long)op->last_count,
+            (long long)op->last_offset, (long long)op->last_stride, (long long)op->out);
+}
+
+void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name)
+{
+    check_fields(op, name);
+    if (op->kind == OP_ADD_LAST)
+        check_last(op, name);
+    struct wants wants = wants_of(op, in);
     for (int i = 0; i < OP_MAX_IN; i++)
-        check(graph, node, "input", i, node->in[i], expected.in[i] < 0 ? -expected.in[i] : expected.in[i],
-              expected.in[i] <= 0);
-    for (int i = 0; i < OP_MAX_OUT; i++)
-        check(graph, node, "output", i, node->out[i], expected.out[i] < 0 ? -expected.out[i] : expected.out[i],
-              expected.out[i] <= 0);
+        check_operand(graph, &wants.in[i], in[i], name, "in", i);
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        check_operand(graph, &wants.out[o], out[o], name, "out", o);
+    check_overwriting(graph, op, in, out, name);
 }

@@ -1,10 +1,15 @@
-/* shape.h - do a node's tensors have the shapes that its op tells? */
+/* shape.h - checks a node's operands against its op: private to this room. */
 #ifndef GRAPH_SHAPE_H
 #define GRAPH_SHAPE_H
 
 #include "graph/graph.h"
 
-/* Local. A mismatch is a bug() of the model that built the node: the message names node, operand, elements expected and found. */
-void shape_check(const struct graph *graph, const struct node *node);
+/* Local. A missing, superfluous or misshapen operand, or one that the op would overwrite while it reads it, is a bug() that
+ * names node and tensor. Presence and shapes are those listed in kernel/op.h: a matrix [T, C] is any tensor of T * C
+ * elements whose last dimension is C. */
+void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name);
+
+/* Local. The tensor whose memory `tensor` is part of: itself when it is no view. */
+int shape_root(const struct graph *graph, int tensor);
 
 #endif

@@ -1,75 +1,85 @@
-#include <string.h>
-
+#include "base/status.h"
 #include "graph/graph.h"
 
-static int add_block(struct graph *graph, enum tensor_role role, const char *name, int64_t elements)
+static int is_trained(const struct tensor *tensor)
+{
+    return tensor->role == TENSOR_PARAM && tensor->trainable;
+}
+
+static int flat_tensor(struct graph *graph, enum tensor_role role, const char *name, int64_t elements)
 {
     return graph_tensor(graph, role, name, 1, &elements);
 }
 
-/* Tensor t becomes elements offset .. of the block. */
-static void move_into(struct graph *graph, int block, int64_t offset, int t)
+static int state_tensor(struct graph *graph, const char *name, int64_t elements)
 {
-    graph->tensors[t].base = block;
-    graph->tensors[t].offset = offset;
+    int state = flat_tensor(graph, TENSOR_STATE, name, elements);
+    graph->tensors[state].init = INIT_ZERO;
+    return state;
 }
 
-static int is_updated(const struct tensor *tensor)
+static void make_part(struct graph *graph, int part, int block, int64_t offset)
 {
-    return tensor->role == TENSOR_PARAM && tensor->trainable && tensor->grad != NO_TENSOR;
+    struct tensor *tensor = &graph->tensors[part];
+    if (tensor->base != NO_TENSOR)
+        bug("%s is already a part of %s", tensor->name, graph->tensors[tensor->base].name);
+    tensor->base = block;
+    tensor->offset = offset;
 }
 
-static void move_parameters(struct graph *graph, int n_tensors)
+/* Lays parameters and gradients side by side in the two blocks; returns the elements of the parameters. */
+static int64_t gather_blocks(struct graph *graph)
 {
-    int64_t offset = 0;
-    for (int t = 0; t < n_tensors; t++) {
-        if (!is_updated(&graph->tensors[t]))
+    int n = graph->n_tensors;
+    int64_t elements = graph_param_elements(graph, 1), offset = 0;
+    if (!elements)
+        bug("nothing to train");
+    graph->params = flat_tensor(graph, TENSOR_PARAM, "params", elements);
+    graph->grads = flat_tensor(graph, TENSOR_GRAD, "grads", elements + 2);
+    for (int t = 0; t < n; t++) {
+        if (!is_trained(&graph->tensors[t]))
             continue;
-        move_into(graph, graph->params, offset, t);
-        move_into(graph, graph->grads, offset, graph->tensors[t].grad);
+        if (graph->tensors[t].grad == NO_TENSOR)
+            bug("parameter %s has no gradient: it takes no part in the loss", graph->tensors[t].name);
+        make_part(graph, t, graph->params, offset);
+        make_part(graph, graph->tensors[t].grad, graph->grads, offset);
         offset += graph->tensors[t].elements;
     }
-    move_into(graph, graph->grads, offset, graph->loss_sums);
+    make_part(graph, graph->loss_sums, graph->grads, elements);
+    return elements;
 }
 
-static void add_node(struct graph *graph, const struct op *op, const int in[3], const int out[3], const char *name)
+static int add_square_sum(struct graph *graph, int g, int64_t elements)
 {
-    int all_in[OP_MAX_IN], all_out[OP_MAX_OUT];
-    for (int i = 0; i < OP_MAX_IN; i++)
-        all_in[i] = i < 3 ? in[i] : NO_TENSOR;
-    for (int i = 0; i < OP_MAX_OUT; i++)
-        all_out[i] = i < 3 ? out[i] : NO_TENSOR;
-    graph_node(graph, op, all_in, all_out, PHASE_UPDATE, -1, name);
+    int sum = flat_tensor(graph, TENSOR_ACTIVATION, "grads.square_sum", 1);
+    const struct op op = {.kind = OP_SQUARE_SUM, .rows = elements};
+    const int in[OP_MAX_IN] = {g, NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {sum, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "square_sum");
+    return sum;
 }
 
 void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
 {
-    int n_tensors = graph->n_tensors;
-    int64_t elements = 0;
-    for (int t = 0; t < n_tensors; t++)
-        if (is_updated(&graph->tensors[t]))
-            elements += graph->tensors[t].elements;
-    if (elements == 0)
-        bug("nothing to train");
-    graph->params = add_block(graph, TENSOR_PARAM, "params", elements);
-    graph->grads = add_block(graph, TENSOR_GRAD, "grads", elements + 2);
-    move_parameters(graph, n_tensors);
-    int gradients = graph_view(graph, graph->grads, 0, "grads.params", 1, &elements);
-    int m = NO_TENSOR, v = NO_TENSOR, square_sum = NO_TENSOR;
-    if (optimiser->kind != OPTIMISER_SGD) {
-        m = add_block(graph, TENSOR_STATE, "state.m", elements);
-        v = add_block(graph, TENSOR_STATE, "state.v", elements);
-        graph->tensors[m].init = graph->tensors[v].init = INIT_ZERO;
-    }
-    struct op op = {.rows = elements, .optimiser = optimiser->kind, .beta1 = optimiser->beta1, .beta2 = optimiser->beta2,
-                    .optimiser_eps = optimiser->eps, .weight_decay = optimiser->weight_decay,
-                    .clip_norm = optimiser->clip_norm};
-    if (optimiser->clip_norm > 0) {
-        square_sum = add_block(graph, TENSOR_ACTIVATION, "grads.square_sum", 1);
-        op.kind = OP_SQUARE_SUM;
-        add_node(graph, &op, (int[3]){gradients, NO_TENSOR, NO_TENSOR}, (int[3]){square_sum, NO_TENSOR, NO_TENSOR},
-                 "gradient norm");
-    }
-    op.kind = OP_UPDATE;
-    add_node(graph, &op, (int[3]){gradients, graph->loss_sums, square_sum}, (int[3]){graph->params, m, v}, "update");
+    if (graph->params != NO_TENSOR)
+        bug("the graph has an optimiser already");
+    int64_t n = gather_blocks(graph);
+    int g = graph_view(graph, graph->grads, 0, "grads.of_params", 1, &n);
+    int square_sum = optimiser->clip_norm > 0 ? add_square_sum(graph, g, n) : NO_TENSOR;
+    int moments = optimiser->kind != OPTIMISER_SGD;
+    int m = moments ? state_tensor(graph, "optimiser.m", n) : NO_TENSOR;
+    int v = moments ? state_tensor(graph, "optimiser.v", n) : NO_TENSOR;
+    const struct op op = {
+        .kind = OP_UPDATE,
+        .rows = n,
+        .optimiser = optimiser->kind,
+        .beta1 = optimiser->beta1,
+        .beta2 = optimiser->beta2,
+        .optimiser_eps = optimiser->eps,
+        .weight_decay = optimiser->weight_decay,
+        .clip_norm = optimiser->clip_norm,
+    };
+    const int in[OP_MAX_IN] = {g, graph->loss_sums, square_sum, NO_TENSOR, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {graph->params, m, v, NO_TENSOR};
+    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "update");
 }

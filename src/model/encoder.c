@@ -1,237 +1,324 @@
 #include "model/encoder.h"
 
 #include <math.h>
-#include <string.h>
 
-static const double NORM_EPS = 1e-5;
+#include "base/status.h"
+
+/* PyTorch's LayerNorm. */
+static const double norm_eps = 1e-5;
+
+enum { BLOCK_NONE = -1 };
 
 struct builder {
     const struct encoder_config *config;
     struct graph *graph;
     int64_t samples;
     int training;
-    int block;           /* transformer block under construction, or -1 */
-    uint32_t n_params;
-    uint32_t n_sites;    /* of dropout */
+    int block;
+    uint32_t n_params, n_sites;
+    int x;
 };
 
-static const char *join(struct builder *b, const char *name, const char *end)
+static const char *name_of(struct builder *builder, const char *module, const char *part)
 {
-    return arena_printf(b->graph->arena, "%s.%s", name, end);
+    return arena_printf(builder->graph->arena, "%s.%s", module, part);
 }
 
-static int activation(struct builder *b, const char *name, int n_dims, const int64_t *dims)
+static int param(struct builder *builder, const char *module, const char *part, int n_dims, const int64_t *dims,
+                 enum init_kind init, double scale)
 {
-    return graph_tensor(b->graph, TENSOR_ACTIVATION, name, n_dims, dims);
-}
-
-static int parameter(struct builder *b, const char *name, int n_dims, const int64_t *dims, enum init_kind init, double scale)
-{
-    int id = graph_tensor(b->graph, TENSOR_PARAM, name, n_dims, dims);
-    struct tensor *tensor = &b->graph->tensors[id];
+    int id = graph_tensor(builder->graph, TENSOR_PARAM, name_of(builder, module, part), n_dims, dims);
+    struct tensor *tensor = &builder->graph->tensors[id];
     tensor->trainable = 1;
     tensor->init = init;
     tensor->init_scale = scale;
-    tensor->init_place = b->n_params++;
+    tensor->init_place = builder->n_params++;
     return id;
 }
 
-static int add_node(struct builder *b, const struct op *op, const int *in, int n_in, const int *out, int n_out,
-                    const char *name)
+/* A tensor with the dimensions of `like`, but rows of `width`. */
+static int activation(struct builder *builder, const char *module, const char *part, int like, int64_t width)
 {
-    int all_in[OP_MAX_IN], all_out[OP_MAX_OUT];
+    struct tensor shape = builder->graph->tensors[like];
+    shape.dims[shape.n_dims - 1] = width;
+    return graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, module, part), shape.n_dims, shape.dims);
+}
+
+static int64_t width_of(const struct builder *builder, int t)
+{
+    const struct tensor *tensor = &builder->graph->tensors[t];
+    return tensor->dims[tensor->n_dims - 1];
+}
+
+static int64_t rows_of(const struct builder *builder, int t)
+{
+    return builder->graph->tensors[t].elements / width_of(builder, t);
+}
+
+struct operands {
+    int in[OP_MAX_IN], out[OP_MAX_OUT];
+};
+
+static struct operands no_operands(void)
+{
+    struct operands none;
     for (int i = 0; i < OP_MAX_IN; i++)
-        all_in[i] = i < n_in ? in[i] : NO_TENSOR;
-    for (int i = 0; i < OP_MAX_OUT; i++)
-        all_out[i] = i < n_out ? out[i] : NO_TENSOR;
-    enum phase phase = op->kind == OP_LOAD ? PHASE_LOAD : PHASE_FORWARD;
-    graph_node(b->graph, op, all_in, all_out, phase, b->block, name);
-    return out[0];
+        none.in[i] = NO_TENSOR;
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        none.out[o] = NO_TENSOR;
+    return none;
 }
 
-enum linear_init { INIT_AS_LINEAR, INIT_AS_ATTENTION };
-
-/* y[rows, out] = act(x w^T + b). Initial values: uniform in 1/sqrt(in) for weight and bias; attention: Xavier uniform, no bias. */
-static int linear(struct builder *b, const char *name, int x, int64_t rows, int64_t in, int64_t out, enum activation act,
-                  enum linear_init init)
+static void append(struct builder *builder, const struct op *op, const struct operands *operands, enum phase phase,
+                   const char *name)
 {
-    double bound = 1 / sqrt((double)in);
-    int is_attention = init == INIT_AS_ATTENTION;
-    double scale = is_attention ? sqrt(6.0 / (double)(in + out)) : bound;
-    int64_t w_dims[] = {out, in}, b_dims[] = {out}, y_dims[] = {rows, out};
-    int w = parameter(b, join(b, name, "weight"), 2, w_dims, INIT_UNIFORM, scale);
-    int bias = parameter(b, join(b, name, "bias"), 1, b_dims, is_attention ? INIT_ZERO : INIT_UNIFORM, bound);
-    struct op op = {.kind = OP_LINEAR, .samples = b->samples, .rows = rows, .in = in, .out = out, .act = act};
-    int operands_in[] = {x, w, bias}, operands_out[] = {activation(b, join(b, name, "out"), 2, y_dims), NO_TENSOR};
-    if (act == ACT_GELU && b->training)
-        operands_out[1] = activation(b, join(b, name, "pre"), 2, y_dims);
-    return add_node(b, &op, operands_in, 3, operands_out, 2, name);
+    graph_node(builder->graph, op, operands->in, operands->out, phase, builder->block, name);
 }
 
-/* LayerNorm(x + dropout(u)). */
-static int add_norm(struct builder *b, const char *name, int x, int u, int64_t rows, int64_t width)
+/* How a linear's weights start. */
+struct linear_init {
+    double weight_scale, bias_scale;
+};
+
+/* torch.nn.Linear */
+static struct linear_init linear_default(int64_t in)
 {
-    int64_t dims[] = {rows, width}, stats_dims[] = {rows, 2}, w_dims[] = {width};
-    int gamma = parameter(b, join(b, name, "weight"), 1, w_dims, INIT_ONE, 1);
-    int beta = parameter(b, join(b, name, "bias"), 1, w_dims, INIT_ZERO, 0);
-    struct op op = {.kind = OP_NORM, .samples = b->samples, .rows = rows, .in = width, .eps = NORM_EPS,
-                    .dropout = b->training ? b->config->dropout : 0, .site = b->n_sites++};
-    int in[] = {x, u, gamma, beta};
-    int out[] = {activation(b, join(b, name, "out"), 2, dims), activation(b, join(b, name, "sum"), 2, dims),
-                 activation(b, join(b, name, "stats"), 2, stats_dims)};
-    return add_node(b, &op, in, 4, out, 3, name);
+    double scale = 1 / sqrt((double)in);
+    return (struct linear_init){scale, scale};
 }
 
-static int attention(struct builder *b, const char *name, int z)
+/* torch.nn.MultiheadAttention: Xavier over the packed projection, and no bias at first. */
+static struct linear_init qkv_default(int64_t in, int64_t out)
 {
-    const struct encoder_config *c = b->config;
-    int64_t rows = b->samples * c->tokens, d = c->d_model, p_dims[] = {b->samples, c->heads, c->tokens, c->tokens};
-    int64_t o_dims[] = {rows, d};
-    int qkv = linear(b, join(b, name, "qkv"), z, rows, d, 3 * d, ACT_NONE, INIT_AS_ATTENTION);
-    struct op op = {.kind = OP_ATTENTION, .samples = b->samples, .rows = rows, .n_query = c->tokens, .n_key = c->tokens,
-                    .heads = c->heads, .head_width = d / c->heads, .packed = 1};
-    int in[] = {qkv};
-    int out[] = {activation(b, join(b, name, "heads"), 2, o_dims), activation(b, join(b, name, "p"), 4, p_dims)};
-    int heads = add_node(b, &op, in, 1, out, 2, name);
-    return linear(b, join(b, name, "o"), heads, rows, d, d, ACT_NONE, INIT_AS_LINEAR);
+    return (struct linear_init){sqrt(6 / (double)(in + out)), 0};
 }
 
-static int transformer_block(struct builder *b, int i, int z)
+static int linear_from(struct builder *builder, const char *module, int x, int64_t out, enum activation act,
+                       struct linear_init init)
 {
-    const struct encoder_config *c = b->config;
-    int64_t rows = b->samples * c->tokens, d = c->d_model;
-    const char *name = arena_printf(b->graph->arena, "layers.%d", i);
-    b->block = i;
-    z = add_norm(b, join(b, name, "norm1"), z, attention(b, join(b, name, "attn"), z), rows, d);
-    int f = linear(b, join(b, name, "ffn.0"), z, rows, d, c->ffn, ACT_RELU, INIT_AS_LINEAR);
-    f = linear(b, join(b, name, "ffn.1"), f, rows, c->ffn, d, ACT_NONE, INIT_AS_LINEAR);
-    z = add_norm(b, join(b, name, "norm2"), z, f, rows, d);
-    b->block = -1;
+    int64_t in = width_of(builder, x);
+    struct op op = {.kind = OP_LINEAR, .samples = builder->samples, .rows = rows_of(builder, x), .in = in, .out = out,
+                    .act = act};
+    struct operands operands = no_operands();
+    operands.in[0] = x;
+    operands.in[1] = param(builder, module, "weight", 2, (const int64_t[]){out, in}, INIT_UNIFORM, init.weight_scale);
+    operands.in[2] = param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO,
+                           init.bias_scale);
+    operands.out[0] = activation(builder, module, "out", x, out);
+    if (act == ACT_GELU && builder->training)
+        operands.out[1] = activation(builder, module, "pre", x, out);
+    append(builder, &op, &operands, PHASE_FORWARD, module);
+    return operands.out[0];
+}
+
+static int linear(struct builder *builder, const char *module, int x, int64_t out, enum activation act)
+{
+    return linear_from(builder, module, x, out, act, linear_default(width_of(builder, x)));
+}
+
+static int attention(struct builder *builder, const char *module, int z)
+{
+    const struct encoder_config *config = builder->config;
+    int64_t d = config->d_model, n = config->tokens;
+    int qkv = linear_from(builder, name_of(builder, module, "qkv"), z, 3 * d, ACT_NONE, qkv_default(d, 3 * d));
+    struct op op = {.kind = OP_ATTENTION, .samples = builder->samples, .rows = builder->samples * n, .n_query = n,
+                    .n_key = n, .heads = config->heads, .head_width = d / config->heads, .packed = 1};
+    struct operands operands = no_operands();
+    operands.in[0] = qkv;
+    operands.out[0] = activation(builder, module, "context", z, d);
+    operands.out[1] = graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, module, "probs"), 4,
+                                   (const int64_t[]){builder->samples, config->heads, n, n});
+    append(builder, &op, &operands, PHASE_FORWARD, module);
+    struct linear_init init = linear_default(d);
+    init.bias_scale = 0;
+    return linear_from(builder, name_of(builder, module, "o"), operands.out[0], d, ACT_NONE, init);
+}
+
+/* norm(x + drop(u)) */
+static int norm(struct builder *builder, const char *module, int x, int u)
+{
+    int64_t d = width_of(builder, x), rows = rows_of(builder, x);
+    double dropout = builder->training ? builder->config->dropout : 0;
+    struct op op = {.kind = OP_NORM, .samples = builder->samples, .rows = rows, .in = d, .dropout = dropout,
+                    .site = builder->n_sites++, .eps = norm_eps};
+    struct operands operands = no_operands();
+    operands.in[0] = x;
+    operands.in[1] = u;
+    operands.in[2] = param(builder, module, "weight", 1, &d, INIT_ONE, 0);
+    operands.in[3] = param(builder, module, "bias", 1, &d, INIT_ZERO, 0);
+    operands.out[0] = activation(builder, module, "out", x, d);
+    operands.out[1] = activation(builder, module, "sum", x, d);
+    operands.out[2] = graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, module, "stats"), 2,
+                                   (const int64_t[]){rows, 2});
+    append(builder, &op, &operands, PHASE_FORWARD, module);
+    return operands.out[0];
+}
+
+static int transformer_block(struct builder *builder, int i, int z)
+{
+    const char *module = arena_printf(builder->graph->arena, "layers.%d", i);
+    builder->block = i;
+    z = norm(builder, name_of(builder, module, "norm1"), z, attention(builder, name_of(builder, module, "attn"), z));
+    int hidden = linear(builder, name_of(builder, module, "ffn.0"), z, builder->config->ffn, ACT_RELU);
+    int u = linear(builder, name_of(builder, module, "ffn.1"), hidden, builder->config->d_model, ACT_NONE);
+    z = norm(builder, name_of(builder, module, "norm2"), z, u);
+    builder->block = BLOCK_NONE;
     return z;
 }
 
-static const double *position_values(struct builder *b)
+/* pe[t, 2i] = sin(t w_i), pe[t, 2i+1] = cos(t w_i), w_i = 10000^(-2i / d); POSITIONS_CONSTANT: that of token 0 for all.
+ * Source: Vaswani et al. 2017, section 3.5. */
+static int position_table(struct builder *builder)
 {
-    const struct encoder_config *c = b->config;
-    double *values = arena_array(b->graph->arena, (size_t)(c->tokens * c->d_model), sizeof *values);
-    for (int64_t t = 0; t < c->tokens; t++)
-        for (int64_t j = 0; j < c->d_model; j++) {
-            double w = exp(-(double)(j / 2 * 2) * log(10000.0) / (double)c->d_model);
-            double angle = (c->positions == POSITIONS_TRUE ? (double)t : 0) * w;
-            values[t * c->d_model + j] = j % 2 ? cos(angle) : sin(angle);
+    const struct encoder_config *config = builder->config;
+    int64_t n = config->tokens, d = config->d_model;
+    double *values = arena_array(builder->graph->arena, (size_t)(n * d), sizeof *values);
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t c = 0; c < d; c++) {
+            double w = exp(-(double)(c - c % 2) * log(10000.0) / (double)d);
+            double angle = config->positions == POSITIONS_CONSTANT ? 0 : (double)t * w;
+            values[t * d + c] = c % 2 ? cos(angle) : sin(angle);
         }
-    return values;
+    int pe = graph_tensor(builder->graph, TENSOR_CONST, "positions", 2, (const int64_t[]){n, d});
+    builder->graph->tensors[pe].values = values;
+    return pe;
 }
 
-static int add_positions(struct builder *b, int e, const char *name)
+static int add_positions(struct builder *builder, const char *module, int e)
 {
-    const struct encoder_config *c = b->config;
-    if (c->positions == POSITIONS_NONE)
+    if (builder->config->positions == POSITIONS_NONE)
         return e;
-    int64_t pe_dims[] = {c->tokens, c->d_model}, dims[] = {b->samples * c->tokens, c->d_model};
-    int pe = graph_tensor(b->graph, TENSOR_CONST, "positions", 2, pe_dims);
-    b->graph->tensors[pe].values = position_values(b);
-    struct op op = {.kind = OP_ADD_POS, .samples = b->samples, .rows = dims[0], .in = c->d_model};
-    int in[] = {e, pe}, out[] = {activation(b, name, 2, dims)};
-    return add_node(b, &op, in, 2, out, 1, "add positions");
+    struct op op = {.kind = OP_ADD_POS, .samples = builder->samples, .rows = rows_of(builder, e),
+                    .in = builder->config->d_model};
+    struct operands operands = no_operands();
+    operands.in[0] = e;
+    operands.in[1] = position_table(builder);
+    operands.out[0] = activation(builder, module, "out", e, builder->config->d_model);
+    append(builder, &op, &operands, PHASE_FORWARD, module);
+    return operands.out[0];
 }
 
-static int head_input(struct builder *b, int z, int e, int64_t *width)
+static int concat(struct builder *builder, int z, int e)
 {
-    const struct encoder_config *c = b->config;
-    int64_t rows = b->samples * c->tokens, dims[] = {rows, 2 * c->d_model};
-    if (c->position_site == POSITION_HEAD)
-        z = add_positions(b, z, "head.positions");
-    *width = c->d_model;
-    if (!c->concat)
-        return z;
-    *width = 2 * c->d_model;
-    struct op op = {.kind = OP_CONCAT, .samples = b->samples, .rows = rows, .in = c->d_model, .out = c->d_model};
-    int in[] = {z, e}, out[] = {activation(b, "head.concat", 2, dims)};
-    return add_node(b, &op, in, 2, out, 1, "head.concat");
+    int64_t d = builder->config->d_model;
+    struct op op = {.kind = OP_CONCAT, .samples = builder->samples, .rows = rows_of(builder, z), .in = d, .out = d};
+    struct operands operands = no_operands();
+    operands.in[0] = z;
+    operands.in[1] = e;
+    operands.out[0] = activation(builder, "concat", "out", z, 2 * d);
+    append(builder, &op, &operands, PHASE_FORWARD, "concat");
+    return operands.out[0];
 }
 
-/* Per token dense layers, flatten, dense layers. */
-static int head(struct builder *b, int z, int e)
+static int stack(struct builder *builder, const char *name, int c, int n, const int64_t *width, const enum activation *act)
 {
-    const struct encoder_config *c = b->config;
-    int64_t rows = b->samples * c->tokens, width;
-    int x = head_input(b, z, e, &width);
-    for (int j = 0; j < c->n_reduce; j++) {
-        x = linear(b, arena_printf(b->graph->arena, "reduce.%d", j), x, rows, width, c->reduce_width[j], c->reduce_act[j],
-                   INIT_AS_LINEAR);
-        width = c->reduce_width[j];
-    }
-    int64_t flat_dims[] = {b->samples, c->tokens * width};
-    x = graph_view(b->graph, x, 0, "head.flat", 2, flat_dims);
-    width *= c->tokens;
-    for (int j = 0; j < c->n_decode; j++) {
-        x = linear(b, arena_printf(b->graph->arena, "decode.%d", j), x, b->samples, width, c->decode_width[j],
-                   c->decode_act[j], INIT_AS_LINEAR);
-        width = c->decode_width[j];
-    }
-    return x;
+    for (int j = 0; j < n; j++)
+        c = linear(builder, arena_printf(builder->graph->arena, "%s.%d", name, j), c, width[j], act[j]);
+    return c;
 }
 
-static int add_skip(struct builder *b, int y, int x)
+static int flatten(struct builder *builder, const char *name, int t)
 {
-    const struct encoder_config *c = b->config;
-    int64_t flat_dims[] = {b->samples, c->tokens * c->features}, y_dims[] = {b->samples, c->outputs};
-    int flat = graph_view(b->graph, x, 0, "x.flat", 2, flat_dims);
-    int skip = linear(b, "skip", flat, b->samples, flat_dims[1], c->outputs, ACT_NONE, INIT_AS_LINEAR);
-    struct op op = {.kind = OP_ADD, .samples = b->samples, .rows = b->samples * c->outputs};
-    int in[] = {y, skip}, out[] = {activation(b, "skip.sum", 2, y_dims)};
-    return add_node(b, &op, in, 2, out, 1, "skip.sum");
+    int64_t elements = builder->graph->tensors[t].elements;
+    return graph_view(builder->graph, t, 0, name, 2, (const int64_t[]){builder->samples, elements / builder->samples});
 }
 
-static int add_last_value(struct builder *b, int y, int x)
+static int add_last(struct builder *builder, int y)
 {
-    const struct encoder_config *c = b->config;
-    int64_t y_dims[] = {b->samples, c->outputs};
-    struct op op = {.kind = OP_ADD_LAST, .samples = b->samples, .rows = b->samples, .in = c->tokens * c->features,
-                    .out = c->outputs, .last_offset = c->last_offset, .last_stride = c->last_stride,
-                    .last_count = c->stations};
-    int in[] = {y, x}, out[] = {activation(b, "residual.sum", 2, y_dims)};
-    return add_node(b, &op, in, 2, out, 1, "residual");
+    const struct encoder_config *config = builder->config;
+    struct op op = {.kind = OP_ADD_LAST, .samples = builder->samples, .rows = builder->samples * config->tokens,
+                    .in = config->features, .out = config->outputs, .last_offset = config->last_offset,
+                    .last_stride = config->last_stride, .last_count = config->stations};
+    struct operands operands = no_operands();
+    operands.in[0] = y;
+    operands.in[1] = builder->x;
+    operands.out[0] = activation(builder, "residual", "out", y, config->outputs);
+    append(builder, &op, &operands, PHASE_FORWARD, "residual");
+    return operands.out[0];
 }
 
-static void add_loss(struct builder *b, int y, int target, int mask)
+static int add_skip(struct builder *builder, int y)
 {
-    const struct encoder_config *c = b->config;
-    int64_t two = 2, y_dims[] = {b->samples, c->outputs};
-    struct op op = {.kind = OP_LOSS, .samples = b->samples, .rows = b->samples, .out = c->outputs, .loss = c->loss,
-                    .huber_delta = c->huber_delta};
-    int sums = activation(b, "loss.sums", 1, &two);
-    int in[] = {y, target, mask}, out[] = {sums, b->training ? activation(b, "grad.output", 2, y_dims) : NO_TENSOR};
-    add_node(b, &op, in, 3, out, 2, "loss");
-    b->graph->loss_sums = sums;
-    if (!b->training) {
-        struct op metric = {.kind = OP_METRIC, .samples = b->samples, .rows = b->samples, .out = c->outputs};
-        int none[] = {NO_TENSOR};
-        add_node(b, &metric, in, 3, none, 1, "metric");
-    }
+    int64_t n_out = builder->config->outputs;
+    int skip = linear(builder, "skip", flatten(builder, "x.flat", builder->x), n_out, ACT_NONE);
+    struct op op = {.kind = OP_ADD, .samples = builder->samples, .rows = builder->samples * n_out};
+    struct operands operands = no_operands();
+    operands.in[0] = y;
+    operands.in[1] = skip;
+    operands.out[0] = activation(builder, "add_skip", "out", y, n_out);
+    append(builder, &op, &operands, PHASE_FORWARD, "add_skip");
+    return operands.out[0];
+}
+
+/* `z` and `e`: output of the last block, and the embedding. */
+static int head(struct builder *builder, int z, int e)
+{
+    const struct encoder_config *config = builder->config;
+    int c = z;
+    if (config->position_site == POSITION_HEAD && config->concat)
+        e = add_positions(builder, "head_pos", e);
+    else if (config->position_site == POSITION_HEAD)
+        c = add_positions(builder, "head_pos", z);
+    if (config->concat)
+        c = concat(builder, z, e);
+    c = stack(builder, "reduce", c, config->n_reduce, config->reduce_width, config->reduce_act);
+    int y = stack(builder, "decode", flatten(builder, "code.flat", c), config->n_decode, config->decode_width,
+                  config->decode_act);
+    if (config->residual)
+        y = add_last(builder, y);
+    return config->linear_skip ? add_skip(builder, y) : y;
+}
+
+struct loaded {
+    int target, mask;
+};
+
+static struct loaded add_load(struct builder *builder)
+{
+    const struct encoder_config *config = builder->config;
+    struct graph *graph = builder->graph;
+    const int64_t sample[3] = {builder->samples, config->tokens, config->features};
+    const int64_t output[2] = {builder->samples, config->outputs};
+    struct op op = {.kind = OP_LOAD, .samples = builder->samples};
+    struct operands operands = no_operands();
+    struct loaded loaded;
+    builder->x = operands.out[0] = graph_tensor(graph, TENSOR_INPUT, "x", 3, sample);
+    loaded.target = operands.out[1] = graph_tensor(graph, TENSOR_TARGET, "target", 2, output);
+    loaded.mask = operands.out[2] = config->masked ? graph_tensor(graph, TENSOR_MASK, "mask", 2, output) : NO_TENSOR;
+    append(builder, &op, &operands, PHASE_LOAD, "load");
+    return loaded;
+}
+
+static void add_loss(struct builder *builder, int y, struct loaded loaded)
+{
+    const struct encoder_config *config = builder->config;
+    struct op op = {.kind = OP_LOSS, .samples = builder->samples, .rows = builder->samples, .out = config->outputs,
+                    .loss = config->loss, .huber_delta = config->huber_delta};
+    struct operands operands = no_operands();
+    operands.in[0] = y;
+    operands.in[1] = loaded.target;
+    operands.in[2] = loaded.mask;
+    operands.out[0] = builder->graph->loss_sums = graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1,
+                                                               (const int64_t[]){2});
+    if (builder->training)
+        operands.out[1] = activation(builder, "loss", "dy", y, config->outputs);
+    append(builder, &op, &operands, PHASE_FORWARD, "loss");
+    if (builder->training)
+        return;
+    operands.out[0] = NO_TENSOR;
+    struct op metric = {.kind = OP_METRIC, .samples = builder->samples, .out = config->outputs};
+    append(builder, &metric, &operands, PHASE_FORWARD, "metric");
 }
 
 void encoder_build(const struct encoder_config *config, int64_t samples, int training, struct graph *graph)
 {
-    struct builder b = {.config = config, .graph = graph, .samples = samples, .training = training, .block = -1};
-    int64_t rows = samples * config->tokens, x_dims[] = {samples, config->tokens, config->features};
-    int64_t y_dims[] = {samples, config->outputs};
-    int x = graph_tensor(graph, TENSOR_INPUT, "x", 3, x_dims);
-    int target = graph_tensor(graph, TENSOR_TARGET, "target", 2, y_dims);
-    int mask = config->masked ? graph_tensor(graph, TENSOR_MASK, "mask", 2, y_dims) : NO_TENSOR;
-    struct op load = {.kind = OP_LOAD, .samples = samples, .rows = samples};
-    int out[] = {x, target, mask};
-    add_node(&b, &load, NULL, 0, out, 3, "load");
-    int e = linear(&b, "embed.0", x, rows, config->features, config->embed_hidden, config->embed_act, INIT_AS_LINEAR);
-    e = linear(&b, "embed.1", e, rows, config->embed_hidden, config->d_model, config->embed_act, INIT_AS_LINEAR);
-    int z = config->position_site == POSITION_ENCODER ? add_positions(&b, e, "embed.positions") : e;
+    struct builder builder = {.config = config, .graph = graph, .samples = samples, .training = training,
+                              .block = BLOCK_NONE};
+    struct loaded loaded = add_load(&builder);
+    int e = linear(&builder, "embed.0", builder.x, config->embed_hidden, config->embed_act);
+    e = linear(&builder, "embed.1", e, config->d_model, config->embed_act);
+    int z = config->position_site == POSITION_ENCODER ? add_positions(&builder, "embed_pos", e) : e;
     for (int i = 0; i < config->layers; i++)
-        z = transformer_block(&b, i, z);
-    int y = head(&b, z, e);
-    if (config->linear_skip)
-        y = add_skip(&b, y, x);
-    if (config->residual)
-        y = add_last_value(&b, y, x);
-    add_loss(&b, y, target, mask);
+        z = transformer_block(&builder, i, z);
+    add_loss(&builder, head(&builder, z, e), loaded);
 }

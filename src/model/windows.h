@@ -61,6 +61,12 @@ enum status windows_sample(struct windows *windows, enum window_set set, int64_t
 /* Local. A normalised value of the target variable at station i back in data units. */
 double windows_to_units(const struct windows *windows, int64_t station, double normalised);
 
+/* Local. The whole target variable in data units, [n_rows][stations], NaN where missing: for baselines. */
+enum status windows_target(struct windows *windows, float *values, struct fault *fault);
+
+/* Local. Usual step between rows in seconds; 0 when unknown. */
+int64_t windows_step_s(const struct windows *windows);
+
 /* Local. First target row of a sample. */
 int64_t windows_row(const struct windows *windows, enum window_set set, int64_t sample);
 

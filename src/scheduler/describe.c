@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/unit.h"
 #include "kernel/run.h"
+#include "model/baseline.h"
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -136,4 +136,52 @@ enum status describe_predictions(const struct training *training, struct executo
         run->observation = observation;
     }
     return agree(training->comm, 1, fault);
+}
+
+struct run_metrics describe_metrics(const struct metric_row *row)
+{
+    struct run_metrics metrics = {metric_mae(row), metric_rmse(row), metric_mape_percent(row), metric_nse(row),
+                                  (int64_t)row->count};
+    return metrics;
+}
+
+static void fill_baseline(struct arena *arena, const struct baseline *from, struct run_baseline *to)
+{
+    struct metric_row total = metric_total(&from->sums);
+    to->name = arena_string(arena, from->name);
+    to->n_horizons = from->sums.n_horizons;
+    to->horizon = arena_array(arena, (size_t)to->n_horizons + 1, sizeof *to->horizon);
+    for (int h = 0; h < to->n_horizons; h++)
+        to->horizon[h] = describe_metrics(&from->sums.row[h]);
+    to->all = describe_metrics(&total);
+}
+
+enum status describe_baselines(const struct training *training, struct run *run, struct fault *fault)
+{
+    const struct windows_shape *shape = windows_shape(training->windows);
+    struct arena *arena = training->arena;
+    float *values = arena_array(arena, (size_t)(shape->n_rows * shape->stations), sizeof *values);
+    enum status status = windows_target(training->windows, values, fault);
+    if (status != STATUS_OK)
+        return status;
+    struct baseline_problem problem = {
+        .values = values,
+        .n_rows = shape->n_rows,
+        .n_stations = shape->stations,
+        .test_first_row = shape->test_first_row,
+        .test_last_row = shape->test_last_row,
+        .window = training->job->data.window,
+        .horizon = shape->horizon,
+        .period_rows = baseline_period(windows_step_s(training->windows)),
+    };
+    struct baseline *table = arena_array(arena, BASELINE_MAX, sizeof *table);
+    int n = 0;
+    status = baseline_compute(&problem, table, &n, fault);
+    if (status != STATUS_OK)
+        return status;
+    run->baseline = arena_array(arena, (size_t)n + 1, sizeof *run->baseline);
+    run->n_baselines = n;
+    for (int b = 0; b < n; b++)
+        fill_baseline(arena, &table[b], &run->baseline[b]);
+    return STATUS_OK;
 }

@@ -16,6 +16,9 @@ int describe_is_parameter(const struct program *program, int slot);
 /* Local. Ledgers (of all devices) into the run: time and energy per device, end, FLOP. */
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run);
 
+/* Local. The errors that sums stand for. */
+struct run_metrics describe_metrics(const struct metric_row *row);
+
 /* Collective. Predictions of the last evaluation and what was observed. */
 enum status describe_predictions(const struct training *training, struct executor *executor, struct run *run,
                                  struct fault *fault);

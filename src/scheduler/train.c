@@ -7,7 +7,6 @@
 
 #include "base/progress.h"
 #include "base/rng.h"
-#include "model/baseline.h"
 #include "scheduler/describe.h"
 
 enum { TRACE_STEPS = 4 };
@@ -198,13 +197,6 @@ static enum status time_steps(struct progress_of_run *state, int64_t first, int6
     return status;
 }
 
-static struct run_metrics metrics_of(const struct metric_row *row)
-{
-    struct run_metrics metrics = {metric_mae(row), metric_rmse(row), metric_mape_percent(row), metric_nse(row),
-                                  (int64_t)row->count};
-    return metrics;
-}
-
 static void record_evaluation(struct progress_of_run *state, int64_t step, uint64_t end_ps, const struct metric_sums *sums)
 {
     struct run *run = &state->result->run;
@@ -216,10 +208,10 @@ static void record_evaluation(struct progress_of_run *state, int64_t step, uint6
         .loss = sums->loss_sum / sums->loss_count,
         .n_horizons = sums->n_horizons,
         .horizon = arena_array(state->training->arena, (size_t)sums->n_horizons + 1, sizeof *evaluation->horizon),
-        .all = metrics_of(&total),
+        .all = describe_metrics(&total),
     };
     for (int h = 0; h < sums->n_horizons; h++)
-        evaluation->horizon[h] = metrics_of(&sums->row[h]);
+        evaluation->horizon[h] = describe_metrics(&sums->row[h]);
 }
 
 /* The test set, minibatch by minibatch. */

@@ -7,7 +7,6 @@
 #include "cluster/comm.h"
 #include "config/job.h"
 #include "report/run.h"
-#include "report/trace.h"
 #include "scheduler/build.h"
 
 /* A job that is ready to run: the same on all ranks. */

@@ -304,21 +304,27 @@ static const struct refusal {
      "nothing"},
     {CLUSTER STEPS, {NULL}, 2,
      "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, found nothing"},
-    {"name: x\nmodel: {preset: wind}\ncluster: {devices: [{kind: gpu, profile: a100}]}\ntrain: {steps: "
-     "1}\n", {NULL}, 2,
+    {"name: x\nmodel: {preset: wind}\ncluster: {devices: [{kind: gpu, profile: a100}]}\ntrain: "
+     "{steps: 1}\n", {NULL}, 2,
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
     {MODEL "cluster: {links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
      "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found nothing"},
-    {MODEL "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: pcie4}\ntrain: {steps: 1}\n", {NULL}, 2,
+    {MODEL 
+     "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: "
+     "pcie4}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
      "j.yaml:2: cluster.devices[0].kind: expected gpu, found nothing"},
-    {MODEL "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
+    {MODEL 
+     "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
+     "{steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.links.inside: expected a link profile, because a node has several devices, found "
      "nothing"},
-    {MODEL "cluster: {devices: [{kind: gpu, profile: a100, count: 2, per_node: 1}], links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
+    {MODEL 
+     "cluster: {devices: [{kind: gpu, profile: a100, count: 2, per_node: 1}], links: {host: "
+     "pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.links.between: expected a link profile, because there are several nodes, found "
      "nothing"},
     {MODEL CLUSTER, {NULL}, 2,

@@ -253,6 +253,21 @@ START_TEST(idle_costs_idle_power)
 }
 END_TEST
 
+START_TEST(profiles_are_in_order)
+{
+    for (size_t g = 0; catalogue_gpu_name(g); g++) {
+        const struct gpu_profile *gpu = catalogue_gpu(catalogue_gpu_name(g));
+        ck_assert_uint_lt(gpu->idle_power_mw, gpu->base_power_mw);
+        ck_assert_uint_lt(gpu->base_power_mw, gpu->tdp_mw / 4);
+        for (int m = 0; m < N_GPU_MATHS; m++)
+            ck_assert_double_ge(gpu_peak_flops_per_s(gpu, (enum gpu_math)m), 0.0);
+        ck_assert(gpu->matrix_share <= 1.0 && gpu->sustained_share <= 1.0 && gpu->dram_read_share <= 1.0);
+        ck_assert(gpu->last_wave_share <= 1.0 && gpu->attention_share <= 1.0 && gpu->attention_memory_share <= 1.0);
+        ck_assert_double_gt(gpu->l2_bytes_per_s, gpu->dram_bytes_per_s);
+    }
+}
+END_TEST
+
 START_TEST(each_constant_stands_once_in_the_catalogue)
 {
     size_t n = 0;
@@ -310,6 +325,7 @@ Suite *suite_device(void)
     tcase_add_test(attention, a_causal_mask_halves_the_arithmetic_of_long_prompts);
     tcase_add_test(attention, decoding_long_contexts_reads_memory_at_its_rate);
     tcase_add_test(stream, idle_costs_idle_power);
+    tcase_add_test(catalogue, profiles_are_in_order);
     tcase_add_test(catalogue, each_constant_stands_once_in_the_catalogue);
     tcase_add_test(catalogue, the_catalogue_prints_what_is_used);
     suite_add_tcase(suite, gemm);

@@ -1,0 +1,140 @@
+/* check.c - polyrank check: is this file what it should be? Prints what it is and the numbers that follow from it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/unit.h"
+#include "command/command.h"
+#include "command/job_options.h"
+#include "report/result.h"
+#include "scheduler/train.h"
+#include "store/dataset.h"
+
+struct check_input {
+    struct fault *fault;
+    const char *path;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct check_input *input = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (input->path)
+            return ARGP_ERR_UNKNOWN;
+        input->path = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (input->path)
+            return 0;
+        fault_set(input->fault, STATUS_USAGE, "no file: expected a job, cluster, data set or result");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {NULL, parse, "FILE",
+                                 "Validates a job, a cluster, a data set or a result, whatever FILE is, and prints what follows from "
+                                 "it: sizes, memory, numbers of samples. Reads every byte of a data set.\v"
+                                 "exit status: 0 valid, 2 not valid, 3 a data set whose content is wrong, 4 damaged\n\n"
+                                 "examples:\n"
+                                 "  polyrank check jobs/wind.yaml\n"
+                                 "  polyrank check data/navy_winds.h5",
+                                 NULL, NULL, NULL};
+
+static enum status check_job(const char *path, struct arena *arena, struct fault *fault)
+{
+    struct comm *comm = comm_alone();
+    struct training training = {0};
+    struct run run = {0};
+    struct job job;
+    enum status status = job_read(arena, path, NULL, 0, &job, fault);
+    if (status == STATUS_OK)
+        status = training_open(comm, &job, 1, arena, &training, fault);
+    if (status == STATUS_OK) {
+        char need[32], has[32];
+        training_describe(&training, &run);
+        unit_show(need, sizeof need, UNIT_BYTES, (double)run.device[0].memory_bytes);
+        unit_show(has, sizeof has, UNIT_BYTES, (double)run.device[0].capacity_bytes);
+        printf("%s: a job\n  %s\n  %lld parameters, %s of %s on %s\n  %s\n  %lld steps\n", path, run.model_text,
+               (long long)run.n_parameters, need, has, run.device[0].name, run.placement_text,
+               (long long)training_steps(&training));
+        if (training.windows)
+            printf("  %lld training samples, %lld test samples of %s\n", (long long)run.n_train, (long long)run.n_test,
+                   run.target);
+        training_close(&training);
+    }
+    comm_close(comm, 0);
+    return status;
+}
+
+static enum status check_cluster(const char *path, struct arena *arena, struct fault *fault)
+{
+    struct cluster cluster;
+    enum status status = cluster_read(arena, path, &cluster, fault);
+    if (status != STATUS_OK)
+        return status;
+    struct job job = {.cluster = cluster, .placement = {.numerics = "fp32", .attention_kernel = "unfused"}};
+    struct machine machine;
+    status = machine_open(&job, arena, &machine, fault);
+    if (status != STATUS_OK)
+        return status;
+    printf("%s: a cluster of %d devices\n", path, machine.n_devices);
+    for (int i = 0; i < cluster.n_devices; i++)
+        printf("  %lld x %s %s\n", (long long)cluster.device[i].count, cluster.device[i].kind, cluster.device[i].profile);
+    return STATUS_OK;
+}
+
+static enum status check_dataset(const char *path, struct fault *fault)
+{
+    struct dataset *dataset;
+    enum status status = dataset_check(path, fault);
+    if (status == STATUS_OK)
+        status = dataset_open(path, &dataset, fault);
+    if (status != STATUS_OK)
+        return status;
+    printf("%s: a data set of %lld rows x %lld stations, %d variables\n", path, (long long)dataset_n_rows(dataset),
+           (long long)dataset_n_stations(dataset), dataset_n_variables(dataset));
+    dataset_close(dataset);
+    return STATUS_OK;
+}
+
+static enum status check_result(const char *path, struct arena *arena, struct fault *fault)
+{
+    struct run run;
+    enum status status = result_read(path, arena, &run, fault);
+    if (status == STATUS_OK)
+        printf("%s: a result of %s: %lld steps on %d devices\n", path, run.name, (long long)run.steps, run.n_devices);
+    return status;
+}
+
+static int is_hdf5(const char *path)
+{
+    static const char magic[8] = "\211HDF\r\n\032\n";
+    char start[8] = "";
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file)
+        fclose(file);
+    return n == sizeof start && memcmp(start, magic, sizeof magic) == 0;
+}
+
+enum status command_check(struct comm *none, int argc, char **argv, struct fault *fault)
+{
+    (void)none;
+    struct check_input input = {.fault = fault};
+    int done = 0;
+    enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
+    if (status != STATUS_OK || done)
+        return status;
+    struct arena *arena = arena_new();
+    const char *kind = config_kind(input.path);
+    if (is_hdf5(input.path))
+        status = dataset_is(input.path) ? check_dataset(input.path, fault) : check_result(input.path, arena, fault);
+    else if (kind && strcmp(kind, "cluster") == 0)
+        status = check_cluster(input.path, arena, fault);
+    else
+        status = check_job(input.path, arena, fault);
+    arena_free(arena);
+    return status;
+}

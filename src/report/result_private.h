@@ -1,0 +1,41 @@
+/* result_private.h - the names in a result file, for its writer and its reader. */
+#ifndef REPORT_RESULT_PRIVATE_H
+#define REPORT_RESULT_PRIVATE_H
+
+#include "report/result.h"
+
+#define RESULT_SCHEMA "polyrank-result"
+
+/* Femtojoules of a joule: energies are stored as whole joules and the rest. */
+#define RESULT_FJ_PER_J UINT64_C(1000000000000000)
+
+struct result_field {
+    const char *name, *units, *long_name; /* units NULL: those of the target */
+};
+
+/* Real numbers of struct run_metrics. */
+enum { RESULT_METRICS = 4 };
+const struct result_field *result_metric_field(int field);
+double *result_metric(struct run_metrics *metrics, int field);
+
+/* Integers of a ledger by kernel class. */
+enum { RESULT_CLASS_FIELDS = 7 };
+const struct result_field *result_class_field(int field);
+uint64_t *result_class_value(struct ledger *ledger, int field, int class);
+
+/* Integers of a device. */
+enum { RESULT_DEVICE_FIELDS = 4 };
+const struct result_field *result_device_field(int field);
+uint64_t *result_device_value(struct run_device *device, int field);
+
+/* Integers of a run, attributes of the file. */
+enum { RESULT_RUN_FIELDS = 5 };
+const char *result_run_field(int field);
+int64_t *result_run_value(struct run *run, int field);
+
+/* Texts of a run, attributes of the file; absent when NULL. */
+enum { RESULT_RUN_TEXTS = 5 };
+const char *result_run_text_name(int text);
+const char **result_run_text(struct run *run, int text);
+
+#endif

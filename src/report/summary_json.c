@@ -1,0 +1,213 @@
+#include <inttypes.h>
+#include <math.h>
+
+#include <jansson.h>
+
+#include "report/breakdown.h"
+#include "report/output.h"
+#include "report/result.h"
+#include "report/summary.h"
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        bug("JSON: '%s' cannot be set: out of memory or not UTF-8", key);
+}
+
+static void append(json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) != 0)
+        bug("JSON: out of memory");
+}
+
+static json_t *real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *whole(uint64_t value)
+{
+    return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+/* Text from a job may hold any bytes; what is not UTF-8 cannot stand in JSON. */
+static json_t *text(const char *value)
+{
+    json_t *string = value ? json_string(value) : json_null();
+    return string ? string : json_null();
+}
+
+static json_t *metrics_json(const struct run_metrics *metrics)
+{
+    json_t *object = json_object();
+    set(object, "mae", real(metrics->mae));
+    set(object, "rmse", real(metrics->rmse));
+    set(object, "mape_percent", real(metrics->mape_percent));
+    set(object, "nse", real(metrics->nse));
+    set(object, "count", json_integer(metrics->count));
+    return object;
+}
+
+static json_t *horizons_json(const struct run_metrics *metrics, int n)
+{
+    json_t *array = json_array();
+    for (int h = 0; h < n; h++)
+        append(array, metrics_json(&metrics[h]));
+    return array;
+}
+
+static json_t *evaluation_json(const struct run_evaluation *evaluation)
+{
+    json_t *object = json_object();
+    set(object, "step", json_integer(evaluation->step));
+    set(object, "virtual_time_ps", whole(evaluation->time_ps));
+    set(object, "loss", real(evaluation->loss));
+    set(object, "horizon", horizons_json(evaluation->horizon, evaluation->n_horizons));
+    set(object, "all", metrics_json(&evaluation->all));
+    return object;
+}
+
+static json_t *baseline_json(const struct run_baseline *baseline)
+{
+    json_t *object = json_object();
+    set(object, "name", text(baseline->name));
+    set(object, "horizon", horizons_json(baseline->horizon, baseline->n_horizons));
+    set(object, "all", metrics_json(&baseline->all));
+    return object;
+}
+
+static json_t *times_json(const struct ledger *ledger)
+{
+    json_t *object = json_object(), *busy = json_object(), *waiting = json_object();
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        set(busy, kernel_class_name(c), whole(ledger->compute_ps[c]));
+        set(waiting, kernel_class_name(c), whole(ledger->wait_ps[c]));
+    }
+    set(object, "busy", busy);
+    set(object, "waiting_for", waiting);
+    set(object, "idle", whole(ledger->idle_ps));
+    set(object, "total", whole(ledger->end_ps));
+    return object;
+}
+
+static json_t *energies_json(const struct breakdown *breakdown)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < breakdown->n; i++)
+        set(object, breakdown->name[i], real(joules(breakdown->value[i])));
+    set(object, "total", real(joules(breakdown_sum(breakdown))));
+    return object;
+}
+
+static json_t *engines_json(const struct ledger *ledger)
+{
+    json_t *object = json_object();
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        const struct ledger_entry *entry = &ledger->entry[c];
+        json_t *row = json_object();
+        set(row, "count", whole(entry->count));
+        set(row, "busy_ps", whole(entry->busy_ps));
+        set(row, "flops", whole(entry->flops));
+        set(row, "bytes", whole(entry->bytes));
+        set(row, "cell_writes", whole(entry->cell_writes));
+        set(object, kernel_class_name(c), row);
+    }
+    return object;
+}
+
+static json_t *device_json(const struct run_device *device)
+{
+    struct breakdown breakdown;
+    json_t *object = json_object();
+    set(object, "name", text(device->name));
+    set(object, "kind", text(device->kind));
+    set(object, "profile", text(device->profile));
+    set(object, "node", json_integer(device->node));
+    set(object, "memory_bytes", whole(device->memory_bytes));
+    set(object, "capacity_bytes", whole(device->capacity_bytes));
+    set(object, "time_ps", times_json(&device->ledger));
+    set(object, "class", engines_json(&device->ledger));
+    breakdown_energy_by_class(&device->ledger, &breakdown);
+    set(object, "energy_j_by_class", energies_json(&breakdown));
+    breakdown_energy_by_part(&device->ledger, &breakdown);
+    set(object, "energy_j_by_part", energies_json(&breakdown));
+    return object;
+}
+
+static json_t *curve_json(const struct run *run)
+{
+    json_t *step = json_array(), *loss = json_array(), *rate = json_array();
+    json_t *time = json_array(), *energy = json_array(), *object = json_object();
+    for (int i = 0; i < run->n_steps; i++) {
+        append(step, json_integer(run->step[i].step));
+        append(loss, real(run->step[i].loss));
+        append(rate, real(run->step[i].learning_rate));
+        append(time, whole(run->step[i].time_ps));
+        append(energy, real(run->step[i].energy_j));
+    }
+    set(object, "step", step);
+    set(object, "loss", loss);
+    set(object, "learning_rate", rate);
+    set(object, "virtual_time_ps", time);
+    set(object, "energy_j", energy);
+    return object;
+}
+
+static void set_totals(json_t *object, const struct run *run)
+{
+    double energy_j = run_energy_j(run), end_s = (double)run->end_ps * 1e-12;
+    set(object, "n_parameters", json_integer(run->n_parameters));
+    set(object, "n_trainable", json_integer(run->n_trainable));
+    set(object, "n_train", json_integer(run->n_train));
+    set(object, "n_test", json_integer(run->n_test));
+    set(object, "steps", json_integer(run->steps));
+    set(object, "flops", whole(run->flops));
+    set(object, "virtual_time_ps", whole(run->end_ps));
+    set(object, "virtual_time_s", real(end_s));
+    set(object, "energy_j", real(energy_j));
+    set(object, "mean_power_w", real(energy_j / end_s));
+    set(object, "achieved_flop_per_s", real((double)run->flops / end_s));
+}
+
+static json_t *run_json(const struct run *run)
+{
+    json_t *object = json_object(), *evaluations = json_array(), *baselines = json_array(), *devices = json_array();
+    set(object, "schema", json_string("polyrank-summary"));
+    set(object, "schema_version", json_integer(RESULT_SCHEMA_VERSION));
+    set(object, "job", text(run->name));
+    set(object, "model", text(run->model_text));
+    set(object, "placement", text(run->placement_text));
+    set(object, "target", text(run->target));
+    set(object, "units", text(run->units));
+    set(object, "timing_only", json_boolean(run->timing_only));
+    set(object, "stopped_early", json_boolean(run->stopped_early));
+    set_totals(object, run);
+    for (int i = 0; i < run->n_evaluations; i++)
+        append(evaluations, evaluation_json(&run->evaluation[i]));
+    for (int i = 0; i < run->n_baselines; i++)
+        append(baselines, baseline_json(&run->baseline[i]));
+    for (int i = 0; i < run->n_devices; i++)
+        append(devices, device_json(&run->device[i]));
+    set(object, "curve", curve_json(run));
+    set(object, "evaluation", evaluations);
+    set(object, "baseline", baselines);
+    set(object, "device", devices);
+    return object;
+}
+
+enum status summary_write_json(const char *path, const struct run *run, struct fault *fault)
+{
+    struct output output;
+    enum status status = output_open(&output, path, fault);
+    if (status == STATUS_OK) {
+        json_t *json = run_json(run);
+        if (json_dumpf(json, output.file, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(17)) != 0)
+            status = fault_set(fault, STATUS_IO, "%s: cannot be written: is the disk full?", path);
+        fputc('\n', output.file);
+        json_decref(json);
+    }
+    if (status == STATUS_OK)
+        status = output_finish(&output, fault);
+    output_close(&output);
+    return status;
+}

@@ -1,0 +1,48 @@
+/* h5_private.h - what the files of the HDF5 wrappers share. */
+#ifndef STORE_H5_PRIVATE_H
+#define STORE_H5_PRIVATE_H
+
+#include <hdf5.h>
+
+#include "store/h5.h"
+
+enum { H5_KEPT = 32 };
+
+/* Datasets stay open while the file is, so that reading rows again and again finds its chunk in the cache. */
+struct h5 {
+    hid_t id;
+    char *path;
+    char *temporary; /* NULL for files opened for reading */
+    int n_kept, next_kept;
+    struct {
+        char *object;
+        hid_t id;
+    } kept[H5_KEPT];
+};
+
+/* Local. Records "path: object: what (HDF5's reason)"; the reason is on HDF5's error stack, so call it right after the
+ * failure. Returns STATUS_IO. */
+enum status h5_fault(const struct h5 *file, const char *object, const char *what, struct fault *fault);
+
+/* Local. The open dataset (borrowed), -1 with a fault if there is none. */
+hid_t h5_dataset(struct h5 *file, const char *object, struct fault *fault);
+
+/* Local. Opens a dataset or group, "/" is the root; the caller closes it with H5Oclose. -1 with a fault. */
+hid_t h5_object(const struct h5 *file, const char *object, struct fault *fault);
+
+/* Local. The type in memory (borrowed constants of HDF5) and in the file. */
+hid_t h5_memory_type(enum h5_type type);
+hid_t h5_file_type(enum h5_type type);
+
+/* Local. Kind of a type. */
+enum h5_kind h5_kind_of(hid_t type);
+
+/* Local. Closes all kept datasets. */
+void h5_forget(struct h5 *file);
+
+/* Local. Reads n strings of `type` (fixed or variable length) from a dataset or attribute, whichever of the two is given (the
+ * other -1). */
+enum status h5_strings_from(const struct h5 *file, const char *object, hid_t dataset, hid_t attribute, hid_t type,
+                            int64_t n, struct arena *arena, const char ***strings, struct fault *fault);
+
+#endif

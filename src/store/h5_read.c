@@ -1,0 +1,198 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/h5_private.h"
+
+hid_t h5_memory_type(enum h5_type type)
+{
+    const hid_t types[N_H5_TYPES] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,  H5T_NATIVE_INT16,
+                                     H5T_NATIVE_INT32, H5T_NATIVE_INT64,  H5T_NATIVE_UINT32, H5T_NATIVE_UINT64};
+    return types[type];
+}
+
+enum h5_kind h5_kind_of(hid_t type)
+{
+    switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+    case H5T_ENUM:
+        return H5_KIND_INTEGER;
+    case H5T_FLOAT:
+        return H5_KIND_FLOAT;
+    case H5T_STRING:
+        return H5_KIND_STRING;
+    default:
+        return H5_KIND_OTHER;
+    }
+}
+
+/* Extents as a damaged file may tell them: their product must not overflow. */
+static enum status fill_shape(const struct h5 *file, const char *object, hid_t space, struct h5_shape *shape,
+                              struct fault *fault)
+{
+    hsize_t dims[H5S_MAX_RANK];
+    int n_dims = H5Sget_simple_extent_dims(space, dims, NULL);
+    if (n_dims < 0)
+        return h5_fault(file, object, "its shape cannot be read", fault);
+    if (n_dims > H5_MAX_DIMS)
+        return fault_set(fault, STATUS_IO, "%s: %s: expected at most %d dimensions, found %d", file->path, object,
+                         H5_MAX_DIMS, n_dims);
+    shape->n_dims = n_dims;
+    shape->n_values = H5Sget_simple_extent_type(space) == H5S_NULL ? 0 : 1;
+    for (int d = 0; d < n_dims; d++) {
+        if (dims[d] > INT64_MAX || __builtin_mul_overflow(shape->n_values, (int64_t)dims[d], &shape->n_values))
+            return fault_set(fault, STATUS_IO, "%s: %s: impossible extent: the file is damaged", file->path, object);
+        shape->dims[d] = (int64_t)dims[d];
+    }
+    return STATUS_OK;
+}
+
+static enum status dataset_shape(const struct h5 *file, const char *object, hid_t id, struct h5_shape *shape,
+                                 struct fault *fault)
+{
+    hid_t type = H5Dget_type(id), space = H5Dget_space(id);
+    enum status status = STATUS_OK;
+    if (type < 0 || space < 0)
+        status = h5_fault(file, object, "its type cannot be read", fault);
+    if (status == STATUS_OK) {
+        shape->kind = h5_kind_of(type);
+        shape->element_bytes = (int)H5Tget_size(type);
+        shape->is_signed = shape->kind == H5_KIND_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
+        status = fill_shape(file, object, space, shape, fault);
+    }
+    if (type >= 0)
+        H5Tclose(type);
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+enum status h5_shape(struct h5 *file, const char *object, struct h5_shape *out, struct fault *fault)
+{
+    struct h5_shape shape = {.kind = H5_KIND_GROUP, .n_values = 1};
+    H5O_info_t info;
+    if (!h5_exists(file, object))
+        return fault_set(fault, STATUS_IO, "%s: %s: no such object in the file", file->path, object);
+    if (H5Oget_info_by_name(file->id, object[0] ? object : "/", &info, H5P_DEFAULT) < 0)
+        return h5_fault(file, object, "cannot be opened", fault);
+    if (info.type == H5O_TYPE_DATASET) {
+        hid_t id = h5_dataset(file, object, fault);
+        if (id < 0 || dataset_shape(file, object, id, &shape, fault) != STATUS_OK)
+            return fault->status;
+    } else if (info.type != H5O_TYPE_GROUP) {
+        shape.kind = H5_KIND_OTHER;
+    }
+    *out = shape;
+    return STATUS_OK;
+}
+
+static enum status need_numbers(struct h5 *file, const char *object, struct h5_shape *shape, struct fault *fault)
+{
+    enum status status = h5_shape(file, object, shape, fault);
+    if (status == STATUS_OK && shape->kind != H5_KIND_INTEGER && shape->kind != H5_KIND_FLOAT)
+        status = fault_set(fault, STATUS_IO, "%s: %s: expected an array of numbers, found %s", file->path, object,
+                           shape->kind == H5_KIND_STRING  ? "strings"
+                           : shape->kind == H5_KIND_GROUP ? "a group"
+                                                          : "another type");
+    return status;
+}
+
+enum status h5_read(struct h5 *file, const char *object, enum h5_type type, int64_t n_values, void *values,
+                    struct fault *fault)
+{
+    struct h5_shape shape;
+    enum status status = need_numbers(file, object, &shape, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (shape.n_values != n_values)
+        return fault_set(fault, STATUS_IO, "%s: %s: expected %lld values, found %lld", file->path, object,
+                         (long long)n_values, (long long)shape.n_values);
+    hid_t id = h5_dataset(file, object, fault);
+    if (n_values > 0 && H5Dread(id, h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        return h5_fault(file, object, "cannot be read: damaged", fault);
+    return STATUS_OK;
+}
+
+static int box_fits(const struct h5_shape *shape, int n_dims, const int64_t *start, const int64_t *count)
+{
+    if (n_dims != shape->n_dims)
+        return 0;
+    for (int d = 0; d < n_dims; d++)
+        if (start[d] < 0 || count[d] < 0 || start[d] > shape->dims[d] || count[d] > shape->dims[d] - start[d])
+            return 0;
+    return 1;
+}
+
+/* The selection of a box in the file and a dense one in memory, then the transfer. */
+static herr_t transfer(hid_t id, hid_t type, int n_dims, const int64_t *start, const int64_t *count, void *to,
+                       const void *from)
+{
+    hsize_t first[H5_MAX_DIMS], n[H5_MAX_DIMS];
+    for (int d = 0; d < n_dims; d++) {
+        first[d] = (hsize_t)start[d];
+        n[d] = (hsize_t)count[d];
+    }
+    hid_t space = H5Dget_space(id), memory = H5Screate_simple(n_dims, n, NULL);
+    herr_t error = H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, n, NULL);
+    if (error >= 0)
+        error = to ? H5Dread(id, type, memory, space, H5P_DEFAULT, to) : H5Dwrite(id, type, memory, space, H5P_DEFAULT, from);
+    /* Closing would clear the error stack that tells why. */
+    hid_t stack = error < 0 ? H5Eget_current_stack() : -1;
+    H5Sclose(memory);
+    H5Sclose(space);
+    if (stack >= 0)
+        H5Eset_current_stack(stack);
+    return error;
+}
+
+static enum status move_slab(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *start,
+                             const int64_t *count, void *to, const void *from, struct fault *fault)
+{
+    struct h5_shape shape;
+    enum status status = need_numbers(file, object, &shape, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (n_dims < 1 || !box_fits(&shape, n_dims, start, count))
+        return fault_set(fault, STATUS_IO, "%s: %s: the part asked for lies outside of the array", file->path, object);
+    for (int d = 0; d < n_dims; d++)
+        if (count[d] == 0)
+            return STATUS_OK;
+    hid_t id = h5_dataset(file, object, fault);
+    if (transfer(id, h5_memory_type(type), n_dims, start, count, to, from) < 0)
+        return h5_fault(file, object, to ? "cannot be read: damaged" : "cannot be written", fault);
+    return STATUS_OK;
+}
+
+enum status h5_read_slab(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *start,
+                         const int64_t *count, void *values, struct fault *fault)
+{
+    return move_slab(file, object, type, n_dims, start, count, values, NULL, fault);
+}
+
+enum status h5_write_slab(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *start,
+                          const int64_t *count, const void *values, struct fault *fault)
+{
+    return move_slab(file, object, type, n_dims, start, count, NULL, values, fault);
+}
+
+enum status h5_read_doubles(struct h5 *file, const char *object, struct arena *arena, int *n_dims, int64_t *dims,
+                            double **values, struct fault *fault)
+{
+    struct h5_shape shape;
+    enum status status = need_numbers(file, object, &shape, fault);
+    if (status != STATUS_OK)
+        return status;
+    /* A damaged extent must not end the process, which the arena would. */
+    void *probe = malloc((size_t)(shape.n_values < INT64_MAX / 16 ? shape.n_values : INT64_MAX / 16) * sizeof(double) + 1);
+    free(probe);
+    if (!probe)
+        return fault_set(fault, STATUS_IO, "%s: %s: %lld values do not fit into memory", file->path, object,
+                         (long long)shape.n_values);
+    double *numbers = arena_array(arena, (size_t)shape.n_values, sizeof *numbers);
+    status = h5_read(file, object, H5_FLOAT64, shape.n_values, numbers, fault);
+    if (status != STATUS_OK)
+        return status;
+    *n_dims = shape.n_dims;
+    memcpy(dims, shape.dims, sizeof shape.dims);
+    *values = numbers;
+    return STATUS_OK;
+}
