@@ -395,7 +395,6 @@ static void write_parameters(struct writer *w)
             h5_write(w->file, path, p->values ? H5_FLOAT32 : H5_FLOAT64, p->n_dims, p->dims, values, w->fault);
         describe(w, path, "1", "trained weight");
         set_int(w, path, "index", i);
-        set_int(w, path, "is_double", !p->values);
     }
 }
 

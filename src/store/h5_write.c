@@ -176,7 +176,7 @@ static hid_t creation_list(enum h5_type type, int n_dims, const int64_t *dims)
         bytes = dims[d] > 0 && bytes > INT64_MAX / dims[d] ? INT64_MAX : bytes * dims[d];
     hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(list, 0);
-    /* Many attributes (one reference list each) must not end in a dense storage that older readers do not know. */
+    /* netCDF-4 libraries want to see attributes in the order they were made. */
     H5Pset_attr_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     if (type == H5_FLOAT32)
         H5Pset_fill_value(list, H5T_NATIVE_FLOAT, &nan_float);
