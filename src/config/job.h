@@ -33,12 +33,15 @@ struct job_model {
     int64_t tokens, features, outputs;  /* without a data set (timing-only); with one they follow from it */
     const char *embed;         /* gelu linear */
     const char *positions;     /* true constant none */
-    const char *position_site; /* encoder head both: where the positions are added */
+    const char *position_site; /* encoder head: where the positions are added */
     const char *attention;     /* spatial temporal */
     double dropout;            /* JOB_UNSET or [0, 1) */
     int64_t concat;            /* 0 1: head reads [encoder ; embedding] */
     int residual;              /* output = last value + prediction (default 0) */
-    int linear_skip;           /* adds a linear map of the whole flattened input window to the output (default 0) */
+    int linear_skip;           /* adds a linear map of the flattened input window to the output (default 0) */
+    int64_t skip_steps;        /* of only the last so many features of each token (0: all) */
+    int zero_output;           /* the head's last layer and the skip start at zero (default 0) */
+    const char *head;          /* preset; token: one dense layer per token, without the presets' dense layers */
     struct int_list reduce_width, decode_width;  /* head: per token, then over the flattened tokens */
     struct word_list reduce_act, decode_act;     /* none relu gelu, one per width */
 };

@@ -237,10 +237,35 @@ static int add_last(struct builder *builder, int y)
     return operands.out[0];
 }
 
+/* The last skip_steps features of each token. */
+static int newest_features(struct builder *builder)
+{
+    const struct encoder_config *config = builder->config;
+    int64_t steps = config->skip_steps;
+    if (steps == 0 || steps == config->features)
+        return builder->x;
+    struct op op = {.kind = OP_SPLIT, .samples = builder->samples, .rows = builder->samples * config->tokens,
+                    .in = config->features - steps, .out = steps};
+    struct operands operands = no_operands();
+    operands.in[0] = builder->x;
+    operands.out[1] = activation(builder, "x", "newest", builder->x, steps);
+    append(builder, &op, &operands, PHASE_FORWARD, "skip.newest");
+    return operands.out[1];
+}
+
+static void start_at_zero(struct builder *builder, const char *module)
+{
+    static const char *const parts[] = {"weight", "bias"};
+    for (int i = 0; i < 2; i++)
+        builder->graph->tensors[graph_find(builder->graph, name_of(builder, module, parts[i]))].init = INIT_ZERO;
+}
+
 static int add_skip(struct builder *builder, int y)
 {
     int64_t n_out = builder->config->outputs;
-    int skip = linear(builder, "skip", flatten(builder, "x.flat", builder->x), n_out, ACT_NONE);
+    int skip = linear(builder, "skip", flatten(builder, "skip.flat", newest_features(builder)), n_out, ACT_NONE);
+    if (builder->config->zero_output)
+        start_at_zero(builder, "skip");
     struct op op = {.kind = OP_ADD, .samples = builder->samples, .rows = builder->samples * n_out};
     struct operands operands = no_operands();
     operands.in[0] = y;
@@ -264,6 +289,9 @@ static int head(struct builder *builder, int z, int e)
     c = stack(builder, "reduce", c, config->n_reduce, config->reduce_width, config->reduce_act);
     int y = stack(builder, "decode", flatten(builder, "code.flat", c), config->n_decode, config->decode_width,
                   config->decode_act);
+    if (config->zero_output)
+        start_at_zero(builder, arena_printf(builder->graph->arena, config->n_decode ? "decode.%d" : "reduce.%d",
+                                            (config->n_decode ? config->n_decode : config->n_reduce) - 1));
     if (config->residual)
         y = add_last(builder, y);
     return config->linear_skip ? add_skip(builder, y) : y;

@@ -37,6 +37,8 @@ struct encoder_config {
     int64_t reduce_width[ENCODER_MAX_HEAD], decode_width[ENCODER_MAX_HEAD];  /* the last decode width is n_out */
     enum activation reduce_act[ENCODER_MAX_HEAD], decode_act[ENCODER_MAX_HEAD];
     int residual, linear_skip;
+    int64_t skip_steps;         /* linear_skip reads only the last so many features of each token; 0: all */
+    int zero_output;            /* the head's last layer and the skip start at zero */
     enum loss_kind loss;
     double huber_delta;
     int masked;                 /* targets have a mask */

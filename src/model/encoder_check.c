@@ -54,9 +54,13 @@ static enum status check_head(const struct encoder_config *config, struct fault 
     enum status status = check_stack("model.reduce_width", config->n_reduce, config->reduce_width, &in, fault);
     if (status != STATUS_OK)
         return status;
-    if (config->n_decode < 1)
-        return fault_set(fault, STATUS_USAGE, "model.decode_width: expected at least one width, found none");
     in *= config->tokens;
+    if (config->n_decode == 0 && (config->n_reduce == 0 || in != config->outputs))
+        return fault_set(fault, STATUS_USAGE, "model.head: expected one output for each token, %lld in all, found model.outputs %lld",
+                         (long long)in, (long long)config->outputs);
+    if (config->skip_steps < 0 || config->skip_steps > config->features)
+        return fault_set(fault, STATUS_USAGE, "model.skip_steps: expected at most the %lld features of a token, found %lld",
+                         (long long)config->features, (long long)config->skip_steps);
     status = check_stack("model.decode_width", config->n_decode, config->decode_width, &in, fault);
     if (status == STATUS_OK && in != config->outputs)
         return fault_set(fault, STATUS_USAGE, "model.decode_width: expected the last width to be model.outputs (%lld), found %lld",

@@ -129,9 +129,24 @@ static enum status settle_stack(const struct job *job, const char *key, struct i
     return STATUS_OK;
 }
 
+static enum status settle_token_head(const struct job *job, struct encoder_config *config, struct fault *fault)
+{
+    if (job->model.reduce_width.n || job->model.decode_width.n)
+        return fault_set(fault, STATUS_USAGE, "%s: model.head: expected preset when model.reduce_width or decode_width is given, "
+                                              "found token",
+                         job->source);
+    config->n_reduce = 1;
+    config->reduce_width[0] = 1;
+    config->reduce_act[0] = ACT_NONE;
+    config->n_decode = 0;
+    return STATUS_OK;
+}
+
 static enum status settle_head(struct job *job, struct encoder_config *config, struct fault *fault)
 {
     enum status status = encoder_head_widths(job->model.preset, config, fault);
+    if (status == STATUS_OK && strcmp(job->model.head, "token") == 0)
+        return settle_token_head(job, config, fault);
     if (status == STATUS_OK)
         status = settle_stack(job, "reduce", &job->model.reduce_width, &job->model.reduce_act, &config->n_reduce,
                               config->reduce_width, config->reduce_act, fault);
@@ -172,6 +187,8 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
         model->concat = config->concat;
     config->residual = model->residual;
     config->linear_skip = model->linear_skip;
+    config->skip_steps = model->skip_steps;
+    config->zero_output = model->zero_output;
     config->loss = loss_of(job->train.loss);
     config->huber_delta = job->train.huber_delta;
     status = settle_head(job, config, fault);
