@@ -1,19 +1,20 @@
 /* Who owns the memory of a gradient.
  *
- * The walk meets the nodes in reverse. A tensor is *open* until the backward ops of the node that made it have been appended:
- * until then more contributions to its gradient may come, and afterwards nothing reads or writes its gradient in its name.
- * Identities (ADD, ADD_POS, ADD_LAST, NORM's residual without dropout) copy nothing: two or more open tensors then have the
- * same buffer as their gradient. From this follows the only rule:
+ * The walk meets the nodes in reverse. A tensor is *open* until the backward ops of the node that made it have been
+ * appended: until then more contributions to its gradient may come, and afterwards nothing reads or writes its gradient
+ * in its name. Identities (ADD, ADD_POS, ADD_LAST, NORM's residual without dropout) copy nothing: two or more open
+ * tensors then have the same buffer as their gradient. From this follows the only rule:
  *
  *   A buffer may be written again only on behalf of a tensor that is its sole open owner.
  *
- * The first contribution to a tensor becomes its gradient. A later one is added in place where the rule allows it (inside the
- * op, by `accumulate`, or by ADD), otherwise the sum goes into another buffer, which becomes this tensor's gradient, and the
- * other owners keep what they had. A node's outputs stay open while its backward ops are appended, so an op never adds into
- * the very buffer it reads. Tensors that only see another one's memory (views of all of it) stand for that tensor.
+ * The first contribution to a tensor becomes its gradient. A later one is added in place where the rule allows it
+ * (inside the op, by `accumulate`, or by ADD), otherwise the sum goes into another buffer, which becomes this tensor's
+ * gradient, and the other owners keep what they had. A node's outputs stay open while its backward ops are appended, so
+ * an op never adds into the very buffer it reads. Tensors that only see another one's memory (views of all of it) stand
+ * for that tensor.
  *
- * Consequence: once autodiff has run, `grad` of an activation tells where its gradient stood during the walk; later ops may
- * have used the buffer again. `grad` of a parameter is final: a parameter never shares.
+ * Consequence: once autodiff has run, `grad` of an activation tells where its gradient stood during the walk; later ops
+ * may have used the buffer again. `grad` of a parameter is final: a parameter never shares.
  */
 #include "graph/autodiff.h"
 
@@ -22,8 +23,8 @@
 #include "base/status.h"
 #include "graph/shape.h"
 
-/* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has no
- * gradient of its own, so nothing else may use it. */
+/* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has
+ * no gradient of its own, so nothing else may use it. */
 enum need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
 
 struct walk {
@@ -219,7 +220,8 @@ static void norm_bwd(struct walk *walk)
     int du = masked ? buffer_for(walk, u) : NO_TENSOR;
     int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
     int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma, NO_TENSOR};
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma,
+                               NO_TENSOR};
     const int out[OP_MAX_OUT] = {ds, du, dgamma, dbeta};
     append(walk, &op, in, out, "bwd");
     if (dgamma != NO_TENSOR)
@@ -297,7 +299,8 @@ static void mark_needs(struct walk *walk)
 {
     const struct graph *graph = walk->graph;
     for (int t = 0; t < walk->n_tensors; t++)
-        walk->needs[t] = graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable ? NEEDS_GRAD : NEEDS_NONE;
+        walk->needs[t] =
+            graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable ? NEEDS_GRAD : NEEDS_NONE;
     for (int n = 0; n < graph->n_nodes; n++) {
         const struct node *node = &graph->nodes[n];
         int any = 0;

@@ -52,7 +52,8 @@ int graph_view(struct graph *graph, int base, int64_t offset, const char *name, 
     struct tensor *tensor = &graph->tensors[view];
     if (offset < 0 || offset + tensor->elements > graph->tensors[base].elements)
         bug("view %s: elements %lld to %lld of %s, which has %lld", name, (long long)offset,
-            (long long)(offset + tensor->elements), graph->tensors[base].name, (long long)graph->tensors[base].elements);
+            (long long)(offset + tensor->elements), graph->tensors[base].name,
+            (long long)graph->tensors[base].elements);
     tensor->base = base;
     tensor->offset = offset;
     return view;

@@ -68,7 +68,8 @@ static struct wants norm_wants(const struct op *op, const int *in)
 
 static struct wants elementwise_wants(const struct op *op)
 {
-    struct want n = flat(op->rows * (op->in ? op->in : 1)), t_in = need(op->rows, op->in), t_out = need(op->rows, op->out);
+    struct want n = flat(op->rows * (op->in ? op->in : 1)), t_in = need(op->rows, op->in),
+                t_out = need(op->rows, op->out);
     switch (op->kind) {
     case OP_ACT_BWD:
         return (struct wants){{t_out, t_out}, {t_out}};
@@ -109,8 +110,9 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_OPTIMISER:
         return op->kind == OP_UPDATE ? update_wants(op) : (struct wants){{flat(op->rows)}, {flat(1)}};
     case CLASS_HOST_COPY:
-        return op->kind == OP_METRIC ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
-                                     : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
+        return op->kind == OP_METRIC
+                   ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
+                   : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
     default:
         bug("op %s does not belong into a graph", op_name(op->kind));
     }
@@ -131,8 +133,8 @@ static void check_operand(const struct graph *graph, const struct want *want, in
         bug("node %s: operand %s %d must be absent, found %s", name, side, number, tensor->name);
     int64_t elements = want->rows * (want->columns == ANY ? 1 : want->columns), last = tensor->dims[tensor->n_dims - 1];
     if (want->rows != ANY && (tensor->elements != elements || (want->columns != ANY && last != want->columns)))
-        bug("node %s: operand %s %d: expected %lld rows of %lld, found %s with %lld elements in rows of %lld", name, side,
-            number, (long long)want->rows, (long long)want->columns, tensor->name, (long long)tensor->elements,
+        bug("node %s: operand %s %d: expected %lld rows of %lld, found %s with %lld elements in rows of %lld", name,
+            side, number, (long long)want->rows, (long long)want->columns, tensor->name, (long long)tensor->elements,
             (long long)last);
 }
 

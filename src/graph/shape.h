@@ -4,9 +4,9 @@
 
 #include "graph/graph.h"
 
-/* Local. A missing, superfluous or misshapen operand, or one that the op would overwrite while it reads it, is a bug() that
- * names node and tensor. Presence and shapes are those listed in kernel/op.h: a matrix [T, C] is any tensor of T * C
- * elements whose last dimension is C. */
+/* Local. A missing, superfluous or misshapen operand, or one that the op would overwrite while it reads it, is a bug()
+ * that names node and tensor. Presence and shapes are those listed in kernel/op.h: a matrix [T, C] is any tensor of T *
+ * C elements whose last dimension is C. */
 void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name);
 
 /* Local. The tensor whose memory `tensor` is part of: itself when it is no view. */

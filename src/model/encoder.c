@@ -97,13 +97,13 @@ static int linear_from(struct builder *builder, const char *module, int x, int64
                        struct linear_init init)
 {
     int64_t in = width_of(builder, x);
-    struct op op = {.kind = OP_LINEAR, .samples = builder->samples, .rows = rows_of(builder, x), .in = in, .out = out,
-                    .act = act};
+    struct op op = {
+        .kind = OP_LINEAR, .samples = builder->samples, .rows = rows_of(builder, x), .in = in, .out = out, .act = act};
     struct operands operands = no_operands();
     operands.in[0] = x;
     operands.in[1] = param(builder, module, "weight", 2, (const int64_t[]){out, in}, INIT_UNIFORM, init.weight_scale);
-    operands.in[2] = param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO,
-                           init.bias_scale);
+    operands.in[2] =
+        param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO, init.bias_scale);
     operands.out[0] = activation(builder, module, "out", x, out);
     if (act == ACT_GELU && builder->training)
         operands.out[1] = activation(builder, module, "pre", x, out);
@@ -121,8 +121,14 @@ static int attention(struct builder *builder, const char *module, int z)
     const struct encoder_config *config = builder->config;
     int64_t d = config->d_model, n = config->tokens;
     int qkv = linear_from(builder, name_of(builder, module, "qkv"), z, 3 * d, ACT_NONE, qkv_default(d, 3 * d));
-    struct op op = {.kind = OP_ATTENTION, .samples = builder->samples, .rows = builder->samples * n, .n_query = n,
-                    .n_key = n, .heads = config->heads, .head_width = d / config->heads, .packed = 1};
+    struct op op = {.kind = OP_ATTENTION,
+                    .samples = builder->samples,
+                    .rows = builder->samples * n,
+                    .n_query = n,
+                    .n_key = n,
+                    .heads = config->heads,
+                    .head_width = d / config->heads,
+                    .packed = 1};
     struct operands operands = no_operands();
     operands.in[0] = qkv;
     operands.out[0] = activation(builder, module, "context", z, d);
@@ -139,8 +145,13 @@ static int norm(struct builder *builder, const char *module, int x, int u)
 {
     int64_t d = width_of(builder, x), rows = rows_of(builder, x);
     double dropout = builder->training ? builder->config->dropout : 0;
-    struct op op = {.kind = OP_NORM, .samples = builder->samples, .rows = rows, .in = d, .dropout = dropout,
-                    .site = builder->n_sites++, .eps = norm_eps};
+    struct op op = {.kind = OP_NORM,
+                    .samples = builder->samples,
+                    .rows = rows,
+                    .in = d,
+                    .dropout = dropout,
+                    .site = builder->n_sites++,
+                    .eps = norm_eps};
     struct operands operands = no_operands();
     operands.in[0] = x;
     operands.in[1] = u;
@@ -188,8 +199,8 @@ static int add_positions(struct builder *builder, const char *module, int e)
 {
     if (builder->config->positions == POSITIONS_NONE)
         return e;
-    struct op op = {.kind = OP_ADD_POS, .samples = builder->samples, .rows = rows_of(builder, e),
-                    .in = builder->config->d_model};
+    struct op op = {
+        .kind = OP_ADD_POS, .samples = builder->samples, .rows = rows_of(builder, e), .in = builder->config->d_model};
     struct operands operands = no_operands();
     operands.in[0] = e;
     operands.in[1] = position_table(builder);
@@ -210,7 +221,8 @@ static int concat(struct builder *builder, int z, int e)
     return operands.out[0];
 }
 
-static int stack(struct builder *builder, const char *name, int c, int n, const int64_t *width, const enum activation *act)
+static int stack(struct builder *builder, const char *name, int c, int n, const int64_t *width,
+                 const enum activation *act)
 {
     for (int j = 0; j < n; j++)
         c = linear(builder, arena_printf(builder->graph->arena, "%s.%d", name, j), c, width[j], act[j]);
@@ -226,9 +238,14 @@ static int flatten(struct builder *builder, const char *name, int t)
 static int add_last(struct builder *builder, int y)
 {
     const struct encoder_config *config = builder->config;
-    struct op op = {.kind = OP_ADD_LAST, .samples = builder->samples, .rows = builder->samples * config->tokens,
-                    .in = config->features, .out = config->outputs, .last_offset = config->last_offset,
-                    .last_stride = config->last_stride, .last_count = config->stations};
+    struct op op = {.kind = OP_ADD_LAST,
+                    .samples = builder->samples,
+                    .rows = builder->samples * config->tokens,
+                    .in = config->features,
+                    .out = config->outputs,
+                    .last_offset = config->last_offset,
+                    .last_stride = config->last_stride,
+                    .last_count = config->stations};
     struct operands operands = no_operands();
     operands.in[0] = y;
     operands.in[1] = builder->x;
@@ -244,8 +261,11 @@ static int newest_features(struct builder *builder)
     int64_t steps = config->skip_steps;
     if (steps == 0 || steps == config->features)
         return builder->x;
-    struct op op = {.kind = OP_SPLIT, .samples = builder->samples, .rows = builder->samples * config->tokens,
-                    .in = config->features - steps, .out = steps};
+    struct op op = {.kind = OP_SPLIT,
+                    .samples = builder->samples,
+                    .rows = builder->samples * config->tokens,
+                    .in = config->features - steps,
+                    .out = steps};
     struct operands operands = no_operands();
     operands.in[0] = builder->x;
     operands.out[1] = activation(builder, "x", "newest", builder->x, steps);
@@ -320,14 +340,18 @@ static struct loaded add_load(struct builder *builder)
 static void add_loss(struct builder *builder, int y, struct loaded loaded)
 {
     const struct encoder_config *config = builder->config;
-    struct op op = {.kind = OP_LOSS, .samples = builder->samples, .rows = builder->samples, .out = config->outputs,
-                    .loss = config->loss, .huber_delta = config->huber_delta};
+    struct op op = {.kind = OP_LOSS,
+                    .samples = builder->samples,
+                    .rows = builder->samples,
+                    .out = config->outputs,
+                    .loss = config->loss,
+                    .huber_delta = config->huber_delta};
     struct operands operands = no_operands();
     operands.in[0] = y;
     operands.in[1] = loaded.target;
     operands.in[2] = loaded.mask;
-    operands.out[0] = builder->graph->loss_sums = graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1,
-                                                               (const int64_t[]){2});
+    operands.out[0] = builder->graph->loss_sums =
+        graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1, (const int64_t[]){2});
     if (builder->training)
         operands.out[1] = activation(builder, "loss", "dy", y, config->outputs);
     append(builder, &op, &operands, PHASE_FORWARD, "loss");
@@ -340,8 +364,8 @@ static void add_loss(struct builder *builder, int y, struct loaded loaded)
 
 void encoder_build(const struct encoder_config *config, int64_t samples, int training, struct graph *graph)
 {
-    struct builder builder = {.config = config, .graph = graph, .samples = samples, .training = training,
-                              .block = BLOCK_NONE};
+    struct builder builder = {
+        .config = config, .graph = graph, .samples = samples, .training = training, .block = BLOCK_NONE};
     struct loaded loaded = add_load(&builder);
     int e = linear(&builder, "embed.0", builder.x, config->embed_hidden, config->embed_act);
     e = linear(&builder, "embed.1", e, config->d_model, config->embed_act);

@@ -9,8 +9,12 @@ static enum status check_positive(const struct encoder_config *config, struct fa
         const char *key;
         int64_t value;
     } sizes[] = {
-        {"model.tokens", config->tokens},   {"model.features", config->features}, {"model.outputs", config->outputs},
-        {"model.d_model", config->d_model}, {"model.heads", config->heads},       {"model.ffn", config->ffn},
+        {"model.tokens", config->tokens},
+        {"model.features", config->features},
+        {"model.outputs", config->outputs},
+        {"model.d_model", config->d_model},
+        {"model.heads", config->heads},
+        {"model.ffn", config->ffn},
         {"model.embed_hidden", config->embed_hidden},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -39,7 +43,8 @@ static enum status check_stack(const char *key, int n, const int64_t *width, int
         return fault_set(fault, STATUS_USAGE, "%s: expected at most %d widths, found %d", key, ENCODER_MAX_HEAD, n);
     for (int j = 0; j < n; j++) {
         if (width[j] < 1)
-            return fault_set(fault, STATUS_USAGE, "%s: expected widths from 1 on, found %lld", key, (long long)width[j]);
+            return fault_set(fault, STATUS_USAGE, "%s: expected widths from 1 on, found %lld", key,
+                             (long long)width[j]);
         if ((double)*in * (double)width[j] > most_elements)
             return fault_set(fault, STATUS_USAGE, "%s: expected layers of at most %g weights, found %lld x %lld", key,
                              most_elements, (long long)*in, (long long)width[j]);
@@ -56,14 +61,17 @@ static enum status check_head(const struct encoder_config *config, struct fault 
         return status;
     in *= config->tokens;
     if (config->n_decode == 0 && (config->n_reduce == 0 || in != config->outputs))
-        return fault_set(fault, STATUS_USAGE, "model.head: expected one output for each token, %lld in all, found model.outputs %lld",
+        return fault_set(fault, STATUS_USAGE,
+                         "model.head: expected one output for each token, %lld in all, found model.outputs %lld",
                          (long long)in, (long long)config->outputs);
     if (config->skip_steps < 0 || config->skip_steps > config->features)
-        return fault_set(fault, STATUS_USAGE, "model.skip_steps: expected at most the %lld features of a token, found %lld",
+        return fault_set(fault, STATUS_USAGE,
+                         "model.skip_steps: expected at most the %lld features of a token, found %lld",
                          (long long)config->features, (long long)config->skip_steps);
     status = check_stack("model.decode_width", config->n_decode, config->decode_width, &in, fault);
     if (status == STATUS_OK && in != config->outputs)
-        return fault_set(fault, STATUS_USAGE, "model.decode_width: expected the last width to be model.outputs (%lld), found %lld",
+        return fault_set(fault, STATUS_USAGE,
+                         "model.decode_width: expected the last width to be model.outputs (%lld), found %lld",
                          (long long)config->outputs, (long long)in);
     return status;
 }
@@ -78,10 +86,11 @@ static enum status check_sizes(const struct encoder_config *config, struct fault
         widest = (double)config->reduce_width[j] > widest ? (double)config->reduce_width[j] : widest;
     if (n * widest > most_elements || widest * d > most_elements || f * (double)config->embed_hidden > most_elements ||
         n * n * (double)config->heads > most_elements || n * f * (double)config->outputs > most_elements)
-        return fault_set(fault, STATUS_USAGE,
-                         "model.tokens: expected no tensor of more than %g elements, found %lld tokens with rows of up to %g: "
-                         "lower model.tokens, model.d_model, model.ffn or model.outputs",
-                         most_elements, (long long)config->tokens, widest);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "model.tokens: expected no tensor of more than %g elements, found %lld tokens with rows of up to %g: "
+            "lower model.tokens, model.d_model, model.ffn or model.outputs",
+            most_elements, (long long)config->tokens, widest);
     return STATUS_OK;
 }
 
@@ -92,14 +101,16 @@ static enum status check_residual(const struct encoder_config *config, struct fa
                          "model.residual: expected model.outputs to be a multiple of the stations (%lld), found %lld",
                          (long long)config->stations, (long long)config->outputs);
     int64_t sample = config->tokens * config->features;
-    int fits = config->last_offset >= 0 && config->last_stride >= 1 && config->last_offset < sample &&
-               (config->stations == 1 || (sample - 1 - config->last_offset) / (config->stations - 1) >= config->last_stride);
+    int fits =
+        config->last_offset >= 0 && config->last_stride >= 1 && config->last_offset < sample &&
+        (config->stations == 1 || (sample - 1 - config->last_offset) / (config->stations - 1) >= config->last_stride);
     if (!fits)
-        return fault_set(fault, STATUS_USAGE,
-                         "model.residual: expected the last values of %lld stations within the %lld inputs of a sample, "
-                         "found them from element %lld in steps of %lld",
-                         (long long)config->stations, (long long)sample, (long long)config->last_offset,
-                         (long long)config->last_stride);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "model.residual: expected the last values of %lld stations within the %lld inputs of a sample, "
+            "found them from element %lld in steps of %lld",
+            (long long)config->stations, (long long)sample, (long long)config->last_offset,
+            (long long)config->last_stride);
     return STATUS_OK;
 }
 

@@ -97,8 +97,8 @@ static enum status find_preset(const char *name, const struct preset **preset, s
             return STATUS_OK;
         }
     const char *near = nearest_word(name, preset_names, N_PRESETS);
-    return fault_set(fault, STATUS_USAGE, "model.preset: expected one of wind, swe, weather, covid, found \"%s\"%s%s%s", name,
-                     near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return fault_set(fault, STATUS_USAGE, "model.preset: expected one of wind, swe, weather, covid, found \"%s\"%s%s%s",
+                     name, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 enum status encoder_preset(const char *name, struct encoder_config *config, struct fault *fault)

@@ -75,6 +75,16 @@ void breakdown_energy_by_part(const struct ledger *ledger, struct breakdown *bre
     expect_sum(breakdown, ledger_energy_fj(ledger));
 }
 
+void breakdown_add(struct breakdown *sum, const struct breakdown *breakdown)
+{
+    sum->title = breakdown->title;
+    sum->n = breakdown->n;
+    for (int i = 0; i < breakdown->n; i++) {
+        sum->name[i] = breakdown->name[i];
+        sum->value[i] += breakdown->value[i];
+    }
+}
+
 wide_uint breakdown_sum(const struct breakdown *breakdown)
 {
     wide_uint sum = 0;

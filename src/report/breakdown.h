@@ -29,6 +29,10 @@ void breakdown_time(const struct ledger *ledger, struct breakdown *breakdown);
 void breakdown_energy_by_class(const struct ledger *ledger, struct breakdown *breakdown);
 void breakdown_energy_by_part(const struct ledger *ledger, struct breakdown *breakdown);
 
+/* Local. Adds the parts of another device; `sum` is zeroed before the first. (Ledgers are not merged for this: the times of many
+ * devices together need not fit 64 bits.) */
+void breakdown_add(struct breakdown *sum, const struct breakdown *breakdown);
+
 /* Local. Sum of all parts. */
 wide_uint breakdown_sum(const struct breakdown *breakdown);
 

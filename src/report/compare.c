@@ -44,26 +44,26 @@ static void add_totals(struct comparison *comparison)
     }
 }
 
-static void merge_devices(const struct run *run, struct ledger *all)
-{
-    *all = (struct ledger){.end_ps = 0};
-    for (int d = 0; d < run->n_devices; d++)
-        ledger_merge(all, &run->device[d].ledger);
-}
-
 /* Time as a mean over devices (so that the parts sum to the virtual time), energy of all of them. */
 static void add_breakdown(struct comparison *comparison, struct arena *arena, const char *what,
                           void (*break_down)(const struct ledger *ledger, struct breakdown *breakdown))
 {
     struct breakdown *parts = arena_array(arena, (size_t)comparison->n_runs, sizeof *parts);
     int is_time = break_down == breakdown_time;
+    int n_parts = 0;
     for (int r = 0; r < comparison->n_runs; r++) {
-        struct ledger all;
-        merge_devices(&comparison->run[r], &all);
-        break_down(&all, &parts[r]);
+        for (int d = 0; d < comparison->run[r].n_devices; d++) {
+            struct breakdown device;
+            break_down(&comparison->run[r].device[d].ledger, &device);
+            breakdown_add(&parts[r], &device);
+        }
+        n_parts = parts[r].n > n_parts ? parts[r].n : n_parts;
     }
-    for (int i = 0; i < parts[0].n; i++) {
-        const char *name = arena_printf(arena, "%s: %s", what, parts[0].name[i]);
+    const struct ledger nothing = {.end_ps = 0};
+    struct breakdown names;
+    break_down(&nothing, &names);
+    for (int i = 0; i < n_parts; i++) {
+        const char *name = arena_printf(arena, "%s: %s", what, names.name[i]);
         struct quantity *quantity = add(comparison, name, is_time ? "s" : "J", 1, 0);
         for (int r = 0; r < comparison->n_runs; r++) {
             int n_devices = comparison->run[r].n_devices;

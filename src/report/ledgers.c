@@ -22,7 +22,6 @@ static void open_view(struct view *view, const struct run *run,
                       void (*break_down)(const struct ledger *ledger, struct breakdown *breakdown), struct arena *arena)
 {
     size_t n = (size_t)run->n_devices;
-    struct ledger all = {.end_ps = 0};
     memset(view, 0, sizeof *view);
     view->run = run;
     view->device = arena_array(arena, n, sizeof *view->device);
@@ -30,9 +29,8 @@ static void open_view(struct view *view, const struct run *run,
     for (size_t d = 0; d < n; d++) {
         break_down(&run->device[d].ledger, &view->device[d]);
         apportion_percent(view->device[d].value, view->device[d].n, view->tenths[d]);
-        ledger_merge(&all, &run->device[d].ledger);
+        breakdown_add(&view->all, &view->device[d]);
     }
-    break_down(&all, &view->all);
     apportion_percent(view->all.value, view->all.n, view->all_tenths);
 }
 
@@ -146,8 +144,8 @@ static void print_energy(FILE *out, const struct run *run, const char *title,
 struct group {
     const struct run_device *first;
     int n;
-    uint64_t busy_ps, memory_bytes;
-    wide_uint energy_fj;
+    uint64_t memory_bytes;
+    wide_uint busy_ps, energy_fj;
 };
 
 static uint64_t busy_ps(const struct ledger *ledger)

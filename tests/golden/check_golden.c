@@ -1,8 +1,8 @@
 /* check_golden DIR - compares the program with reference tensors: every .h5 file of a directory, in the order of names.
  *
- * One line per file with the worst error and the tolerance of each kind of comparison (and how many there were); a line for
- * each comparison that fails; at the end "N passed, N failed, N skipped", counted in groups of a file. Exit status 0 when
- * nothing failed and something passed.
+ * One line per file with the worst error and the tolerance of each kind of comparison (and how many there were); a line
+ * for each comparison that fails; at the end "N passed, N failed, N skipped", counted in groups of a file. Exit status
+ * 0 when nothing failed and something passed.
  */
 #include <dirent.h>
 

@@ -1,7 +1,7 @@
 /* golden.h - files of reference tensors: reading them, comparing with them, telling what came out.
  *
- * A part of check_golden.c. The layout of the files and the tolerances are those of docs/models.md. A file that is not what
- * its layout promises ends the program with a message: a test that cannot run has failed.
+ * A part of check_golden.c. The layout of the files and the tolerances are those of docs/models.md. A file that is not
+ * what its layout promises ends the program with a message: a test that cannot run has failed.
  */
 #ifndef TESTS_GOLDEN_GOLDEN_H
 #define TESTS_GOLDEN_GOLDEN_H
@@ -17,24 +17,25 @@
 #include "base/arena.h"
 #include "store/h5.h"
 
-/* What is compared, each with its own tolerance on max|c - golden| / max(max|golden|, floor). X(enum, name, tolerance) */
-#define GOLDEN_KINDS(X)                         \
-    X(OUTPUT_F64, "outputs f64", 1e-9)          \
-    X(GRADIENT_F64, "gradients f64", 1e-9)      \
-    X(SGD_F64, "sgd f64", 1e-9)                 \
-    X(ADAM_F64, "adam f64", 1e-9)               \
-    X(OFFSET_F64, "offset f64", 1e-7)           \
-    X(OUTPUT_F32, "outputs f32", 1e-4)          \
-    X(GRADIENT_F32, "gradients f32", 1e-4)      \
-    X(SGD_F32, "sgd f32", 1e-4)                 \
-    X(ADAM_F32, "adam f32", 1e-4)               \
+/* What is compared, each with its own tolerance on max|c - golden| / max(max|golden|, floor). X(enum, name, tolerance)
+ */
+#define GOLDEN_KINDS(X)                                                                                                \
+    X(OUTPUT_F64, "outputs f64", 1e-9)                                                                                 \
+    X(GRADIENT_F64, "gradients f64", 1e-9)                                                                             \
+    X(SGD_F64, "sgd f64", 1e-9)                                                                                        \
+    X(ADAM_F64, "adam f64", 1e-9)                                                                                      \
+    X(OFFSET_F64, "offset f64", 1e-7)                                                                                  \
+    X(OUTPUT_F32, "outputs f32", 1e-4)                                                                                 \
+    X(GRADIENT_F32, "gradients f32", 1e-4)                                                                             \
+    X(SGD_F32, "sgd f32", 1e-4)                                                                                        \
+    X(ADAM_F32, "adam f32", 1e-4)                                                                                      \
     X(ADAM_LOSS_F32, "adam losses f32", 1e-3)
 
 enum golden_kind {
 #define X(id, name, tolerance) id,
     GOLDEN_KINDS(X)
 #undef X
-    N_GOLDEN_KINDS
+        N_GOLDEN_KINDS
 };
 
 struct golden {
@@ -159,7 +160,8 @@ static void golden_compare(struct golden *golden, enum golden_kind kind, const c
     if (error <= tolerance)
         return;
     golden->failures++;
-    printf("%s: FAILED: %s: %s: error %.3g, tolerance %.0e\n", golden->name, golden_kinds[kind].name, what, error, tolerance);
+    printf("%s: FAILED: %s: %s: error %.3g, tolerance %.0e\n", golden->name, golden_kinds[kind].name, what, error,
+           tolerance);
 }
 
 /* Closes one check: passed unless something failed since the last one. */

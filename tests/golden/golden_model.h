@@ -1,4 +1,5 @@
-/* golden_model.h - a file of one encoder: outputs, gradients and five steps of two optimisers. A part of check_golden.c. */
+/* golden_model.h - a file of one encoder: outputs, gradients and five steps of two optimisers. A part of
+ * check_golden.c. */
 #ifndef TESTS_GOLDEN_GOLDEN_MODEL_H
 #define TESTS_GOLDEN_GOLDEN_MODEL_H
 
@@ -18,8 +19,8 @@ struct precision {
 
 static int is_model(struct golden *golden)
 {
-    static const char *const attributes[] = {"n", "f", "d", "h", "L", "ffn", "embed_hidden", "B", "n_out",
-                                             "concat", "embed", "pos", "reduce_act", "decode_act"};
+    static const char *const attributes[] = {"n", "f",     "d",      "h",     "L",   "ffn",        "embed_hidden",
+                                             "B", "n_out", "concat", "embed", "pos", "reduce_act", "decode_act"};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         if (!h5_has_attribute(golden->file, "/", attributes[i]))
             return 0;
@@ -131,7 +132,8 @@ static void load_params(struct model_run *run)
     const char *const *names = golden_list(golden, "/full/params", &n);
     for (int i = 0; i < n; i++) {
         struct place place = find_place(golden, &run->graph, names[i]);
-        load_values(run, place.tensor, place.offset, place.elements, arena_printf(golden->arena, "/full/params/%s", names[i]));
+        load_values(run, place.tensor, place.offset, place.elements,
+                    arena_printf(golden->arena, "/full/params/%s", names[i]));
         elements += place.elements;
     }
     if (elements != graph_param_elements(&run->graph, 0))
@@ -192,7 +194,8 @@ static void compare_outputs(struct model_run *run, const struct encoder_config *
     const char *taps = arena_printf(golden->arena, "%s/taps", group);
     const char *const *names = golden_list(golden, taps, &n);
     for (int i = 0; i < n; i++)
-        compare_tensor(run, kind, tap_tensor(run, config, names[i]), arena_printf(golden->arena, "%s/%s", taps, names[i]));
+        compare_tensor(run, kind, tap_tensor(run, config, names[i]),
+                       arena_printf(golden->arena, "%s/%s", taps, names[i]));
     for (int k = 0; k < run->graph.n_nodes; k++)
         if (run->graph.nodes[k].op.kind == OP_LOSS)
             y = run->graph.nodes[k].in[0];
@@ -215,8 +218,8 @@ static void compare_gradients(struct model_run *run, const char *group)
         struct place place = find_place(golden, &run->graph, names[i]);
         const char *path = arena_printf(golden->arena, "%s/%s", grads, names[i]);
         double *values = values_of(run, run->graph.tensors[place.tensor].grad, place.offset, place.elements, count);
-        golden_compare(golden, run->precision->gradient, path, values, golden_read(golden, path, place.elements), place.elements,
-                       floor);
+        golden_compare(golden, run->precision->gradient, path, values, golden_read(golden, path, place.elements),
+                       place.elements, floor);
         elements += place.elements;
     }
     if (elements != graph_param_elements(&run->graph, 0))
@@ -260,7 +263,8 @@ static void check_steps(struct golden *golden, const struct precision *precision
     interpreter_close(&run.it);
 }
 
-static void check_precision(struct golden *golden, const struct encoder_config *config, const struct precision *precision)
+static void check_precision(struct golden *golden, const struct encoder_config *config,
+                            const struct precision *precision)
 {
     const struct optimiser sgd = {.kind = OPTIMISER_SGD};
     const struct optimiser adamw = {OPTIMISER_ADAMW, 0.9, 0.999, 1e-8, 1e-2, 0};

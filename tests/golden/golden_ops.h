@@ -92,11 +92,12 @@ static double *read_op(struct op_run *run, const char *group, const char *name, 
     return golden_read(run->golden, path_of(run, group, name), n);
 }
 
-static void compare_op(struct op_run *run, enum golden_kind f64, enum golden_kind f32, const char *group, const char *name,
-                       const double *computed, int64_t n)
+static void compare_op(struct op_run *run, enum golden_kind f64, enum golden_kind f32, const char *group,
+                       const char *name, const double *computed, int64_t n)
 {
     const char *path = path_of(run, group, name);
-    golden_compare(run->golden, run->format == FORMAT_FP64 ? f64 : f32, path, computed, golden_read(run->golden, path, n), n, 0);
+    golden_compare(run->golden, run->format == FORMAT_FP64 ? f64 : f32, path, computed,
+                   golden_read(run->golden, path, n), n, 0);
 }
 
 static void compare_output(struct op_run *run, const char *group, const char *name, const double *computed, int64_t n)
@@ -208,7 +209,8 @@ static double *swap_heads(struct op_run *run, const double *from, int64_t b, int
     return to;
 }
 
-static const double *read_heads(struct op_run *run, const char *group, const char *name, const struct op *op, int64_t tokens)
+static const double *read_heads(struct op_run *run, const char *group, const char *name, const struct op *op,
+                                int64_t tokens)
 {
     const double *values = read_op(run, group, name, op->samples * op->heads * tokens * op->head_width);
     return swap_heads(run, values, op->samples, op->heads, tokens, op->head_width);
@@ -219,7 +221,12 @@ static void check_attention(struct op_run *run, const char *group)
     int64_t q[4], k[4];
     golden_dims(run->golden, path_of(run, group, "q"), 4, q);
     golden_dims(run->golden, path_of(run, group, "k"), 4, k);
-    struct op op = {.kind = OP_ATTENTION, .samples = q[0], .rows = q[0] * q[2], .heads = q[1], .n_query = q[2], .n_key = k[2],
+    struct op op = {.kind = OP_ATTENTION,
+                    .samples = q[0],
+                    .rows = q[0] * q[2],
+                    .heads = q[1],
+                    .n_query = q[2],
+                    .n_key = k[2],
                     .head_width = q[3]};
     int64_t nq = q[0] * q[1] * q[2] * q[3], nk = k[0] * k[1] * k[2] * k[3], np = q[0] * q[1] * q[2] * k[2];
     const double *values[3] = {read_heads(run, group, "q", &op, q[2]), read_heads(run, group, "k", &op, k[2]),
@@ -246,14 +253,15 @@ static void check_attention(struct op_run *run, const char *group)
     compare_gradient(run, group, "dv", swap_heads(run, grads[2], q[0], k[2], q[1], q[3]), nk);
 }
 
-/* Attention whose scores are x itself: keys sqrt(D) times the identity, values the identity. Then o = p = softmax(x) and
- * dq = dx. */
+/* Attention whose scores are x itself: keys sqrt(D) times the identity, values the identity. Then o = p = softmax(x)
+ * and dq = dx. */
 static void check_softmax(struct op_run *run, const char *group)
 {
     int64_t x[2];
     golden_dims(run->golden, path_of(run, group, "x"), 2, x);
     int64_t t = x[0], m = x[1];
-    struct op op = {.kind = OP_ATTENTION, .samples = 1, .rows = t, .heads = 1, .n_query = t, .n_key = m, .head_width = m};
+    struct op op = {
+        .kind = OP_ATTENTION, .samples = 1, .rows = t, .heads = 1, .n_query = t, .n_key = m, .head_width = m};
     double *k = constant(run, m * m, 0), *v = constant(run, m * m, 0);
     for (int64_t i = 0; i < m; i++) {
         k[i * m + i] = sqrt((double)m);
@@ -313,7 +321,8 @@ static void check_adam(struct op_run *run, const char *group)
         .optimiser_eps = golden_double(run->golden, object, "eps"),
         .weight_decay = golden_double(run->golden, object, "weight_decay"),
     };
-    double *state[3] = {read_op(run, group, "p0", n), constant(run, n, 0), constant(run, n, 0)}, *sums = constant(run, 2, 1);
+    double *state[3] = {read_op(run, group, "p0", n), constant(run, n, 0), constant(run, n, 0)},
+           *sums = constant(run, 2, 1);
     for (int step = 1; step <= 3; step++) {
         op_begin(run);
         run->context.step = (uint32_t)step;
@@ -326,7 +335,8 @@ static void check_adam(struct op_run *run, const char *group)
         }
         op_run(run, &op);
         for (int i = 0; i < 3; i++)
-            compare_op(run, ADAM_F64, ADAM_F32, group, arena_printf(run->golden->arena, "%s%d", kept[i], step), state[i], n);
+            compare_op(run, ADAM_F64, ADAM_F32, group, arena_printf(run->golden->arena, "%s%d", kept[i], step),
+                       state[i], n);
     }
 }
 
@@ -334,8 +344,16 @@ static void check_adam(struct op_run *run, const char *group)
 static void check_positional(struct op_run *run, const char *group)
 {
     int64_t dims[2], n = golden_dims(run->golden, path_of(run, group, "pe"), 2, dims);
-    struct encoder_config config = {.tokens = dims[0], .features = 1, .outputs = 1, .stations = 1, .d_model = dims[1],
-                                    .heads = 1, .ffn = 1, .embed_hidden = 1, .n_decode = 1, .decode_width = {1}};
+    struct encoder_config config = {.tokens = dims[0],
+                                    .features = 1,
+                                    .outputs = 1,
+                                    .stations = 1,
+                                    .d_model = dims[1],
+                                    .heads = 1,
+                                    .ffn = 1,
+                                    .embed_hidden = 1,
+                                    .n_decode = 1,
+                                    .decode_width = {1}};
     struct graph graph;
     graph_init(&graph, run->golden->arena);
     encoder_build(&config, 1, 0, &graph);
@@ -347,9 +365,11 @@ static void check_positional(struct op_run *run, const char *group)
 }
 
 /* One head: q [t,d] to keys first .. first+n-1. */
-static double *attend(struct op_run *run, const char *group, int64_t t, int64_t all, int64_t first, int64_t n, int64_t d)
+static double *attend(struct op_run *run, const char *group, int64_t t, int64_t all, int64_t first, int64_t n,
+                      int64_t d)
 {
-    struct op op = {.kind = OP_ATTENTION, .samples = 1, .rows = t, .heads = 1, .n_query = t, .n_key = n, .head_width = d};
+    struct op op = {
+        .kind = OP_ATTENTION, .samples = 1, .rows = t, .heads = 1, .n_query = t, .n_key = n, .head_width = d};
     op_begin(run);
     op_in(run, 0, read_op(run, group, "q", t * d), t * d);
     op_in(run, 1, read_op(run, group, "k", all * d) + first * d, n * d);
@@ -360,8 +380,8 @@ static double *attend(struct op_run *run, const char *group, int64_t t, int64_t 
     return o;
 }
 
-/* Attention to all keys, and to each shard: its unnormalised output is the shard's own times the sum of exponentials, which
- * the file tells; no kernel gives that sum yet. */
+/* Attention to all keys, and to each shard: its unnormalised output is the shard's own times the sum of exponentials,
+ * which the file tells; no kernel gives that sum yet. */
 static void check_partial_softmax(struct op_run *run, const char *group)
 {
     int64_t q[2], k[2], first = 0;

@@ -67,21 +67,35 @@ print(json.dumps(keep({k: run[k] for k in ("devices", "totals") if k in run}), s
 X
 }
 
-seeds=${SAME_BYTES_SEEDS:-"1 2 3 4 5 6"}
-for s in $seeds; do
+# train NAME N ARGUMENTS...: trains $file on N ranks (0: without mpirun) into the same folder, which is then renamed, since the
+# folder's name is part of the job that a result holds.
+train() {
+    local name=$1 n=$2 launch=
+    shift 2
+    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
+    rm -rf "$WORK/run" "$WORK/$name"
+    works "$name" $launch "$POLYRANK" train "$file" -q -o "$WORK/run" "$@" || return 1
+    mv "$WORK/run" "$WORK/$name"
+    cp "$WORK/stdout" "$WORK/$name/stdout"
+}
+
+same() { # same NAME A B: equal byte for byte
+    if cmp "$2" "$3" >"$WORK/cmp" 2>&1; then pass "$1"; else fail "$1" "differs" "$WORK/cmp"; fi
+}
+
+for s in ${SAME_BYTES_SEEDS:-1 2 3 4 5 6}; do
     file=$WORK/random-$s.yaml
     job "$s" "$file"
-    works "random job $s, alone" "$POLYRANK" train "$file" -q -f -o "$WORK/r$s-n1" || continue
-    sed '/^results: /d' "$WORK/stdout" >"$WORK/first.txt"
-    for n in 2 3 5 8; do
-        works "random job $s, $n ranks" mpirun --timeout 100 -n $n "$POLYRANK" train "$file" -q -f -o "$WORK/r$s-n$n" || continue
-        sed '/^results: /d' "$WORK/stdout" | cmp -s - "$WORK/first.txt" && pass "same report $s $n" || fail "same report $s $n" "stdout differs"
-        if h5diff "$WORK/r$s-n1/result.h5" "$WORK/r$s-n$n/result.h5" >"$WORK/h5diff" 2>&1; then pass "same result $s $n"; else fail "same result $s $n" "h5diff" "$WORK/h5diff"; fi
-        for f in summary.json trace.json; do
-            cmp -s "$WORK/r$s-n1/$f" "$WORK/r$s-n$n/$f" && pass "same $f $s $n" || fail "same $f $s $n" "differs"
+    train "job-$s" 0 || continue
+    for n in 1 2 3 5 8; do
+        train "job-$s-on-$n" $n || continue
+        for f in result.h5 summary.json trace.json stdout; do
+            same "job $s on $n ranks: $f" "$WORK/job-$s/$f" "$WORK/job-$s-on-$n/$f"
         done
     done
-    works "random job $s, timing only" "$POLYRANK" train "$file" -q -f --timing-only -o "$WORK/r$s-t" || continue
-    [ "$(virtual "$WORK/r$s-n1/summary.json")" = "$(virtual "$WORK/r$s-t/summary.json")" ] && [ "$(virtual "$WORK/r$s-t/summary.json" | wc -c)" -gt 100 ] &&
-        pass "timing-only equals functional $s" || fail "timing-only equals functional $s" "virtual time or energy differs"
+    train "job-$s-timing" 0 --timing-only || continue
+    virtual "$WORK/job-$s/summary.json" >"$WORK/functional"
+    virtual "$WORK/job-$s-timing/summary.json" >"$WORK/timing"
+    [ "$(wc -c <"$WORK/timing")" -gt 100 ] || fail "job $s, timing only" "no times in the summary"
+    same "job $s: timing only equals functional" "$WORK/functional" "$WORK/timing"
 done

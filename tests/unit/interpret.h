@@ -23,7 +23,8 @@ struct interpreter {
 
 static inline double interpreter_get(const struct interpreter *it, int tensor, int64_t i)
 {
-    return it->element_bytes == sizeof(double) ? ((double *)it->memory[tensor])[i] : (double)((float *)it->memory[tensor])[i];
+    return it->element_bytes == sizeof(double) ? ((double *)it->memory[tensor])[i]
+                                               : (double)((float *)it->memory[tensor])[i];
 }
 
 static inline void interpreter_put(struct interpreter *it, int tensor, int64_t i, double value)
@@ -52,7 +53,8 @@ static inline void *interpreter_block(size_t bytes)
 static inline void interpreter_open(struct interpreter *it, const struct graph *graph, enum number_format format)
 {
     size_t bytes = format == FORMAT_FP64 ? sizeof(double) : sizeof(float), scratch = 1;
-    *it = (struct interpreter){.graph = graph, .element_bytes = bytes, .context = {.format = format, .step = 1, .seed = 7}};
+    *it = (struct interpreter){
+        .graph = graph, .element_bytes = bytes, .context = {.format = format, .step = 1, .seed = 7}};
     it->memory = calloc((size_t)graph->n_tensors, sizeof *it->memory);
     for (int t = 0; t < graph->n_tensors; t++) {
         const struct tensor *tensor = &graph->tensors[t];

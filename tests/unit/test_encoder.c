@@ -1,4 +1,5 @@
-/* The encoder family: published sizes, names, gradients of the whole model, what training and evaluation graphs hold. */
+/* The encoder family: published sizes, names, gradients of the whole model, what training and evaluation graphs hold.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,10 +175,27 @@ END_TEST
 static struct encoder_config small_config(void)
 {
     struct encoder_config config = {
-        .tokens = 6, .features = 3, .outputs = 12, .stations = 6, .last_offset = 2, .last_stride = 3, .d_model = 8, .heads = 2,
-        .layers = 3, .ffn = 16, .embed_hidden = 4, .embed_act = ACT_GELU, .dropout = 0.1, .concat = 1, .n_reduce = 2,
-        .n_decode = 2, .reduce_width = {4, 2}, .decode_width = {10, 12}, .reduce_act = {ACT_NONE, ACT_RELU},
-        .decode_act = {ACT_GELU, ACT_NONE}, .huber_delta = 1,
+        .tokens = 6,
+        .features = 3,
+        .outputs = 12,
+        .stations = 6,
+        .last_offset = 2,
+        .last_stride = 3,
+        .d_model = 8,
+        .heads = 2,
+        .layers = 3,
+        .ffn = 16,
+        .embed_hidden = 4,
+        .embed_act = ACT_GELU,
+        .dropout = 0.1,
+        .concat = 1,
+        .n_reduce = 2,
+        .n_decode = 2,
+        .reduce_width = {4, 2},
+        .decode_width = {10, 12},
+        .reduce_act = {ACT_NONE, ACT_RELU},
+        .decode_act = {ACT_GELU, ACT_NONE},
+        .huber_delta = 1,
     };
     return config;
 }
@@ -185,31 +203,68 @@ static struct encoder_config small_config(void)
 static void change_config(struct encoder_config *config, int which)
 {
     switch (which) {
-    case 0: config->heads = 3; break;
-    case 1: config->tokens = 0; break;
-    case 2: config->dropout = 1; break;
-    case 3: config->decode_width[1] = 11; break;
-    case 4: config->n_decode = 0; break;
-    case 5: config->n_reduce = ENCODER_MAX_HEAD + 1; break;
-    case 6: config->reduce_width[1] = 0; break;
-    case 7: config->residual = 1; config->stations = 5; break;
-    case 8: config->residual = 1; config->last_offset = 3; break;
-    case 9: config->loss = LOSS_HUBER; config->huber_delta = 0; break;
-    case 10: config->tokens = 1000000000; break;
-    case 11: config->dropout = NAN; break;
-    case 12: config->layers = -1; break;
-    case 13: config->d_model = 8000000; config->heads = 1; break;
-    case 14: config->decode_width[0] = 1000000000000; break;
-    default: config->ffn = -4; break;
+    case 0:
+        config->heads = 3;
+        break;
+    case 1:
+        config->tokens = 0;
+        break;
+    case 2:
+        config->dropout = 1;
+        break;
+    case 3:
+        config->decode_width[1] = 11;
+        break;
+    case 4:
+        config->n_decode = 0;
+        break;
+    case 5:
+        config->n_reduce = ENCODER_MAX_HEAD + 1;
+        break;
+    case 6:
+        config->reduce_width[1] = 0;
+        break;
+    case 7:
+        config->residual = 1;
+        config->stations = 5;
+        break;
+    case 8:
+        config->residual = 1;
+        config->last_offset = 3;
+        break;
+    case 9:
+        config->loss = LOSS_HUBER;
+        config->huber_delta = 0;
+        break;
+    case 10:
+        config->tokens = 1000000000;
+        break;
+    case 11:
+        config->dropout = NAN;
+        break;
+    case 12:
+        config->layers = -1;
+        break;
+    case 13:
+        config->d_model = 8000000;
+        config->heads = 1;
+        break;
+    case 14:
+        config->decode_width[0] = 1000000000000;
+        break;
+    default:
+        config->ffn = -4;
+        break;
     }
 }
 
 START_TEST(impossible_shapes_are_refused_by_key)
 {
-    static const char *const keys[] = {"model.d_model",  "model.tokens",       "model.dropout",      "model.decode_width",
-                                       "model.decode_width", "model.reduce_width", "model.reduce_width", "model.residual",
-                                       "model.residual", "train.huber_delta",  "model.tokens",       "model.dropout",
-                                       "model.layers",   "model.tokens",       "model.decode_width", "model.ffn"};
+    static const char *const keys[] = {
+        "model.d_model",      "model.tokens",       "model.dropout",      "model.decode_width",
+        "model.decode_width", "model.reduce_width", "model.reduce_width", "model.residual",
+        "model.residual",     "train.huber_delta",  "model.tokens",       "model.dropout",
+        "model.layers",       "model.tokens",       "model.decode_width", "model.ffn"};
     struct encoder_config config = small_config();
     struct fault fault = FAULT_NONE;
     config.residual = 1;
@@ -249,8 +304,8 @@ static void check_direction(struct interpreter *it, const double *grads, int onl
     for (int64_t i = 0; i < n; i++)
         interpreter_put(it, block, first + i, values[i]);
     double numeric = (loss[0] - loss[1]) / (2 * step);
-    ck_assert_msg(fabs(numeric - exact) < 1e-6 * fmax(1, size), "model %u: derivative along %s: %.12g, by differences %.12g",
-                  seed, what, exact, numeric);
+    ck_assert_msg(fabs(numeric - exact) < 1e-6 * fmax(1, size),
+                  "model %u: derivative along %s: %.12g, by differences %.12g", seed, what, exact, numeric);
     free(values);
 }
 
@@ -434,7 +489,8 @@ END_TEST
 /* Freezing changes which gradients there are, not their values. */
 START_TEST(frozen_parts_leave_the_other_gradients_as_they_are)
 {
-    static const char *const frozen[] = {"embed.", "layers.", "layers.0.", "decode.0", "reduce.", "layers.0.norm1", "embed.1"};
+    static const char *const frozen[] = {"embed.",  "layers.",        "layers.0.", "decode.0",
+                                         "reduce.", "layers.0.norm1", "embed.1"};
     struct encoder_config config = random_config((uint32_t)_i);
     config.layers += 1;
     struct model all, some;
@@ -506,7 +562,8 @@ START_TEST(evaluation_is_training_without_dropout)
     copy_values(&b, &a);
     ck_assert_double_eq(interpreter_loss(&a), interpreter_loss(&b));
     for (int64_t i = 0; i < 2 * config.outputs; i++)
-        ck_assert_double_eq(interpreter_get(&a, output_of(&train.graph), i), interpreter_get(&b, output_of(&eval.graph), i));
+        ck_assert_double_eq(interpreter_get(&a, output_of(&train.graph), i),
+                            interpreter_get(&b, output_of(&eval.graph), i));
     interpreter_close(&a);
     interpreter_close(&b);
     arena_free(train.arena);
@@ -515,8 +572,8 @@ START_TEST(evaluation_is_training_without_dropout)
 END_TEST
 
 /* The output with an option, less the output without. */
-static double *option_effect(const struct encoder_config *without, const struct encoder_config *with, struct model *model,
-                             struct interpreter *it)
+static double *option_effect(const struct encoder_config *without, const struct encoder_config *with,
+                             struct model *model, struct interpreter *it)
 {
     struct model plain;
     struct interpreter base;
@@ -531,7 +588,8 @@ static double *option_effect(const struct encoder_config *without, const struct 
     interpreter_loss(it);
     double *effect = malloc((size_t)n * sizeof *effect);
     for (int64_t i = 0; i < n; i++)
-        effect[i] = interpreter_get(it, output_of(&model->graph), i) - interpreter_get(&base, output_of(&plain.graph), i);
+        effect[i] =
+            interpreter_get(it, output_of(&model->graph), i) - interpreter_get(&base, output_of(&plain.graph), i);
     interpreter_close(&base);
     arena_free(plain.arena);
     return effect;
@@ -615,15 +673,20 @@ START_TEST(positions_reach_the_head_only_when_asked)
 }
 END_TEST
 
-/* Dropout sites differ, and are the same in every build. */
+/* Dropout acts on what a sub-layer made, not on what it is added to; its sites differ and are the same in every build.
+ */
 START_TEST(dropout_sites_are_numbered)
 {
+    static const char *const made[] = {"attn.o.out", "ffn.1.out"};
     struct encoder_config config = small_config();
     struct model model;
     model_init(&model, &config, 2, 1);
     uint32_t site = 0;
     for (int n = 0; n < model.graph.n_nodes; n++)
         if (model.graph.nodes[n].op.kind == OP_NORM) {
+            char name[64];
+            snprintf(name, sizeof name, "layers.%u.%s", site / 2, made[site % 2]);
+            ck_assert_str_eq(model.graph.tensors[model.graph.nodes[n].in[1]].name, name);
             ck_assert_uint_eq(model.graph.nodes[n].op.site, site++);
             ck_assert_double_eq(model.graph.nodes[n].op.dropout, 0.1);
         }

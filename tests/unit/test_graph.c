@@ -1,5 +1,5 @@
-/* The graph: shape checks refuse what does not fit; gradients of random graphs agree with finite differences whatever shares
- * memory with what; the optimiser's blocks. */
+/* The graph: shape checks refuse what does not fit; gradients of random graphs agree with finite differences whatever
+ * shares memory with what; the optimiser's blocks. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,8 @@ static int keep(struct maker *maker, int tensor)
     return tensor;
 }
 
-static int new_tensor(struct maker *maker, enum tensor_role role, int n_dims, int64_t a, int64_t b, int64_t c, int64_t d)
+static int new_tensor(struct maker *maker, enum tensor_role role, int n_dims, int64_t a, int64_t b, int64_t c,
+                      int64_t d)
 {
     const int64_t dims[4] = {a, b, c, d};
     int id = graph_tensor(&maker->graph, role, fresh_name(maker, "t"), n_dims, dims);
@@ -69,16 +70,18 @@ static void add_node(struct maker *maker, const struct op *op, const int *in, co
 static int add_linear(struct maker *maker, int x, int64_t in, int64_t out, int weight)
 {
     const struct tensor shape = maker->graph.tensors[x];
-    struct op op = {.kind = OP_LINEAR, .rows = shape.elements / in, .in = in, .out = out,
-                    .act = (enum activation)below(maker, 3)};
+    struct op op = {
+        .kind = OP_LINEAR, .rows = shape.elements / in, .in = in, .out = out, .act = (enum activation)below(maker, 3)};
     int w = weight != NO_TENSOR ? weight : new_tensor(maker, TENSOR_PARAM, 2, out, in, 1, 1);
     int bias = below(maker, 3) ? new_tensor(maker, TENSOR_PARAM, 1, out, 1, 1, 1) : NO_TENSOR;
     int64_t dims[4] = {shape.dims[0], shape.dims[1], shape.dims[2], 1};
     dims[shape.n_dims - 1] = out;
     int y = graph_tensor(&maker->graph, TENSOR_ACTIVATION, fresh_name(maker, "t"), shape.n_dims, dims);
-    int pre = op.act == ACT_GELU ? graph_tensor(&maker->graph, TENSOR_ACTIVATION, fresh_name(maker, "t"), shape.n_dims, dims)
-                                 : NO_TENSOR;
-    add_node(maker, &op, (int[OP_MAX_IN]){x, w, bias, NO_TENSOR, NO_TENSOR}, (int[OP_MAX_OUT]){y, pre, NO_TENSOR, NO_TENSOR});
+    int pre = op.act == ACT_GELU
+                  ? graph_tensor(&maker->graph, TENSOR_ACTIVATION, fresh_name(maker, "t"), shape.n_dims, dims)
+                  : NO_TENSOR;
+    add_node(maker, &op, (int[OP_MAX_IN]){x, w, bias, NO_TENSOR, NO_TENSOR},
+             (int[OP_MAX_OUT]){y, pre, NO_TENSOR, NO_TENSOR});
     return y;
 }
 
@@ -92,7 +95,8 @@ static int add_norm(struct maker *maker, int x, int u, double dropout)
 {
     struct op op = {.kind = OP_NORM, .rows = maker->b * maker->n, .in = maker->c, .eps = 1e-5, .dropout = dropout};
     op.site = (uint32_t)maker->n_names;
-    int gamma = new_tensor(maker, TENSOR_PARAM, 1, maker->c, 1, 1, 1), beta = new_tensor(maker, TENSOR_PARAM, 1, maker->c, 1, 1, 1);
+    int gamma = new_tensor(maker, TENSOR_PARAM, 1, maker->c, 1, 1, 1),
+        beta = new_tensor(maker, TENSOR_PARAM, 1, maker->c, 1, 1, 1);
     maker->graph.tensors[gamma].init = INIT_ONE;
     int y = field(maker, maker->c), s = u == NO_TENSOR ? NO_TENSOR : field(maker, maker->c);
     int stats = new_tensor(maker, TENSOR_ACTIVATION, 2, op.rows, 2, 1, 1);
@@ -128,11 +132,13 @@ static void make_add(struct maker *maker)
     keep(maker, add_sum(maker, a, any_of(maker)));
 }
 
-/* norm(x, u) + (x or u) + w: the gradient of x or u is shared with w before the norm, whose ds both want, adds to it. */
+/* norm(x, u) + (x or u) + w: the gradient of x or u is shared with w before the norm, whose ds both want, adds to it.
+ */
 static void make_shared_norm(struct maker *maker)
 {
     int at = any_of(maker), w = add_linear(maker, at, maker->c, maker->c, NO_TENSOR);
-    int x = add_linear(maker, at, maker->c, maker->c, NO_TENSOR), u = add_linear(maker, at, maker->c, maker->c, NO_TENSOR);
+    int x = add_linear(maker, at, maker->c, maker->c, NO_TENSOR),
+        u = add_linear(maker, at, maker->c, maker->c, NO_TENSOR);
     int s = add_norm(maker, x, u, 0), t = add_sum(maker, below(maker, 2) ? x : u, w);
     keep(maker, add_sum(maker, s, t));
 }
@@ -162,8 +168,13 @@ static void make_concat(struct maker *maker)
 
 static void make_attention(struct maker *maker)
 {
-    struct op op = {.kind = OP_ATTENTION, .samples = maker->b, .rows = maker->b * maker->n, .n_query = maker->n,
-                    .n_key = maker->n, .heads = maker->heads, .head_width = maker->c / maker->heads};
+    struct op op = {.kind = OP_ATTENTION,
+                    .samples = maker->b,
+                    .rows = maker->b * maker->n,
+                    .n_query = maker->n,
+                    .n_key = maker->n,
+                    .heads = maker->heads,
+                    .head_width = maker->c / maker->heads};
     op.packed = (int)below(maker, 2);
     int q = any_of(maker), k = NO_TENSOR, v = NO_TENSOR;
     if (op.packed) {
@@ -172,8 +183,10 @@ static void make_attention(struct maker *maker)
         k = any_of(maker);
         v = any_of(maker);
     }
-    int o = field(maker, maker->c), p = new_tensor(maker, TENSOR_ACTIVATION, 4, maker->b, maker->heads, maker->n, maker->n);
-    add_node(maker, &op, (int[OP_MAX_IN]){q, k, v, NO_TENSOR, NO_TENSOR}, (int[OP_MAX_OUT]){o, p, NO_TENSOR, NO_TENSOR});
+    int o = field(maker, maker->c),
+        p = new_tensor(maker, TENSOR_ACTIVATION, 4, maker->b, maker->heads, maker->n, maker->n);
+    add_node(maker, &op, (int[OP_MAX_IN]){q, k, v, NO_TENSOR, NO_TENSOR},
+             (int[OP_MAX_OUT]){o, p, NO_TENSOR, NO_TENSOR});
     keep(maker, o);
 }
 
@@ -195,25 +208,33 @@ static void add_end(struct maker *maker)
     for (int64_t more = maker->n_pool / 3; more > 0; more--) /* so that most of the graph matters to the loss */
         last = add_sum(maker, last, any_of(maker));
     last = graph_view(graph, last, 0, fresh_name(maker, "last"), 2, (int64_t[]){maker->b, width});
-    int y = add_linear(maker, last, width, n_out, NO_TENSOR), z = new_tensor(maker, TENSOR_ACTIVATION, 2, maker->b, n_out, 1, 1);
-    struct op op = {.kind = OP_ADD_LAST, .samples = maker->b, .rows = maker->b * maker->n, .in = maker->c, .out = n_out,
-                    .last_offset = maker->c - 1, .last_stride = maker->c, .last_count = maker->n};
+    int y = add_linear(maker, last, width, n_out, NO_TENSOR),
+        z = new_tensor(maker, TENSOR_ACTIVATION, 2, maker->b, n_out, 1, 1);
+    struct op op = {.kind = OP_ADD_LAST,
+                    .samples = maker->b,
+                    .rows = maker->b * maker->n,
+                    .in = maker->c,
+                    .out = n_out,
+                    .last_offset = maker->c - 1,
+                    .last_stride = maker->c,
+                    .last_count = maker->n};
     add_node(maker, &op, (int[OP_MAX_IN]){y, maker->x, NO_TENSOR, NO_TENSOR, NO_TENSOR},
              (int[OP_MAX_OUT]){z, NO_TENSOR, NO_TENSOR, NO_TENSOR});
     int target = new_tensor(maker, TENSOR_TARGET, 2, maker->b, n_out, 1, 1);
     int mask = below(maker, 2) ? new_tensor(maker, TENSOR_MASK, 2, maker->b, n_out, 1, 1) : NO_TENSOR;
     int dy = new_tensor(maker, TENSOR_ACTIVATION, 2, maker->b, n_out, 1, 1);
     graph->loss_sums = new_tensor(maker, TENSOR_GRAD, 1, 2, 1, 1, 1);
-    struct op loss = {.kind = OP_LOSS, .samples = maker->b, .out = n_out, .loss = losses[below(maker, 3)], .huber_delta = 0.7};
+    struct op loss = {
+        .kind = OP_LOSS, .samples = maker->b, .out = n_out, .loss = losses[below(maker, 3)], .huber_delta = 0.7};
     add_node(maker, &loss, (int[OP_MAX_IN]){z, target, mask, NO_TENSOR, NO_TENSOR},
              (int[OP_MAX_OUT]){graph->loss_sums, dy, NO_TENSOR, NO_TENSOR});
 }
 
 static void make_graph(struct maker *maker, struct arena *arena, uint32_t seed)
 {
-    static void (*const steps[])(struct maker *) = {make_linear, make_norm,      make_residual_linear,
+    static void (*const steps[])(struct maker *) = {make_linear, make_norm,        make_residual_linear,
                                                     make_add,    make_shared_norm, make_positions,
-                                                    make_concat, make_attention, make_flat_linear};
+                                                    make_concat, make_attention,   make_flat_linear};
     *maker = (struct maker){.key = rng_key(60, RNG_TEST, seed), .weight = NO_TENSOR};
     graph_init(&maker->graph, arena);
     maker->b = 1 + (int64_t)below(maker, 2);
@@ -250,8 +271,9 @@ static int check_param(struct interpreter *it, int param, const double *grad, ui
     for (int n = 0; n < 3; n++) {
         int64_t i = (int64_t)rng_below(key, (uint32_t)param, (uint64_t)n, (uint64_t)tensor->elements);
         double numeric = difference(it, param, i, step), scale = fmax(1, fmax(fabs(numeric), fabs(grad[i])));
-        ck_assert_msg(fabs(numeric - grad[i]) < 2e-6 * scale, "graph %u: gradient of %s[%lld]: %.12g, by differences %.12g", seed,
-                      tensor->name, (long long)i, grad[i], numeric);
+        ck_assert_msg(fabs(numeric - grad[i]) < 2e-6 * scale,
+                      "graph %u: gradient of %s[%lld]: %.12g, by differences %.12g", seed, tensor->name, (long long)i,
+                      grad[i], numeric);
     }
     return 3;
 }
@@ -472,7 +494,8 @@ START_TEST(update_divides_by_the_count_and_clips)
     double count = interpreter_get(&it, graph->loss_sums, 1);
     ck_assert_double_gt(count, 1);
     for (int64_t i = 0; i < n; i++) {
-        double g = interpreter_get(&it, graph->grads, i) / count, step = before[i] - interpreter_get(&it, graph->params, i);
+        double g = interpreter_get(&it, graph->grads, i) / count,
+               step = before[i] - interpreter_get(&it, graph->params, i);
         squares += g * g;
         moved += step * step;
         if (!_i)
@@ -499,22 +522,59 @@ static void build_case(int which)
     struct op op = {.kind = OP_LINEAR, .rows = 6, .in = 4, .out = 5};
     int in[OP_MAX_IN] = {x, w, b, NO_TENSOR, NO_TENSOR}, out[OP_MAX_OUT] = {y, NO_TENSOR, NO_TENSOR, NO_TENSOR};
     switch (which) {
-    case 1: op.rows = 5; break;
-    case 2: in[1] = NO_TENSOR; break;
-    case 3: in[3] = b; break;
-    case 4: in[2] = w; break;
-    case 5: out[0] = graph_tensor(&graph, TENSOR_ACTIVATION, "t", 3, (int64_t[]){2, 5, 3}); break;
-    case 6: out[1] = graph_tensor(&graph, TENSOR_ACTIVATION, "t", 3, (int64_t[]){2, 3, 5}); break; /* pre, without gelu */
-    case 7: op.accumulate = 1; break;
-    case 8: out[0] = graph_tensor(&graph, TENSOR_PARAM, "t", 3, (int64_t[]){2, 3, 5}); break;
-    case 9: graph_view(&graph, x, 1, "v", 1, (int64_t[]){24}); break;
-    case 10: op = (struct op){.kind = OP_ALLREDUCE, .rows = 24}; break;
-    case 11: in[0] = 99; break;
-    case 12: graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){3, 0}); break;
-    case 13: graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){INT64_MAX / 2, 3}); break;
-    case 14: op.in = 5; op.out = 4; out[0] = x; in[0] = y; in[1] = graph_view(&graph, w, 0, "v", 2, (int64_t[]){4, 5}); in[2] = NO_TENSOR; in[0] = graph_view(&graph, x, 0, "u", 2, (int64_t[]){6, 4}); break;
-    case 15: op.dropout = 1; break;
-    default: break;
+    case 1:
+        op.rows = 5;
+        break;
+    case 2:
+        in[1] = NO_TENSOR;
+        break;
+    case 3:
+        in[3] = b;
+        break;
+    case 4:
+        in[2] = w;
+        break;
+    case 5:
+        out[0] = graph_tensor(&graph, TENSOR_ACTIVATION, "t", 3, (int64_t[]){2, 5, 3});
+        break;
+    case 6:
+        out[1] = graph_tensor(&graph, TENSOR_ACTIVATION, "t", 3, (int64_t[]){2, 3, 5});
+        break; /* pre, without gelu */
+    case 7:
+        op.accumulate = 1;
+        break;
+    case 8:
+        out[0] = graph_tensor(&graph, TENSOR_PARAM, "t", 3, (int64_t[]){2, 3, 5});
+        break;
+    case 9:
+        graph_view(&graph, x, 1, "v", 1, (int64_t[]){24});
+        break;
+    case 10:
+        op = (struct op){.kind = OP_ALLREDUCE, .rows = 24};
+        break;
+    case 11:
+        in[0] = 99;
+        break;
+    case 12:
+        graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){3, 0});
+        break;
+    case 13:
+        graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){INT64_MAX / 2, 3});
+        break;
+    case 14:
+        op.in = 5;
+        op.out = 4;
+        out[0] = x;
+        in[0] = y;
+        in[1] = graph_view(&graph, w, 0, "v", 2, (int64_t[]){4, 5});
+        in[2] = NO_TENSOR;
+        in[0] = graph_view(&graph, x, 0, "u", 2, (int64_t[]){6, 4});
+        break;
+    case 15:
+        op.dropout = 1;
+        break;
+    default:
+        break;
     }
     graph_node(&graph, &op, in, out, PHASE_FORWARD, -1, "n");
     arena_free(arena);
@@ -546,7 +606,8 @@ START_TEST(misshapen_nodes_are_refused)
 }
 END_TEST
 
-/* 0: right. 1: a trained parameter stands outside of the loss. 2: nothing is trained. 3: two optimisers. 4: two losses. */
+/* 0: right. 1: a trained parameter stands outside of the loss. 2: nothing is trained. 3: two optimisers. 4: two losses.
+ */
 static void update_case(int which)
 {
     struct arena *arena = arena_new();

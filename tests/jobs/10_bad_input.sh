@@ -1,0 +1,133 @@
+# 10_bad_input.sh - malformed jobs, clusters, data and command lines: exit status, one message, nothing left behind, no hang; alone
+# and on 3 ranks.
+. tests/jobs/lib.sh
+
+P=$POLYRANK
+base=$WORK/base.yaml
+data=$WORK/good.h5
+"$P" data synth "$data" --stations 4 --rows 80 --seed 1 >/dev/null || fail "good data" "cannot be made"
+cat >"$base" <<X
+name: base
+cluster:
+  name: one
+  devices:
+    - kind: gpu
+      profile: a100-80g
+      count: 2
+  links: {inside: nvlink3, host: pcie4}
+model:
+  preset: wind
+  d_model: 8
+  heads: 2
+  layers: 1
+  ffn: 8
+data:
+  file: $data
+  window: 3
+train:
+  epochs: 1
+  minibatch: 8
+output:
+  directory: $WORK/out
+X
+
+# broken NAME EXIT TEXT SED-SCRIPT: the base job after the edit.
+broken() {
+    sed "$4" "$base" >"$WORK/broken.yaml"
+    refuses "$1" "$2" "$3" "$P" train "$WORK/broken.yaml" -q
+}
+# with NAME EXIT TEXT ARGUMENTS...: the base job with more arguments.
+with() {
+    local name=$1 want=$2 text=$3
+    shift 3
+    refuses "$name" "$want" "$text" "$P" train "$base" -q "$@"
+}
+
+# command lines
+refuses "no verb" 2 "no verb" "$P"
+refuses "unknown verb" 2 "did you mean 'train'" "$P" trian
+refuses "no job" 2 "no job" "$P" train
+refuses "unknown option" 2 "did you mean --timing-only" "$P" train "$base" --timing-onyl
+refuses "unknown short option" 2 "unknown option -z" "$P" train "$base" -z
+refuses "option without argument" 2 "--set needs an argument" "$P" train "$base" --set
+refuses "argument for a flag" 2 "takes no argument" "$P" train "$base" --quiet=1
+refuses "two jobs" 2 "unexpected argument" "$P" train "$base" "$base"
+refuses "max-wall without unit" 2 "--max-wall" "$P" train "$base" --max-wall soon
+refuses "job that is not there" 4 "no-such-job.yaml" "$P" train "$WORK/no-such-job.yaml"
+refuses "plan of nothing" 2 "no job" "$P" plan
+refuses "check of nothing" 2 "no file" "$P" check
+refuses "unknown device" 2 "a100" "$P" devices a1000-80g
+refuses "cost without op" 2 "" "$P" cost a100-80g
+refuses "cost of unknown op" 2 "gemm" "$P" cost a100-80g gem 4x4x4
+refuses "cost of bad dimensions" 2 "4x4" "$P" cost a100-80g gemm 4x4
+refuses "cost of a table that is not there" 4 "none.csv" "$P" cost --csv "$WORK/none.csv" --summary
+refuses "compare with nothing" 2 "" "$P" compare
+
+# jobs
+broken "unknown key" 2 "did you mean 'model.layers'" 's/layers:/layer:/'
+broken "unknown section" 2 "trian" 's/^train:/trian:/'
+broken "unknown preset" 2 "did you mean 'wind'" 's/preset: wind/preset: wnd/'
+broken "text for a number" 2 "model.ffn" 's/ffn: 8/ffn: many/'
+broken "negative number" 2 "model.layers" 's/layers: 1/layers: -1/'
+broken "fraction for a whole number" 2 "train.epochs" 's/epochs: 1/epochs: 1.5/'
+broken "zero window" 2 "data.window" 's/window: 3/window: 0/'
+broken "duplicate key" 2 "ffn" 's/  ffn: 8/  ffn: 8\n  ffn: 9/'
+broken "tab" 2 "tab" 's/^  ffn/\tffn/'
+broken "not YAML" 2 "broken.yaml:" 's/^model:/model: [/'
+broken "heads do not divide" 2 "multiple of" 's/heads: 2/heads: 3/'
+broken "minibatch below devices" 2 "train.minibatch" 's/minibatch: 8/minibatch: 1/'
+broken "minibatch above samples" 2 "train.minibatch" 's/minibatch: 8/minibatch: 500/'
+broken "window above rows" 2 "window" 's/window: 3/window: 500/'
+broken "data that is not there" 4 "nowhere.h5" "s|file: .*good.h5|file: $WORK/nowhere.h5|"
+broken "data that is no HDF5" 4 "base.yaml" "s|file: .*good.h5|file: $base|"
+broken "unknown variable" 2 "no-such" 's/  window: 3/  window: 3\n  target: no-such/'
+broken "test rows beyond the data" 2 "test_rows" 's/  window: 3/  window: 3\n  test_rows: [70, 900]/'
+broken "test rows in the wrong order" 2 "test_rows" 's/  window: 3/  window: 3\n  test_rows: [70, 60]/'
+with "override of an unknown key" 2 "did you mean 'train.minibatch'" --set train.minibach=4
+with "override without value" 2 "--set" --set train.minibatch
+with "seed that is no number" 2 "train.seed" --seed abc
+with "format that the device lacks" 2 "v100" --set cluster.devices.0.profile=v100 --set placement.numerics=bf16
+with "unknown numerics" 2 "placement.numerics" --set placement.numerics=fp33
+with "memory without unit" 2 "unit" --set placement.bucket_bytes=25
+with "memory with another unit" 2 "placement.bucket_bytes" --set "placement.bucket_bytes=25 ns"
+
+# clusters
+broken "unknown profile" 2 "a100-90g" 's/profile: a100-80g/profile: a100-90g/'
+broken "unknown kind of device" 2 "kind" 's/kind: gpu/kind: npu/'
+broken "unknown link" 2 "nvlink9" 's/nvlink3/nvlink9/'
+broken "no host link" 2 "host" 's/, host: pcie4//'
+broken "no link inside of the node" 2 "inside" 's/inside: nvlink3, //'
+broken "no devices" 2 "devices" 's/count: 2/count: 0/'
+broken "device without memory" 2 "needs" 's/      count: 2/      count: 2\n      memory: 1 kB/'
+broken "cluster file that is not there" 4 "nowhere.yaml" '/^cluster:/,/^  links/d;s/^name: base/name: base\ncluster: nowhere.yaml/'
+
+# CSV
+csv() { # csv NAME EXIT TEXT CONTENT
+    printf "$4" >"$WORK/bad.csv"
+    refuses "CSV: $1" "$2" "$3" "$P" data import "$WORK/bad.csv" "$WORK/out.h5"
+    [ ! -e "$WORK/out.h5" ] || { fail "CSV: $1" "left an output"; rm -f "$WORK/out.h5"; }
+}
+csv "empty" 2 "bad.csv" ''
+csv "header alone" 2 "bad.csv" 'time,a,b\n'
+csv "short row" 2 "bad.csv:3" 'time,a,b\n2020-01-01,1,2\n2020-01-02,1\n'
+csv "long row" 2 "bad.csv:3" 'time,a,b\n2020-01-01,1,2\n2020-01-02,1,2,3\n'
+csv "text for a number" 2 "bad.csv:2" 'time,a,b\n2020-01-01,1,x\n'
+csv "impossible date" 2 "bad.csv:2" 'time,a,b\n2020-02-31,1,2\n'
+csv "open quote" 2 "bad.csv" 'time,a,b\n2020-01-01,"1,2\n'
+csv "time runs backwards" 2 "bad.csv:3" 'time,a,b\n2020-01-02,1,2\n2020-01-01,1,2\n'
+csv "two stations of one name" 2 "bad.csv" 'time,a,a\n2020-01-01,1,2\n2020-01-02,1,2\n'
+csv "infinity" 2 "bad.csv:2" 'time,a,b\n2020-01-01,1,inf\n2020-01-02,1,2\n'
+refuses "CSV that is not there" 4 "none.csv" "$P" data import "$WORK/none.csv" "$WORK/out.h5"
+refuses "import over an existing file" 2 "exists" "$P" data import "$base" "$data"
+
+# HDF5
+head -c 700 "$data" >"$WORK/short.h5"
+refuses "truncated data set" 4 "short.h5" "$P" check "$WORK/short.h5"
+broken "training on a truncated data set" 4 "short.h5" "s|file: .*good.h5|file: $WORK/short.h5|"
+refuses "data info of a job" 4 "base.yaml" "$P" data info "$base"
+refuses "result that is a data set" 2 "good.h5" "$P" compare "$data" "$data"
+
+# output
+mkdir -p "$WORK/taken" && : >"$WORK/taken/result.h5"
+with "result that exists" 2 "--force" --output "$WORK/taken"
+with "output that cannot be made" 4 "base.yaml" --output "$base/x"
