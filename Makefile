@@ -5,7 +5,7 @@
 #   make demo       train on the data in data/: the first thing to run
 #
 # CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR and BUILD are yours; SAN=1 builds with sanitizers into build-san/, COV=1 with coverage
-# into build-cov/.
+# into build-cov/, V=1 shows the commands.
 
 VERSION := 0.1.0
 
@@ -58,6 +58,14 @@ MPI_SUITES := $(patsubst tests/mpi/test_%.c,%,$(MPI_SOURCES))
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
 CHECK_LIBS := $(shell $(PKG) --libs check 2>/dev/null)
 
+ifdef V
+Q :=
+say =
+else
+Q := @
+say = @echo '  $(1)'
+endif
+
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden check-trace demo install uninstall dist clean \
         asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu FORCE
 
@@ -79,14 +87,17 @@ $(BUILD)/src/kernel/%.o: BASE_CFLAGS += $(KERNEL_CFLAGS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC  $<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(LIB_OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR  $@)
+	$(Q)ar rcs $@ $^
 
 $(PROGRAM): $(BUILD)/src/main.o $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
 
 # One runner per directory of suites: test_NAME.c exports `Suite *suite_NAME(void)`.
 $(BUILD)/tests/unit/suites.c: $(UNIT_SOURCES) Makefile
@@ -100,24 +111,29 @@ $(BUILD)/tests/mpi/suites.c: $(MPI_SOURCES) Makefile
 	  echo 'suite_function *const suites[] = {'; for s in $(MPI_SUITES); do echo "    suite_$$s,"; done; echo '    0};'; } > $@
 
 $(BUILD)/tests/unit/suites.o $(BUILD)/tests/mpi/suites.o: %.o: %.c
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests -c -o $@ $<
 
 $(BUILD)/tests/%.o: BASE_CFLAGS += -Itests
 
 $(BUILD)/check-unit: $(BUILD)/tests/run_unit.o $(BUILD)/tests/unit/suites.o $(UNIT_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
 
 $(BUILD)/check-mpi: $(BUILD)/tests/run_mpi.o $(BUILD)/tests/mpi/suites.o $(MPI_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
 
 $(BUILD)/check-golden: $(BUILD)/tests/golden/check_golden.o $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
 
 $(BUILD)/check-trace: $(BUILD)/tests/golden/check_trace.o $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
 
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
+	$(call say,LD  $@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
 
 bootstrap: ## install what is needed (apt; sudo if not root)
 	@scripts/bootstrap

@@ -27,16 +27,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (input->n == COMPARE_MAX_RUNS) {
-            fault_set(input->fault, STATUS_USAGE, "compare takes at most %d results, found one more: %s", COMPARE_MAX_RUNS,
-                      arg);
+            fault_set(input->fault, STATUS_USAGE, "compare takes at most %d results, found one more: %s",
+                      COMPARE_MAX_RUNS, arg);
             return EINVAL;
         }
         input->path[input->n++] = arg;
         return 0;
     case ARGP_KEY_END:
         if (input->n < 2) {
-            fault_set(input->fault, STATUS_USAGE, "compare needs at least two results, found %d: polyrank compare BASE RUN...",
-                      input->n);
+            fault_set(input->fault, STATUS_USAGE,
+                      "compare needs at least two results, found %d: polyrank compare BASE RUN...", input->n);
             return EINVAL;
         }
         return 0;
@@ -46,13 +46,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    options_table, parse, "BASE RUN...",
-    "Shows finished runs (their result.h5) side by side: virtual time, energy, where both went, errors on the test set, and the "
+    options_table,
+    parse,
+    "BASE RUN...",
+    "Shows finished runs (their result.h5) side by side: virtual time, energy, where both went, errors on the test "
+    "set, and the "
     "ratio of the base's value to each run's.\v"
     "Warns when a run was not tested on the base's data. Ratios are above 1 where the run is better than the base.\n\n"
     "example:\n"
     "  polyrank compare gpu/result.h5 pim/result.h5 --csv ratios.csv",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 static enum status compare(const struct compare_input *input, struct arena *arena, struct fault *fault)
 {

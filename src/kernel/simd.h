@@ -33,7 +33,7 @@
 
 enum { LANES = 16 };
 
-typedef float v16 __attribute__((vector_size(64), aligned(16)));
+typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint32_t v16u __attribute__((vector_size(64)));
 typedef double v8d __attribute__((vector_size(64)));

@@ -60,10 +60,13 @@ static enum status check_head(const struct encoder_config *config, struct fault 
     if (status != STATUS_OK)
         return status;
     in *= config->tokens;
-    if (config->n_decode == 0 && (config->n_reduce == 0 || in != config->outputs))
-        return fault_set(fault, STATUS_USAGE,
-                         "model.head: expected one output for each token, %lld in all, found model.outputs %lld",
-                         (long long)in, (long long)config->outputs);
+    int per_token = config->n_reduce && config->reduce_width[config->n_reduce - 1] == 1 && in == config->outputs;
+    if (config->n_decode == 0 && !per_token)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "model.head: expected model.outputs to be the %lld tokens, one output each, found %lld outputs and %lld "
+            "for each token",
+            (long long)config->tokens, (long long)config->outputs, (long long)(in / config->tokens));
     if (config->skip_steps < 0 || config->skip_steps > config->features)
         return fault_set(fault, STATUS_USAGE,
                          "model.skip_steps: expected at most the %lld features of a token, found %lld",

@@ -102,11 +102,9 @@ static enum status count_samples(struct windows *windows, struct fault *fault)
     const struct windows_config *config = &windows->config;
     struct windows_shape *shape = &windows->shape;
     int64_t window = config->window, horizon = config->horizon, first = shape->test_first_row, last = shape->test_last_row;
-    int64_t first_test = first > window ? first : window;
-    shape->n_test = at_least_zero(last - horizon + 1 - first_test + 1);
+    shape->n_test = at_least_zero(last - horizon + 1 - (first + window) + 1);
     windows->n_before = at_least_zero(first - horizon - window + 1);
-    int64_t first_after = last + 1 > window ? last + 1 : window;
-    windows->n_after = at_least_zero(shape->n_rows - horizon - first_after + 1);
+    windows->n_after = at_least_zero(shape->n_rows - horizon - (last + 1 + window) + 1);
     shape->n_train = windows->n_before + windows->n_after;
     if (shape->n_test < 1)
         return fault_set(fault, STATUS_USAGE,
@@ -210,11 +208,10 @@ int64_t windows_row(const struct windows *windows, enum window_set set, int64_t 
     const struct windows_shape *shape = &windows->shape;
     int64_t window = windows->config.window;
     if (set == WINDOWS_TEST)
-        return (shape->test_first_row > window ? shape->test_first_row : window) + sample;
+        return shape->test_first_row + window + sample;
     if (sample < windows->n_before)
         return window + sample;
-    int64_t first_after = shape->test_last_row + 1 > window ? shape->test_last_row + 1 : window;
-    return first_after + sample - windows->n_before;
+    return shape->test_last_row + 1 + window + sample - windows->n_before;
 }
 
 static void put(void *to, int element_bytes, int64_t i, double value)

@@ -2,8 +2,8 @@
  *
  * Sample numbers 0..n-1 of the training and of the test set stand for target rows. Sample with first target row r reads rows
  * r-window .. r-1 of the inputs and rows r .. r+horizon-1 of the target. A sample belongs to the test set when its target rows
- * all do, to the training set when none does. Rows of the test set are never read into a training sample's target, and
- * statistics come from rows outside of the test set.
+ * and its input rows all do, to the training set when none does; samples across a border belong to neither. So no test row is
+ * ever read in training, and statistics come from rows outside of the test set.
  *
  * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in turn,
  * oldest first); temporal [window][inputs * stations] (a token is a time step). Targets: [horizon][stations].

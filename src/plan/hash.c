@@ -40,10 +40,25 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t mix_op(uint64_t hash, const struct op *op)
 {
-    const int64_t integers[] = {op->kind,       op->samples,     op->rows,        op->in,         op->out,
-                                op->n_query,    op->n_key,       op->heads,       op->head_width, op->packed,
-                                op->accumulate, op->act,         op->site,        op->loss,       op->optimiser,
-                                op->last_offset, op->last_stride, op->last_count, (int64_t)op->transfer_bytes};
+    const int64_t integers[] = {op->kind,
+                                op->samples,
+                                op->rows,
+                                op->in,
+                                op->out,
+                                op->n_query,
+                                op->n_key,
+                                op->heads,
+                                op->head_width,
+                                op->packed,
+                                op->accumulate,
+                                op->act,
+                                op->site,
+                                op->loss,
+                                op->optimiser,
+                                op->last_offset,
+                                op->last_stride,
+                                op->last_count,
+                                (int64_t)op->transfer_bytes};
     const double reals[] = {op->dropout, op->eps,           op->huber_delta,  op->beta1,
                             op->beta2,   op->optimiser_eps, op->weight_decay, op->clip_norm};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
@@ -82,7 +97,7 @@ static uint64_t mix_instr(uint64_t hash, const struct instr *instr)
 static uint64_t mix_slot(uint64_t hash, const struct slot *slot)
 {
     hash = mix_text(hash, slot->name);
-    const int64_t integers[] = {slot->kind,  slot->root, slot->elements,   (int64_t)slot->offset_bytes,
+    const int64_t integers[] = {slot->kind,           slot->root, slot->elements,   (int64_t)slot->offset_bytes,
                                 (int64_t)slot->bytes, slot->init, slot->init_place, slot->n_dims};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
@@ -97,10 +112,17 @@ static uint64_t mix_slot(uint64_t hash, const struct slot *slot)
 
 uint64_t program_hash(const struct program *program, uint64_t hash)
 {
-    const int64_t integers[] = {program->device,  program->n_instrs,      program->n_slots, program->n_waits,
-                                program->n_collectives, program->samples, program->first_sample,
-                                (int64_t)program->memory_bytes, (int64_t)program->scratch_bytes,
-                                program->sums, program->output};
+    const int64_t integers[] = {program->device,
+                                program->n_instrs,
+                                program->n_slots,
+                                program->n_waits,
+                                program->n_collectives,
+                                program->samples,
+                                program->first_sample,
+                                (int64_t)program->memory_bytes,
+                                (int64_t)program->scratch_bytes,
+                                program->sums,
+                                program->output};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     for (int k = 0; k < N_SLOT_KINDS; k++)

@@ -74,6 +74,6 @@ void ledger_validate(const struct ledger *ledger)
         sum_ps += ledger->wait_ps[c];
     }
     if (sum_ps != ledger->end_ps)
-        bug("a device's busy, waiting and idle time sum to %" PRIu64 " ps, the run took %" PRIu64 " ps", (uint64_t)sum_ps,
-            ledger->end_ps);
+        bug("a device's busy, waiting and idle time sum to %" PRIu64 " ps, the run took %" PRIu64 " ps",
+            (uint64_t)sum_ps, ledger->end_ps);
 }

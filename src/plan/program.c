@@ -75,9 +75,6 @@ static void check_slot(const struct program *program, int i)
     if (slot->offset_bytes < root->offset_bytes || slot->offset_bytes + slot->bytes > root->offset_bytes + root->bytes)
         bug("slot %s: view [%" PRIu64 ", +%" PRIu64 ") leaves its root %s [%" PRIu64 ", +%" PRIu64 ")", slot->name,
             slot->offset_bytes, slot->bytes, root->name, root->offset_bytes, root->bytes);
-    if (slot->offset_bytes + slot->bytes > program->memory_bytes)
-        bug("slot %s ends at byte %" PRIu64 ", the program's memory at %" PRIu64, slot->name,
-            slot->offset_bytes + slot->bytes, program->memory_bytes);
 }
 
 static void check_slots(const struct program *program)
@@ -217,8 +214,8 @@ static int by_end(const void *left, const void *right)
     return (a->slot > b->slot) - (a->slot < b->slot);
 }
 
-/* Overlapping stretches are "equal". Those in the tree never overlap each other, so this is an order on them, and searching the
- * tree for a new one finds a stretch that it overlaps if there is any. */
+/* Overlapping stretches are "equal". Those in the tree never overlap each other, so this is an order on them, and
+ * searching the tree for a new one finds a stretch that it overlaps if there is any. */
 static int by_memory(const void *left, const void *right)
 {
     const struct stretch *a = left, *b = right;
@@ -234,6 +231,9 @@ static int find_stretches(const struct reader *reader, struct stretch *stretch)
         int kept = is_kept(slot->kind);
         if (slot->root != i || slot->bytes == 0 || (!kept && reader->first[i] < 0))
             continue;
+        if (slot->offset_bytes + slot->bytes > program->memory_bytes)
+            bug("slot %s ends at byte %" PRIu64 ", the program's memory at %" PRIu64, slot->name,
+                slot->offset_bytes + slot->bytes, program->memory_bytes);
         stretch[n++] = (struct stretch){slot->offset_bytes, slot->offset_bytes + slot->bytes, i,
                                         kept ? -1 : reader->first[i], kept ? program->n_instrs : reader->last[i]};
     }

@@ -16,7 +16,7 @@ enum {
 };
 
 struct breakdown {
-    const char *title;  /* "time" */
+    const char *title; /* "time" */
     int n;
     const char *name[BREAKDOWN_MAX]; /* "gemm", "waiting for host copy", "idle" */
     wide_uint value[BREAKDOWN_MAX];  /* ps or fJ */
@@ -29,8 +29,8 @@ void breakdown_time(const struct ledger *ledger, struct breakdown *breakdown);
 void breakdown_energy_by_class(const struct ledger *ledger, struct breakdown *breakdown);
 void breakdown_energy_by_part(const struct ledger *ledger, struct breakdown *breakdown);
 
-/* Local. Adds the parts of another device; `sum` is zeroed before the first. (Ledgers are not merged for this: the times of many
- * devices together need not fit 64 bits.) */
+/* Local. Adds the parts of another device; `sum` is zeroed before the first. (Ledgers are not merged for this: the
+ * times of many devices together need not fit 64 bits.) */
 void breakdown_add(struct breakdown *sum, const struct breakdown *breakdown);
 
 /* Local. Sum of all parts. */

@@ -9,7 +9,8 @@
 
 enum { SIZE_OF_HEAD = 16 };
 
-static struct quantity *add(struct comparison *comparison, const char *name, const char *unit, int has_ratio, int is_detail)
+static struct quantity *add(struct comparison *comparison, const char *name, const char *unit, int has_ratio,
+                            int is_detail)
 {
     struct quantity *quantity = &comparison->quantity[comparison->n_quantities++];
     *quantity = (struct quantity){.name = name, .unit = unit, .has_ratio = has_ratio, .is_detail = is_detail};
@@ -32,7 +33,8 @@ static void add_totals(struct comparison *comparison)
 {
     struct quantity *steps = add(comparison, "steps", "1", 0, 0), *time = add(comparison, "virtual time", "s", 1, 0);
     struct quantity *energy = add(comparison, "energy", "J", 1, 0), *power = add(comparison, "mean power", "W", 0, 0);
-    struct quantity *devices = add(comparison, "devices", "1", 0, 0), *flops = add(comparison, "arithmetic", "FLOP", 0, 0);
+    struct quantity *devices = add(comparison, "devices", "1", 0, 0),
+                    *flops = add(comparison, "arithmetic", "FLOP", 0, 0);
     for (int r = 0; r < comparison->n_runs; r++) {
         const struct run *run = &comparison->run[r];
         steps->value[r] = (double)run->steps;
@@ -48,21 +50,16 @@ static void add_totals(struct comparison *comparison)
 static void add_breakdown(struct comparison *comparison, struct arena *arena, const char *what,
                           void (*break_down)(const struct ledger *ledger, struct breakdown *breakdown))
 {
-    struct breakdown *parts = arena_array(arena, (size_t)comparison->n_runs, sizeof *parts);
+    const struct ledger nothing = {.end_ps = 0};
+    struct breakdown names, device, *parts = arena_array(arena, (size_t)comparison->n_runs, sizeof *parts);
     int is_time = break_down == breakdown_time;
-    int n_parts = 0;
-    for (int r = 0; r < comparison->n_runs; r++) {
+    break_down(&nothing, &names);
+    for (int r = 0; r < comparison->n_runs; r++)
         for (int d = 0; d < comparison->run[r].n_devices; d++) {
-            struct breakdown device;
             break_down(&comparison->run[r].device[d].ledger, &device);
             breakdown_add(&parts[r], &device);
         }
-        n_parts = parts[r].n > n_parts ? parts[r].n : n_parts;
-    }
-    const struct ledger nothing = {.end_ps = 0};
-    struct breakdown names;
-    break_down(&nothing, &names);
-    for (int i = 0; i < n_parts; i++) {
+    for (int i = 0; i < names.n; i++) {
         const char *name = arena_printf(arena, "%s: %s", what, names.name[i]);
         struct quantity *quantity = add(comparison, name, is_time ? "s" : "J", 1, 0);
         for (int r = 0; r < comparison->n_runs; r++) {
@@ -104,7 +101,8 @@ static void add_metrics(struct comparison *comparison, struct arena *arena, int 
 
 static void add_losses(struct comparison *comparison)
 {
-    struct quantity *train = add(comparison, "training loss", "1", 1, 0), *test = add(comparison, "test loss", "1", 1, 0);
+    struct quantity *train = add(comparison, "training loss", "1", 1, 0),
+                    *test = add(comparison, "test loss", "1", 1, 0);
     for (int r = 0; r < comparison->n_runs; r++) {
         const struct run *run = &comparison->run[r];
         if (run->n_steps)
@@ -139,7 +137,7 @@ void compare_runs(struct comparison *comparison, const struct run *runs, const c
     add_metrics(comparison, arena, -1);
     add_breakdown(comparison, arena, "time", breakdown_time);
     add_breakdown(comparison, arena, "energy", breakdown_energy_by_class);
-    add_breakdown(comparison, arena, "energy of", breakdown_energy_by_part);
+    add_breakdown(comparison, arena, "energy part", breakdown_energy_by_part);
     for (int h = 0; h < n_horizons; h++)
         add_metrics(comparison, arena, h);
 }
@@ -222,8 +220,12 @@ static void print_differences(FILE *out, const struct comparison *comparison, st
     for (int r = 1; r < comparison->n_runs; r++) {
         const char **keys;
         int n = compare_differences(&comparison->run[0], &comparison->run[r], 1, arena, &keys);
-        print_keys(out, arena_printf(arena, "\nwarning: run %d was not tested on the base's data; errors are not comparable."
-                                            "\n  different:", r), keys, n, 64);
+        print_keys(out,
+                   arena_printf(arena,
+                                "\nwarning: run %d was not tested on the base's data; errors are not comparable."
+                                "\n  different:",
+                                r),
+                   keys, n, 64);
         n = compare_differences(&comparison->run[0], &comparison->run[r], 0, arena, &keys);
         print_keys(out, arena_printf(arena, "\nrun %d differs from the base in:", r), keys, n, 16);
     }
@@ -246,7 +248,8 @@ void compare_print(FILE *out, const struct comparison *comparison, struct arena 
     print_runs(out, comparison);
     fputc('\n', out);
     print_table(out, comparison, arena);
-    fputs("\nbase/run is the base's value over the run's (speed-up, energy ratio, ratio of errors): above 1 the run is better.\n"
+    fputs("\nbase/run is the base's value over the run's (speed-up, energy ratio, ratio of errors): above 1 the run is "
+          "better.\n"
           "Times of parts are means over the devices of a run; energies are of all its devices.\n",
           out);
     print_differences(out, comparison, arena);

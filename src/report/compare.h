@@ -1,7 +1,7 @@
 /* compare.h - finished runs side by side: virtual time, energy, quality, with ratios.
  *
- * Ratios are "base / run" of quantities of which less is better: a speed-up, an energy ratio, a ratio of errors. Above 1 the run
- * is better than the base.
+ * Ratios are "base / run" of quantities of which less is better: a speed-up, an energy ratio, a ratio of errors. Above
+ * 1 the run is better than the base.
  */
 #ifndef REPORT_COMPARE_H
 #define REPORT_COMPARE_H
@@ -15,9 +15,9 @@
 enum { COMPARE_MAX_RUNS = 9 }; /* the base included */
 
 struct quantity {
-    const char *name, *unit; /* "virtual_time", "s" */
-    int has_ratio;           /* less is better: base / run means something */
-    int is_detail;           /* in the CSV file only */
+    const char *name, *unit;        /* "virtual_time", "s" */
+    int has_ratio;                  /* less is better: base / run means something */
+    int is_detail;                  /* in the CSV file only */
     double value[COMPARE_MAX_RUNS]; /* NaN: this run has none */
 };
 
@@ -36,8 +36,8 @@ void compare_runs(struct comparison *comparison, const struct run *runs, const c
 /* Local. base / run of a quantity; NaN when it has no ratio or a value is missing. Equal values give exactly 1. */
 double compare_ratio(const struct quantity *quantity, int run);
 
-/* Local. Keys in which the resolved jobs of two runs differ ("data.window"), in the order of the files: those that must be equal for
- * errors to be comparable (data, target, test samples), or all others. Returns how many. */
+/* Local. Keys in which the resolved jobs of two runs differ ("data.window"), in the order of the files: those that must
+ * be equal for errors to be comparable (data, target, test samples), or all others. Returns how many. */
 int compare_differences(const struct run *a, const struct run *b, int must_be_equal, struct arena *arena,
                         const char ***keys);
 

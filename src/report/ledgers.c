@@ -10,9 +10,9 @@
 /* One breakdown of all devices together and of each. */
 struct view {
     const struct run *run;
-    const char *quantity, *share; /* names of the columns of all devices */
-    struct breakdown all, *device; /* [n_devices] */
-    uint64_t (*tenths)[BREAKDOWN_MAX];  /* [n_devices] shares of each device */
+    const char *quantity, *share;      /* names of the columns of all devices */
+    struct breakdown all, *device;     /* [n_devices] */
+    uint64_t (*tenths)[BREAKDOWN_MAX]; /* [n_devices] shares of each device */
     uint64_t all_tenths[BREAKDOWN_MAX];
     uint64_t thousandths[BREAKDOWN_MAX]; /* of the column unit, all devices */
     struct column_unit unit;
@@ -128,7 +128,8 @@ static void print_time(FILE *out, const struct run *run, struct arena *arena)
 }
 
 static void print_energy(FILE *out, const struct run *run, const char *title,
-                         void (*break_down)(const struct ledger *ledger, struct breakdown *breakdown), struct arena *arena)
+                         void (*break_down)(const struct ledger *ledger, struct breakdown *breakdown),
+                         struct arena *arena)
 {
     struct view view;
     open_view(&view, run, break_down, arena);

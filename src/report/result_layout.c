@@ -36,8 +36,9 @@ uint64_t *result_class_value(struct ledger *ledger, int field, int class)
 {
     struct ledger_entry *entry = &ledger->entry[class];
     uint64_t *const values[RESULT_CLASS_FIELDS] = {
-        &entry->count,       &entry->busy_ps,            &entry->flops,           &entry->bytes,
-        &entry->cell_writes, &ledger->compute_ps[class], &ledger->wait_ps[class],
+        &entry->count,           &entry->busy_ps,     &entry->flops,
+        &entry->bytes,           &entry->cell_writes, &ledger->compute_ps[class],
+        &ledger->wait_ps[class],
     };
     return values[field];
 }

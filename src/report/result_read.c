@@ -70,8 +70,8 @@ static const char *const *read_names(struct reader *r, const char *object, int64
     if (!has_failed(r))
         h5_read_strings(r->file, object, r->arena, &found, &names, r->fault);
     if (!has_failed(r) && found != n)
-        fault_set(r->fault, STATUS_USAGE, "%s: %s: expected %" PRId64 " names, found %" PRId64, h5_path(r->file), object, n,
-                  found);
+        fault_set(r->fault, STATUS_USAGE, "%s: %s: expected %" PRId64 " names, found %" PRId64, h5_path(r->file),
+                  object, n, found);
     return has_failed(r) ? NULL : names;
 }
 
@@ -167,8 +167,8 @@ static void take_horizons(struct reader *r, const char *group, int64_t n, int64_
     const int64_t *horizons = read_array(r, name, H5_INT64, 1, &n);
     for (int64_t i = 0; !has_failed(r) && i < n; i++) {
         if (horizons[i] < 0 || horizons[i] > n_horizons)
-            fault_set(r->fault, STATUS_USAGE, "%s: %s: expected at most %" PRId64 ", found %" PRId64, h5_path(r->file), name,
-                      n_horizons, horizons[i]);
+            fault_set(r->fault, STATUS_USAGE, "%s: %s: expected at most %" PRId64 ", found %" PRId64, h5_path(r->file),
+                      name, n_horizons, horizons[i]);
         else
             rows->horizons[i] = (int)horizons[i];
     }
@@ -213,10 +213,10 @@ static void read_evaluations(struct reader *r)
 
 static void read_baselines(struct reader *r)
 {
-    int64_t n = length_of(r, "/baseline/name");
+    int64_t n = length_of(r, "/baseline/forecast");
     if (n == 0)
         return;
-    const char *const *names = read_names(r, "/baseline/name", n);
+    const char *const *names = read_names(r, "/baseline/forecast", n);
     struct metrics_rows rows = read_metrics(r, "/baseline", n);
     if (has_failed(r))
         return;
@@ -314,14 +314,14 @@ static void check_ledger(struct reader *r, const struct run_device *device)
 
 static void read_devices(struct reader *r)
 {
-    int64_t n = length_of(r, "/device/name");
+    int64_t n = length_of(r, "/device/device");
     if (!has_failed(r) && n != r->run->n_devices)
-        fault_set(r->fault, STATUS_USAGE, "%s: /device/name: expected %d devices, found %" PRId64, h5_path(r->file),
+        fault_set(r->fault, STATUS_USAGE, "%s: /device/device: expected %d devices, found %" PRId64, h5_path(r->file),
                   r->run->n_devices, n);
     if (has_failed(r) || n == 0)
         return;
     check_scales(r);
-    const char *const *names = read_names(r, "/device/name", n), *const *kinds = read_names(r, "/device/kind", n);
+    const char *const *names = read_names(r, "/device/device", n), *const *kinds = read_names(r, "/device/kind", n);
     const char *const *profiles = read_names(r, "/device/profile", n);
     r->run->device = arena_array(r->arena, (size_t)n, sizeof *r->run->device);
     for (int64_t d = 0; !has_failed(r) && d < n; d++) {

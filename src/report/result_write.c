@@ -4,10 +4,6 @@
 #include "report/result_private.h"
 #include "store/h5.h"
 
-#ifndef POLYRANK_VERSION
-#define POLYRANK_VERSION "0.1.0"
-#endif
-
 /* After the first fault nothing more is written, so that the calls below need no checks of their own. */
 struct writer {
     struct h5 *file;
@@ -160,7 +156,8 @@ static void write_curve(struct writer *w)
     write_times(w, "/curve", n, time_ps, "/curve/step");
     write_array(w, "/curve/loss", H5_FLOAT64, &shape, real[0],
                 &(struct result_field){NULL, "1", "training loss of the step's minibatch, normalised units"});
-    write_array(w, "/curve/learning_rate", H5_FLOAT64, &shape, real[1], &(struct result_field){NULL, "1", "learning rate"});
+    write_array(w, "/curve/learning_rate", H5_FLOAT64, &shape, real[1],
+                &(struct result_field){NULL, "1", "learning rate"});
     write_array(w, "/curve/energy_j", H5_FLOAT64, &shape, real[2],
                 &(struct result_field){NULL, "J", "energy of all devices so far, without waiting and idle energy"});
 }
@@ -206,7 +203,8 @@ static void write_counts(struct writer *w, const struct metrics_rows *rows)
     const struct shape table = {2, {rows->n, rows->n_horizons}, {rows->row_scale, scale}};
     const struct shape line = {1, {rows->n}, {rows->row_scale}};
     int64_t *counts = arena_array(w->arena, (size_t)rows->n * (size_t)rows->n_horizons + 1, sizeof *counts);
-    int64_t *all = arena_array(w->arena, (size_t)rows->n, sizeof *all), *n = arena_array(w->arena, (size_t)rows->n, sizeof *n);
+    int64_t *all = arena_array(w->arena, (size_t)rows->n, sizeof *all),
+            *n = arena_array(w->arena, (size_t)rows->n, sizeof *n);
     for (int64_t i = 0; i < rows->n; i++) {
         all[i] = rows->all[i].count;
         n[i] = rows->horizons[i];
@@ -264,13 +262,13 @@ static void write_baselines(struct writer *w)
     int *horizons = arena_array(w->arena, (size_t)n, sizeof *horizons);
     const struct run_metrics **horizon = arena_array(w->arena, (size_t)n, sizeof *horizon);
     struct run_metrics *all = arena_array(w->arena, (size_t)n, sizeof *all);
-    struct metrics_rows rows = {"/baseline", "/baseline/name", n, 0, horizon, horizons, all};
+    struct metrics_rows rows = {"/baseline", "/baseline/forecast", n, 0, horizon, horizons, all};
     for (int i = 0; i < n; i++) {
         const struct run_baseline *from = &w->run->baseline[i];
         names[i] = from->name, horizon[i] = from->horizon, horizons[i] = from->n_horizons, all[i] = from->all;
         rows.n_horizons = from->n_horizons > rows.n_horizons ? from->n_horizons : rows.n_horizons;
     }
-    write_name_scale(w, "/baseline/name", n, names, "simple forecast on the same data and split");
+    write_name_scale(w, "/baseline/forecast", n, names, "simple forecast on the same data and split");
     write_metrics(w, &rows);
 }
 
@@ -325,8 +323,9 @@ static void write_device_fields(struct writer *w, int64_t n, const struct shape 
 
 static void write_device_energies(struct writer *w, int64_t n)
 {
-    const struct shape line = {1, {n}, {"/device/name"}};
-    const struct shape cube = {3, {n, N_KERNEL_CLASSES, N_ENERGY_PARTS}, {"/device/name", "/device/class", "/device/part"}};
+    const struct shape line = {1, {n}, {"/device/device"}};
+    const struct shape cube = {
+        3, {n, N_KERNEL_CLASSES, N_ENERGY_PARTS}, {"/device/device", "/device/class", "/device/part"}};
     size_t per_device = (size_t)N_KERNEL_CLASSES * N_ENERGY_PARTS, i = 0;
     wide_uint *energy_fj = arena_array(w->arena, (size_t)n * per_device, sizeof *energy_fj);
     wide_uint *wait_fj = arena_array(w->arena, (size_t)n, sizeof *wait_fj);
@@ -354,13 +353,13 @@ static void write_device_names(struct writer *w, int n)
         names[1][d] = w->run->device[d].kind;
         names[2][d] = w->run->device[d].profile;
     }
-    write_name_scale(w, "/device/name", n, names[0], "emulated device");
+    write_name_scale(w, "/device/device", n, names[0], "emulated device");
     static const char *const paths[] = {"/device/kind", "/device/profile"};
     for (int i = 0; i < 2; i++) {
         if (!has_failed(w))
             h5_write_strings(w->file, paths[i], n, names[1 + i], w->fault);
         if (!has_failed(w))
-            h5_attach_scales(w->file, paths[i], 1, (const char *const[]){"/device/name"}, w->fault);
+            h5_attach_scales(w->file, paths[i], 1, (const char *const[]){"/device/device"}, w->fault);
         describe(w, paths[i], NULL, i == 0 ? "kind of device" : "entry in the device catalogue");
     }
 }
@@ -378,8 +377,8 @@ static void write_devices(struct writer *w)
     write_device_names(w, n);
     write_name_scale(w, "/device/class", N_KERNEL_CLASSES, classes, "kernel class");
     write_name_scale(w, "/device/part", N_ENERGY_PARTS, parts, "where in the device energy goes");
-    write_class_fields(w, n, &(struct shape){2, {n, N_KERNEL_CLASSES}, {"/device/name", "/device/class"}});
-    write_device_fields(w, n, &(struct shape){1, {n}, {"/device/name"}});
+    write_class_fields(w, n, &(struct shape){2, {n, N_KERNEL_CLASSES}, {"/device/device", "/device/class"}});
+    write_device_fields(w, n, &(struct shape){1, {n}, {"/device/device"}});
     write_device_energies(w, n);
 }
 

@@ -70,7 +70,8 @@ static void print_curve(FILE *out, const struct run *run, struct arena *arena)
     text_table_print(table, out, TABLE_WIDTH);
 }
 
-static void metrics_row(struct text_table *table, const char *horizon, const char *name, const struct run_metrics *metrics)
+static void metrics_row(struct text_table *table, const char *horizon, const char *name,
+                        const struct run_metrics *metrics)
 {
     text_table_row(table);
     text_table_cell(table, "%s", horizon);
@@ -81,7 +82,8 @@ static void metrics_row(struct text_table *table, const char *horizon, const cha
     number_cell(table, "%.4f", metrics->nse);
 }
 
-static void horizon_rows(struct text_table *table, const struct run *run, const struct run_evaluation *evaluation, int h)
+static void horizon_rows(struct text_table *table, const struct run *run, const struct run_evaluation *evaluation,
+                         int h)
 {
     char horizon[16];
     snprintf(horizon, sizeof horizon, "%d", h + 1);

@@ -1,7 +1,7 @@
 /* table.h - tables of text: aligned columns, units in the header, printed parts that sum to the printed total.
  *
- * A table is filled row by row with finished text and printed once. Everything lives in the arena given. The numbers of a
- * breakdown are not rounded one by one: apportion() rounds them together so that the column adds up as printed.
+ * A table is filled row by row with finished text and printed once. Everything lives in the arena given. The numbers of
+ * a breakdown are not rounded one by one: apportion() rounds them together so that the column adds up as printed.
  */
 #ifndef REPORT_TABLE_H
 #define REPORT_TABLE_H
@@ -18,7 +18,8 @@ enum { TABLE_WIDTH = 120 }; /* of a report in characters; tables wider than that
 
 struct text_table;
 
-/* Local. An empty table; the names and units of its columns are added from left to right before the first row. `unit` NULL or
+/* Local. An empty table; the names and units of its columns are added from left to right before the first row. `unit`
+ * NULL or
  * "": none. */
 struct text_table *text_table_new(struct arena *arena);
 void text_table_column(struct text_table *table, enum align align, const char *name, const char *unit);
@@ -30,12 +31,12 @@ void text_table_cell(struct text_table *table, const char *format, ...) __attrib
 /* Local. A line between the rows so far and the rows to come (before a total). */
 void text_table_rule(struct text_table *table);
 
-/* Local. Prints the table, each line after two blanks. Columns that do not fit `width` characters follow in further parts, each of
- * which repeats the first column. Lines have no blanks at their end. */
+/* Local. Prints the table, each line after two blanks. Columns that do not fit `width` characters follow in further
+ * parts, each of which repeats the first column. Lines have no blanks at their end. */
 void text_table_print(const struct text_table *table, FILE *out, int width);
 
-/* Local. Rounds n parts together: whole[i] is the part's share of `total`, rounded so that their sum is exactly `total` (largest
- * remainders first, ties by index). All parts 0: all 0. */
+/* Local. Rounds n parts together: whole[i] is the part's share of `total`, rounded so that their sum is exactly `total`
+ * (largest remainders first, ties by index). All parts 0: all 0. */
 void apportion(const wide_uint *part, int n, uint64_t total, uint64_t *whole);
 
 /* Local. Shares of parts in tenths of a percent: they sum to 1000, or to 0 when every part is 0. */
@@ -53,7 +54,8 @@ struct column_unit {
     wide_uint per_unit;
 };
 
-/* Local. The unit in which `largest` has one to three digits before the point. Of virtual time in ps, of energy in fJ. */
+/* Local. The unit in which `largest` has one to three digits before the point. Of virtual time in ps, of energy in fJ.
+ */
 struct column_unit time_unit(wide_uint largest_ps);
 struct column_unit energy_unit(wide_uint largest_fj);
 

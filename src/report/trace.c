@@ -16,6 +16,7 @@ struct trace {
     struct output output;
     uint64_t max_bytes, bytes;
     size_t n_events, n_left_out;
+    uint32_t last_step;
     uint64_t (*engine_end_ps)[N_ENGINES]; /* [n_devices] */
     struct mark cut;                      /* the first event left out */
 };
@@ -39,12 +40,14 @@ static void put(struct trace *trace, const char *text)
     trace->bytes += strlen(text);
 }
 
-static void put_metadata(struct trace *trace, int device, int engine, const char *kind, const char *key, const char *value)
+static void put_metadata(struct trace *trace, int device, int engine, const char *kind, const char *key,
+                         const char *value)
 {
     char text[MAX_EVENT], quoted[MAX_EVENT / 2];
     quote(quoted, sizeof quoted, value);
     snprintf(text, sizeof text, "%s{\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"name\":\"%s\",\"args\":{\"%s\":\"%s\"}}",
-             trace->bytes ? ",\n" : "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", device + 1, engine + 1, kind, key, quoted);
+             trace->bytes ? ",\n" : "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", device + 1, engine + 1, kind,
+             key, quoted);
     put(trace, text);
 }
 
@@ -108,8 +111,8 @@ static const struct instr *instr_of(const struct trace *trace, const struct mark
 {
     if (mark->device >= (uint32_t)trace->plan->n_devices || mark->program >= N_PROGRAMS ||
         mark->instr >= (uint32_t)trace->plan->programs[mark->program][mark->device].n_instrs)
-        bug("a mark of device %" PRIu32 ", program %" PRIu32 ", instruction %" PRIu32 ", which does not exist", mark->device,
-            mark->program, mark->instr);
+        bug("a mark of device %" PRIu32 ", program %" PRIu32 ", instruction %" PRIu32 ", which does not exist",
+            mark->device, mark->program, mark->instr);
     return &trace->plan->programs[mark->program][mark->device].instrs[mark->instr];
 }
 
@@ -164,6 +167,8 @@ static void add_mark(struct trace *trace, const struct mark *mark)
     }
     put(trace, text);
     trace->n_events++;
+    if (mark->step > trace->last_step)
+        trace->last_step = mark->step;
 }
 
 /* In time order over all devices, so that a cut leaves every device with the same stretch of time. */
@@ -213,8 +218,8 @@ static void put_cut(struct trace *trace)
              ",\n{\"ph\":\"i\",\"s\":\"g\",\"pid\":%" PRIu32 ",\"tid\":%d,\"ts\":%" PRIu64 ".%06" PRIu64
              ",\"name\":\"trace truncated\",\"args\":{\"step\":%" PRIu32 ",\"reason\":\"size cap of %" PRIu64
              " bytes\",\"events_left_out\":%zu}}",
-             cut->device + 1, (int)instr_of(trace, cut)->engine + 1, cut->start_ps / PS_PER_US, cut->start_ps % PS_PER_US,
-             cut->step, trace->max_bytes, trace->n_left_out);
+             cut->device + 1, (int)instr_of(trace, cut)->engine + 1, cut->start_ps / PS_PER_US,
+             cut->start_ps % PS_PER_US, cut->step, trace->max_bytes, trace->n_left_out);
     put(trace, text);
 }
 
@@ -226,8 +231,8 @@ static void put_tail(struct trace *trace)
         put_cut(trace);
     snprintf(text, sizeof text,
              "\n],\n\"otherData\":{\"job\":\"%s\",\"clock\":\"virtual time, microseconds\",\"steps_of_run\":%" PRId64
-             ",\"events\":%zu,\"truncated\":",
-             job, trace->run->steps, trace->n_events);
+             ",\"last_step\":%" PRIu32 ",\"events\":%zu,\"truncated\":",
+             job, trace->run->steps, trace->last_step, trace->n_events);
     put(trace, text);
     if (trace->n_left_out)
         snprintf(text, sizeof text,

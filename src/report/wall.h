@@ -14,14 +14,14 @@ struct wall_section {
     double min_s, avg_s, max_s; /* over ranks */
 };
 
-/* Local. The section of one value per rank; the first at `first_s`, each next one `stride_bytes` further (a member of an array of
- * structs). */
+/* Local. The section of one value per rank; the first at `first_s`, each next one `stride_bytes` further (a member of
+ * an array of structs). */
 struct wall_section wall_section(const char *name, const double *first_s, size_t stride_bytes, int n_ranks);
 
-/* Local. A line "Wall time of 0.94 s on 4 ranks for 300 steps", then a row per section (min, avg, max over ranks, varavg, total) and
- * "other": what is left of total_s, the wall time of the loop, so that the column total sums to 100.0. varavg is half the distance
- * from minimum to maximum in percent of the average: 0 when all ranks took equally long. Sections that sum to more than total_s
- * leave other at 0. */
+/* Local. A line "Wall time of 0.94 s on 4 ranks for 300 steps", then a row per section (min, avg, max over ranks,
+ * varavg, total) and "other": what is left of total_s, the wall time of the loop, so that the column total sums to
+ * 100.0. varavg is half the distance from minimum to maximum in percent of the average: 0 when all ranks took equally
+ * long. Sections that sum to more than total_s leave other at 0. */
 void wall_print(FILE *out, const struct wall_section *section, int n, double total_s, int n_ranks, int64_t n_steps);
 
 #endif

@@ -171,6 +171,7 @@ enum status describe_baselines(const struct training *training, struct run *run,
         .test_first_row = shape->test_first_row,
         .test_last_row = shape->test_last_row,
         .window = training->job->data.window,
+        .window_within_test = 1,
         .horizon = shape->horizon,
         .period_rows = baseline_period(windows_step_s(training->windows)),
     };

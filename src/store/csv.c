@@ -134,7 +134,7 @@ static enum status read_row(struct reader *reader, struct fault *fault)
     }
     reader->line_start = reader->at;
     do {
-        char *text;
+        char *text = NULL;
         int64_t column = reader->at - reader->line_start + 1;
         enum status status = reader->at < reader->end && *reader->at == '"' ? quoted_cell(reader, &text, fault)
                                                                             : bare_cell(reader, &text, fault);

@@ -24,7 +24,8 @@ struct csv {
 /* Local. Reads a file into the arena. All rows have the same number of fields. */
 enum status csv_read(const char *path, struct arena *arena, struct csv *csv, struct fault *fault);
 
-/* Local. The same from memory; `path` is for messages. The text is changed and kept: it must live as long as the arena. */
+/* Local. The same from memory; `path` is for messages. text[size] must be writable.
+ * The text is changed and kept: it must live as long as the arena. */
 enum status csv_parse(const char *path, char *text, size_t size, struct arena *arena, struct csv *csv,
                       struct fault *fault);
 

@@ -4,15 +4,24 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BLOCK_VALUES = 1 << 20 };
 
+int field_fits(int64_t n, size_t size)
+{
+    size_t bytes, memory_bytes;
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    if (n < 0 || !size_mul((size_t)n, size, &bytes))
+        return 0;
+    return pages <= 0 || !size_mul((size_t)pages, (size_t)page_bytes, &memory_bytes) || bytes <= memory_bytes;
+}
+
 enum status field_room(struct field *field, int64_t n_rows, int64_t n_stations, float **values, struct fault *fault)
 {
-    size_t n, bytes;
-    /* An absurd extent (a damaged file) must not end the process, which the arena would. */
-    int fits = size_mul((size_t)n_rows, (size_t)n_stations, &n) && size_mul(n, sizeof **values, &bytes);
-    void *probe = fits ? malloc(bytes + 65536) : NULL;
+    size_t n;
+    int fits = size_mul((size_t)n_rows, (size_t)n_stations, &n) && n < INT64_MAX && field_fits((int64_t)n, sizeof **values);
+    void *probe = fits ? malloc(n * sizeof **values + 65536) : NULL;
     free(probe);
     if (!probe)
         return fault_set(fault, STATUS_FAILED, "%lld rows x %lld stations do not fit into memory", (long long)n_rows,

@@ -5,6 +5,7 @@
 #ifndef STORE_FIELD_H
 #define STORE_FIELD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -22,6 +23,9 @@ struct field {
     struct dataset_variable variable[DATASET_MAX_VARIABLES];
     float *values[DATASET_MAX_VARIABLES];  /* [n_rows, n_stations], static ones [n_stations]; NaN: missing */
 };
+
+/* Local. 1 if n elements of this size could be in this machine's memory at all: what a damaged file claims may not. */
+int field_fits(int64_t n, size_t size);
 
 /* Local. Room for n_rows x n_stations values, or a fault when they do not fit into memory. */
 enum status field_room(struct field *field, int64_t n_rows, int64_t n_stations, float **values, struct fault *fault);

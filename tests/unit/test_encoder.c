@@ -51,6 +51,14 @@ static struct encoder_config random_config(uint32_t seed)
         config.decode_act[j] = (enum activation)below(seed, 50 + (uint64_t)j, 3);
     }
     config.decode_width[config.n_decode - 1] = config.outputs;
+    config.skip_steps = (int64_t)below(seed, 61, (uint64_t)config.features + 1);
+    config.zero_output = (int)below(seed, 62, 2);
+    if (below(seed, 63, 5) == 0) { /* one output for each token */
+        config.stations = config.outputs = config.tokens;
+        config.n_decode = 0;
+        config.n_reduce = 1 + (int)below(seed, 64, 2);
+        config.reduce_width[config.n_reduce - 1] = 1;
+    }
     int64_t sample = config.tokens * config.features;
     config.last_stride = 1;
     if (config.stations > sample)
@@ -252,6 +260,9 @@ static void change_config(struct encoder_config *config, int which)
     case 14:
         config->decode_width[0] = 1000000000000;
         break;
+    case 15:
+        config->skip_steps = 4;
+        break;
     default:
         config->ffn = -4;
         break;
@@ -261,10 +272,10 @@ static void change_config(struct encoder_config *config, int which)
 START_TEST(impossible_shapes_are_refused_by_key)
 {
     static const char *const keys[] = {
-        "model.d_model",      "model.tokens",       "model.dropout",      "model.decode_width",
-        "model.decode_width", "model.reduce_width", "model.reduce_width", "model.residual",
-        "model.residual",     "train.huber_delta",  "model.tokens",       "model.dropout",
-        "model.layers",       "model.tokens",       "model.decode_width", "model.ffn"};
+        "model.d_model",      "model.tokens",       "model.dropout",  "model.decode_width", "model.head",
+        "model.reduce_width", "model.reduce_width", "model.residual", "model.residual",     "train.huber_delta",
+        "model.tokens",       "model.dropout",      "model.layers",   "model.tokens",       "model.decode_width",
+        "model.skip_steps",   "model.ffn"};
     struct encoder_config config = small_config();
     struct fault fault = FAULT_NONE;
     config.residual = 1;
@@ -612,21 +623,26 @@ START_TEST(residual_adds_the_last_value_of_each_station)
 }
 END_TEST
 
-START_TEST(linear_skip_adds_a_linear_of_the_inputs)
+START_TEST(linear_skip_adds_a_linear_of_the_newest_inputs)
 {
     struct encoder_config without = small_config(), with = without;
     struct model model;
     struct interpreter it;
-    without.residual = with.residual = _i;
+    without.residual = with.residual = _i % 2;
     with.linear_skip = 1;
+    with.skip_steps = _i / 2; /* 0: all three features of each of the six tokens */
     double *effect = option_effect(&without, &with, &model, &it);
     const struct graph *graph = &model.graph;
     int w = graph_find(graph, "skip.weight"), bias = graph_find(graph, "skip.bias"), x = graph_find(graph, "x");
+    int64_t steps = with.skip_steps ? with.skip_steps : 3;
+    ck_assert_int_eq(graph->tensors[w].dims[1], 6 * steps);
     for (int64_t b = 0; b < 2; b++)
         for (int64_t o = 0; o < 12; o++) {
             double sum = interpreter_get(&it, bias, o);
-            for (int64_t i = 0; i < 18; i++)
-                sum += interpreter_get(&it, w, o * 18 + i) * interpreter_get(&it, x, b * 18 + i);
+            for (int64_t t = 0; t < 6; t++)
+                for (int64_t s = 0; s < steps; s++)
+                    sum += interpreter_get(&it, w, (o * 6 + t) * steps + s) *
+                           interpreter_get(&it, x, (b * 6 + t) * 3 + 3 - steps + s);
             ck_assert_double_eq_tol(effect[b * 12 + o], sum, 1e-12);
         }
     free(effect);
@@ -635,10 +651,31 @@ START_TEST(linear_skip_adds_a_linear_of_the_inputs)
 }
 END_TEST
 
+/* The model that starts as its residual: only the last layer and the skip are zero. */
+START_TEST(zero_output_starts_with_zero)
+{
+    struct encoder_config config = small_config();
+    struct model model;
+    config.linear_skip = config.zero_output = 1;
+    model_init(&model, &config, 2, 1);
+    for (int t = 0; t < model.graph.n_tensors; t++) {
+        const struct tensor *tensor = &model.graph.tensors[t];
+        int last = strncmp(tensor->name, "decode.1.", 9) == 0 || strncmp(tensor->name, "skip.", 5) == 0;
+        if (tensor->role == TENSOR_PARAM && tensor->n_dims == 2)
+            ck_assert_int_eq(tensor->init, last ? INIT_ZERO : INIT_UNIFORM);
+        if (tensor->role == TENSOR_PARAM && last)
+            ck_assert_int_eq(tensor->init, INIT_ZERO);
+    }
+    arena_free(model.arena);
+}
+END_TEST
+
 /* Value of a tensor by name. */
 static double value(const struct interpreter *it, const char *name, int64_t i)
 {
-    return interpreter_get(it, graph_find(it->graph, name), i);
+    int t = graph_find(it->graph, name);
+    ck_assert_msg(t != NO_TENSOR, "no tensor %s", name);
+    return interpreter_get(it, t, i);
 }
 
 START_TEST(positions_reach_the_head_only_when_asked)
@@ -709,11 +746,12 @@ Suite *suite_encoder(void)
     tcase_add_loop_test(shapes, a_training_step_has_exactly_these_nodes, 0, 2);
     tcase_add_test(shapes, frozen_parts_cost_what_they_must);
     tcase_add_test(shapes, dropout_sites_are_numbered);
+    tcase_add_test(shapes, zero_output_starts_with_zero);
     tcase_add_loop_test(values, gradients_agree_with_differences, 0, RANDOM_MODELS);
     tcase_add_loop_test(values, frozen_parts_leave_the_other_gradients_as_they_are, 0, 42);
     tcase_add_loop_test(values, evaluation_is_training_without_dropout, 0, 40);
     tcase_add_test(values, residual_adds_the_last_value_of_each_station);
-    tcase_add_loop_test(values, linear_skip_adds_a_linear_of_the_inputs, 0, 2);
+    tcase_add_loop_test(values, linear_skip_adds_a_linear_of_the_newest_inputs, 0, 8);
     tcase_add_loop_test(values, positions_reach_the_head_only_when_asked, 0, 2);
     suite_add_tcase(suite, shapes);
     suite_add_tcase(suite, values);

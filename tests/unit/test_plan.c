@@ -149,8 +149,14 @@ static int add_slot(struct bench *b, enum slot_kind kind, uint64_t offset_bytes,
 {
     int i = b->program.n_slots++;
     snprintf(b->name[i], sizeof b->name[i], "s%d", i);
-    b->slot[i] = (struct slot){.name = b->name[i], .kind = kind, .root = i, .offset_bytes = offset_bytes, .bytes = bytes,
-                               .elements = (int64_t)bytes / 4, .n_dims = 1, .dims = {(int64_t)bytes / 4}};
+    b->slot[i] = (struct slot){.name = b->name[i],
+                               .kind = kind,
+                               .root = i,
+                               .offset_bytes = offset_bytes,
+                               .bytes = bytes,
+                               .elements = (int64_t)bytes / 4,
+                               .n_dims = 1,
+                               .dims = {(int64_t)bytes / 4}};
     if (offset_bytes + bytes > b->program.memory_bytes)
         b->program.memory_bytes = offset_bytes + bytes;
     return i;
@@ -294,7 +300,8 @@ static int overlaps_by_pairs(const struct program *program)
         for (int b = 0; b < a; b++) {
             const struct slot *s = &program->slots[a], *t = &program->slots[b];
             int in_time = first[a] <= last[b] && first[b] <= last[a];
-            int in_memory = s->offset_bytes < t->offset_bytes + t->bytes && t->offset_bytes < s->offset_bytes + s->bytes;
+            int in_memory =
+                s->offset_bytes < t->offset_bytes + t->bytes && t->offset_bytes < s->offset_bytes + s->bytes;
             if (in_time && in_memory && s->bytes && t->bytes)
                 return 1;
         }

@@ -1,0 +1,92 @@
+#include "kernel/activation.h"
+
+#include "base/status.h"
+#include "kernel/ops.h"
+#include "kernel/special.h"
+
+/* 1 / sqrt 2 and 1 / sqrt(2 pi) */
+static const float SQRT_HALF = 0.70710678f, DENSITY_AT_ZERO = 0.39894228f;
+
+KERNEL_INLINE v16 gelu_lanes(v16 x)
+{
+    v16 half = x * v16_set(0.5f);
+    return half + half * v16_erf(x * v16_set(SQRT_HALF));
+}
+
+/* Phi(x) + x phi(x). Beyond 20 the density is 0 and x^2 must not overflow. */
+KERNEL_INLINE v16 gelu_slope(v16 x)
+{
+    v16 near_x = v16_select(v16_abs(x) > v16_set(20.0f), v16_set(20.0f), x);
+    v16 density = v16_set(DENSITY_AT_ZERO) * v16_exp(near_x * near_x * v16_set(-0.5f));
+    v16 below = v16_set(0.5f) + v16_set(0.5f) * v16_erf(x * v16_set(SQRT_HALF));
+    return below + near_x * density;
+}
+
+KERNEL_CLONES
+void gelu_f32(size_t n, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v16_store(y + i, gelu_lanes(v16_load(x + i)));
+    if (i < n)
+        v16_store_part(y + i, gelu_lanes(v16_load_part(x + i, n - i)), n - i);
+}
+
+KERNEL_CLONES
+static void gelu_bwd(size_t n, const float *dy, const float *pre, float *dz)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v16_store(dz + i, v16_load(dy + i) * gelu_slope(v16_load(pre + i)));
+    if (i < n)
+        v16_store_part(dz + i, v16_load_part(dy + i, n - i) * gelu_slope(v16_load_part(pre + i, n - i)), n - i);
+}
+
+KERNEL_CLONES
+static void relu_bwd(size_t n, const float *dy, const float *y, float *dz)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        dz[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+/* Not a number stays: only what compares as negative or zero is cut. */
+KERNEL_CLONES
+static void bias_relu(size_t rows, size_t columns, const float *bias, float *y)
+{
+    for (size_t t = 0; t < rows; t++)
+#pragma omp simd
+        for (size_t o = 0; o < columns; o++) {
+            float z = y[t * columns + o] + (bias ? bias[o] : 0);
+            y[t * columns + o] = z <= 0 ? 0 : z;
+        }
+}
+
+KERNEL_CLONES
+static void bias_only(size_t rows, size_t columns, const float *bias, float *y)
+{
+    for (size_t t = 0; t < rows; t++)
+#pragma omp simd
+        for (size_t o = 0; o < columns; o++)
+            y[t * columns + o] += bias[o];
+}
+
+void bias_f32(size_t rows, size_t columns, const float *bias, int relu, float *y)
+{
+    if (relu)
+        bias_relu(rows, columns, bias, y);
+    else if (bias)
+        bias_only(rows, columns, bias, y);
+}
+
+KERNEL_F32(act_bwd_f32)
+{
+    (void)context;
+    size_t n = (size_t)(op->rows * op->out);
+    if (op->act == ACT_GELU)
+        gelu_bwd(n, in[0], in[1], out[0]);
+    else if (op->act == ACT_RELU)
+        relu_bwd(n, in[0], in[1], out[0]);
+    else
+        bug("activation bwd of activation %d", (int)op->act);
+}

@@ -1,0 +1,250 @@
+#include <math.h>
+
+#include "kernel/dims.h"
+#include "kernel/format.h"
+#include "kernel/ops.h"
+#include "kernel/special.h"
+#include "kernel/tile.h"
+
+/* Rows of scores that are made, turned into probabilities and used while they are hot. */
+enum { BLOCK_ROWS = 48 };
+
+/* One head of one sample. Its operands are copied to rows of whole vectors: the tensors' rows lie far apart. */
+struct head {
+    size_t n_query, n_key, width, wide_width, wide_keys; /* N, M, D; D and M in whole vectors */
+    enum number_format format;
+    float scale;                /* 1 / sqrt D */
+    float *q, *k, *v, *grad;    /* [N or M, wide_width] */
+    float *crossed;             /* [D, wide_keys]: k^T forward, v^T backward */
+    float *scores, *kept;       /* [BLOCK_ROWS, wide_keys] */
+};
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct head head_of(const struct op *op, enum number_format format, float *scratch)
+{
+    struct head head = {.n_query = (size_t)op->n_query,
+                        .n_key = (size_t)op->n_key,
+                        .width = (size_t)op->head_width,
+                        .wide_width = lanes_up((size_t)op->head_width),
+                        .wide_keys = lanes_up((size_t)op->n_key),
+                        .format = format,
+                        .scale = (float)(1 / sqrt((double)op->head_width))};
+    head.q = scratch;
+    head.k = head.q + head.n_query * head.wide_width;
+    head.v = head.k + head.n_key * head.wide_width;
+    head.grad = head.v + head.n_key * head.wide_width;
+    head.crossed = head.grad + head.n_query * head.wide_width;
+    head.scores = head.crossed + head.width * head.wide_keys;
+    head.kept = head.scores + BLOCK_ROWS * head.wide_keys;
+    return head;
+}
+
+size_t attention_scratch_bytes(const struct op *op)
+{
+    struct head head = head_of(op, FORMAT_FP32, NULL);
+    return (2 * (head.n_query + head.n_key) * head.wide_width + head.width * head.wide_keys +
+            2 * BLOCK_ROWS * head.wide_keys) *
+           sizeof(float);
+}
+
+/* Where q, k, v (or their gradients) of a sample's head start; `tensor` is packed or three tensors. */
+struct position {
+    size_t query, key, value, output; /* elements from the start of each tensor */
+};
+
+static struct position position_of(const struct op *op, size_t sample, size_t h)
+{
+    size_t stride = qkv_stride(op), all = heads_stride(op), column = h * (size_t)op->head_width;
+    size_t query_row = sample * (size_t)op->n_query, key_row = sample * (size_t)op->n_key;
+    struct position at = {.query = query_row * stride + column,
+                          .key = key_row * stride + column + (op->packed ? all : 0),
+                          .value = key_row * stride + column + (op->packed ? 2 * all : 0),
+                          .output = query_row * all + column};
+    return at;
+}
+
+static void copy_in(const struct head *head, size_t rows, const float *from, size_t from_row, float *to)
+{
+    tile_copy(head->width, rows, from, from_row, to, head->wide_width);
+    if (head->format != FORMAT_FP32)
+        format_round(head->format, rows * head->wide_width, to, to);
+}
+
+KERNEL_INLINE v16 softmax_exp(float *row, size_t j, float largest, float scale)
+{
+    v16 e = v16_exp((v16_load(row + j) - v16_set(largest)) * v16_set(scale));
+    v16_store(row + j, e);
+    return e;
+}
+
+/* p[i,j] = softmax over j < n of scale * scores[i,j]; scores keep p, 0 in the rest of each row. */
+KERNEL_CLONES
+static void softmax_rows(size_t rows, size_t n, float scale, float *scores, float *p)
+{
+    const size_t width = lanes_up(n), whole = n / LANES * LANES;
+    for (size_t i = 0; i < rows; i++) {
+        float *row = scores + i * width, *kept = p + i * n;
+        for (size_t j = n; j < width; j++)
+            row[j] = -__builtin_inff();
+        v16 top = v16_load(row);
+        for (size_t j = LANES; j < width; j += LANES)
+            top = v16_max(v16_load(row + j), top);
+        float largest = v16_largest(top);
+        v16 sum = v16_set(0);
+        for (size_t j = 0; j < width; j += LANES)
+            sum += softmax_exp(row, j, largest, scale);
+        v16 share = v16_set(1 / v16_sum(sum));
+        for (size_t j = 0; j < width; j += LANES)
+            v16_store(row + j, v16_load(row + j) * share);
+        for (size_t j = 0; j < whole; j += LANES)
+            v16_store(kept + j, v16_load(row + j));
+        if (whole < n)
+            v16_store_part(kept + whole, v16_load(row + whole), n - whole);
+    }
+}
+
+/* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes 0. */
+KERNEL_CLONES
+static void softmax_bwd_rows(size_t rows, size_t n, float scale, const float *p, float *grad)
+{
+    const size_t width = lanes_up(n), whole = n / LANES * LANES;
+    for (size_t i = 0; i < rows; i++) {
+        float *row = grad + i * width;
+        const float *kept = p + i * n;
+        v16 sum = v16_set(0), rest = v16_set(0);
+        for (size_t j = 0; j < whole; j += LANES)
+            sum += v16_load(row + j) * v16_load(kept + j);
+        if (whole < n) {
+            rest = v16_load_part(kept + whole, n - whole);
+            sum += v16_load(row + whole) * rest;
+        }
+        v16 mean = v16_set(v16_sum(sum)), factor = v16_set(scale);
+        for (size_t j = 0; j < whole; j += LANES)
+            v16_store(row + j, v16_load(kept + j) * (v16_load(row + j) - mean) * factor);
+        if (whole < n)
+            v16_store(row + whole, rest * (v16_load(row + whole) - mean) * factor);
+    }
+}
+
+/* scores of `rows` queries from `first` on: a[N, D] times the crossed keys or values. */
+static void multiply_crossed(const struct head *head, const float *a, size_t rows)
+{
+    struct tile_product product = {.rows = rows,
+                                   .columns = head->n_key,
+                                   .depth = head->width,
+                                   .a = a,
+                                   .a_row = head->wide_width,
+                                   .a_step = 1,
+                                   .b = head->crossed,
+                                   .b_row = head->wide_keys,
+                                   .c = head->scores,
+                                   .c_row = head->wide_keys,
+                                   .padded = 1};
+    tile_multiply(&product);
+}
+
+/* to[rows, D] = scores[rows, M] times b[M, D]. */
+static void multiply_scores(const struct head *head, size_t rows, const float *b, float *to, size_t to_row)
+{
+    struct tile_product product = {.rows = rows,
+                                   .columns = head->width,
+                                   .depth = head->n_key,
+                                   .a = head->scores,
+                                   .a_row = head->wide_keys,
+                                   .a_step = 1,
+                                   .b = b,
+                                   .b_row = head->wide_width,
+                                   .c = to,
+                                   .c_row = to_row};
+    tile_multiply(&product);
+}
+
+/* to[M, D] (+)= a[rows, M]^T times b[rows, D]. */
+static void add_outer(const struct head *head, size_t rows, const float *a, size_t a_step, const float *b, int first,
+                      float *to, size_t to_row)
+{
+    struct tile_product product = {.rows = head->n_key,
+                                   .columns = head->width,
+                                   .depth = rows,
+                                   .a = a,
+                                   .a_row = 1,
+                                   .a_step = a_step,
+                                   .b = b,
+                                   .b_row = head->wide_width,
+                                   .start = first ? NULL : to,
+                                   .start_row = to_row,
+                                   .c = to,
+                                   .c_row = to_row};
+    tile_multiply(&product);
+}
+
+static void forward_head(const struct head *head, float *o, size_t o_row, float *p)
+{
+    tile_transpose(head->n_key, head->width, head->k, head->wide_width, head->crossed, head->wide_keys);
+    for (size_t i = 0; i < head->n_query; i += BLOCK_ROWS) {
+        size_t rows = smaller(head->n_query - i, BLOCK_ROWS);
+        multiply_crossed(head, head->q + i * head->wide_width, rows);
+        softmax_rows(rows, head->n_key, head->scale, head->scores, p + i * head->n_key);
+        if (head->format != FORMAT_FP32)
+            format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
+        multiply_scores(head, rows, head->v, o + i * o_row, o_row);
+    }
+}
+
+KERNEL_F32(attention_f32)
+{
+    struct head head = head_of(op, context->format, context->scratch);
+    const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
+    const float *q = in[0], *k = op->packed ? q : in[1], *v = op->packed ? q : in[2];
+    for (size_t b = 0; b < (size_t)op->samples; b++)
+        for (size_t h = 0; h < heads; h++) {
+            struct position at = position_of(op, b, h);
+            copy_in(&head, head.n_query, q + at.query, stride, head.q);
+            copy_in(&head, head.n_key, k + at.key, stride, head.k);
+            copy_in(&head, head.n_key, v + at.value, stride, head.v);
+            forward_head(&head, out[0] + at.output, heads_stride(op),
+                         out[1] + (b * heads + h) * head.n_query * head.n_key);
+        }
+}
+
+static void backward_head(const struct head *head, const float *p, float *dq, float *dk, float *dv, size_t stride)
+{
+    tile_transpose(head->n_key, head->width, head->v, head->wide_width, head->crossed, head->wide_keys);
+    for (size_t i = 0; i < head->n_query; i += BLOCK_ROWS) {
+        size_t rows = smaller(head->n_query - i, BLOCK_ROWS);
+        const float *grad = head->grad + i * head->wide_width, *shares = p + i * head->n_key, *factors = shares;
+        multiply_crossed(head, grad, rows);
+        if (head->format != FORMAT_FP32) {
+            format_round(head->format, rows * head->n_key, shares, head->kept);
+            factors = head->kept;
+        }
+        add_outer(head, rows, factors, head->n_key, grad, i == 0, dv, stride);
+        softmax_bwd_rows(rows, head->n_key, head->scale, shares, head->scores);
+        if (head->format != FORMAT_FP32)
+            format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
+        multiply_scores(head, rows, head->k, dq + i * stride, stride);
+        add_outer(head, rows, head->scores, head->wide_keys, head->q + i * head->wide_width, i == 0, dk, stride);
+    }
+}
+
+KERNEL_F32(attention_bwd_f32)
+{
+    struct head head = head_of(op, context->format, context->scratch);
+    const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
+    const float *q = in[1], *k = op->packed ? q : in[2], *v = op->packed ? q : in[3];
+    float *dq = out[0], *dk = op->packed ? dq : out[1], *dv = op->packed ? dq : out[2];
+    for (size_t b = 0; b < (size_t)op->samples; b++)
+        for (size_t h = 0; h < heads; h++) {
+            struct position at = position_of(op, b, h);
+            copy_in(&head, head.n_query, q + at.query, stride, head.q);
+            copy_in(&head, head.n_key, k + at.key, stride, head.k);
+            copy_in(&head, head.n_key, v + at.value, stride, head.v);
+            copy_in(&head, head.n_query, in[0] + at.output, heads_stride(op), head.grad);
+            backward_head(&head, in[4] + (b * heads + h) * head.n_query * head.n_key, dq + at.query, dk + at.key,
+                          dv + at.value, stride);
+        }
+}

@@ -1,0 +1,100 @@
+#include <math.h>
+#include <string.h>
+
+#include "kernel/dims.h"
+#include "kernel/ops.h"
+
+/* Where the heads of one sample start in q, k, v and in the output, and how far apart their rows are. */
+struct place {
+    size_t query, key, value, output, probability, row, output_row;
+};
+
+static struct place place_of(const struct op *op, size_t b, size_t h)
+{
+    size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width, heads = (size_t)op->heads;
+    size_t row = qkv_stride(op), output_row = heads_stride(op);
+    struct place at = {.query = b * n * row + h * d,
+                       .key = b * m * row + h * d + (op->packed ? output_row : 0),
+                       .value = b * m * row + h * d + (op->packed ? 2 * output_row : 0),
+                       .output = b * n * output_row + h * d,
+                       .probability = (b * heads + h) * n * m,
+                       .row = row,
+                       .output_row = output_row};
+    return at;
+}
+
+static double dot(const double *a, const double *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static void add_scaled(double *to, double factor, const double *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] += factor * from[i];
+}
+
+static void softmax(double *row, size_t n)
+{
+    double largest = row[0], sum = 0;
+    for (size_t j = 1; j < n; j++)
+        largest = fmax(largest, row[j]);
+    for (size_t j = 0; j < n; j++)
+        sum += row[j] = exp(row[j] - largest);
+    for (size_t j = 0; j < n; j++)
+        row[j] /= sum;
+}
+
+size_t double_scratch_bytes(const struct op *op)
+{
+    return op->kind == OP_ATTENTION_BWD ? (size_t)op->n_key * sizeof(double) : 0;
+}
+
+KERNEL_F64(attention_f64)
+{
+    (void)context;
+    size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width, heads = (size_t)op->heads;
+    const double *q = in[0], *k = op->packed ? q : in[1], *v = op->packed ? q : in[2];
+    for (size_t head = 0; head < (size_t)op->samples * heads; head++) {
+        struct place at = place_of(op, head / heads, head % heads);
+        for (size_t i = 0; i < n; i++) {
+            double *p = out[1] + at.probability + i * m, *o = out[0] + at.output + i * at.output_row;
+            for (size_t j = 0; j < m; j++)
+                p[j] = dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d);
+            softmax(p, m);
+            memset(o, 0, d * sizeof *o);
+            for (size_t j = 0; j < m; j++)
+                add_scaled(o, p[j], v + at.value + j * at.row, d);
+        }
+    }
+}
+
+KERNEL_F64(attention_bwd_f64)
+{
+    size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width, heads = (size_t)op->heads;
+    const double *grad = in[0], *q = in[1], *k = op->packed ? q : in[2], *v = op->packed ? q : in[3];
+    double *dq = out[0], *dk = op->packed ? dq : out[1], *dv = op->packed ? dq : out[2], *dp = context->scratch;
+    memset(dq, 0, (size_t)op->samples * n * qkv_stride(op) * sizeof *dq);
+    if (!op->packed) {
+        memset(dk, 0, (size_t)op->samples * m * qkv_stride(op) * sizeof *dk);
+        memset(dv, 0, (size_t)op->samples * m * qkv_stride(op) * sizeof *dv);
+    }
+    for (size_t head = 0; head < (size_t)op->samples * heads; head++) {
+        struct place at = place_of(op, head / heads, head % heads);
+        for (size_t i = 0; i < n; i++) {
+            const double *p = in[4] + at.probability + i * m, *g = grad + at.output + i * at.output_row;
+            for (size_t j = 0; j < m; j++)
+                dp[j] = dot(g, v + at.value + j * at.row, d);
+            double mean = dot(p, dp, m);
+            for (size_t j = 0; j < m; j++) {
+                double ds = p[j] * (dp[j] - mean) / sqrt((double)d);
+                add_scaled(dv + at.value + j * at.row, p[j], g, d);
+                add_scaled(dq + at.query + i * at.row, ds, k + at.key + j * at.row, d);
+                add_scaled(dk + at.key + j * at.row, ds, q + at.query + i * at.row, d);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+#include "base/status.h"
+#include "kernel/ops.h"
+#include "kernel/tile.h"
+
+size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
+{
+    if (format == FORMAT_FP64)
+        return double_scratch_bytes(op);
+    switch (op->kind) {
+    case OP_LINEAR:
+    case OP_LINEAR_DX:
+    case OP_LINEAR_DW:
+        return linear_scratch_bytes(op, format);
+    case OP_ATTENTION:
+    case OP_ATTENTION_BWD:
+        return attention_scratch_bytes(op);
+    case OP_NORM:
+    case OP_NORM_BWD:
+        return norm_scratch_bytes(op);
+    default:
+        return 0;
+    }
+}
+
+void kernel_run_f32(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],
+                    float *const out[OP_MAX_OUT])
+{
+    static KERNEL_F32((*const run[N_OP_KINDS])) = {
+        [OP_LINEAR] = linear_f32,       [OP_LINEAR_DX] = linear_dx_f32,
+        [OP_LINEAR_DW] = linear_dw_f32, [OP_ACT_BWD] = act_bwd_f32,
+        [OP_ATTENTION] = attention_f32, [OP_ATTENTION_BWD] = attention_bwd_f32,
+        [OP_NORM] = norm_f32,           [OP_NORM_BWD] = norm_bwd_f32,
+        [OP_ADD] = add_f32,             [OP_ADD_POS] = add_pos_f32,
+        [OP_CONCAT] = concat_f32,       [OP_SPLIT] = split_f32,
+        [OP_ADD_LAST] = add_last_f32,   [OP_LOSS] = loss_f32,
+        [OP_SQUARE_SUM] = square_sum_f32, [OP_UPDATE] = update_f32,
+    };
+    if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
+        bug("op %d is not arithmetic", (int)op->kind);
+    if ((unsigned)context->format >= FORMAT_FP64)
+        bug("the float kernels do not compute in number format %d", (int)context->format);
+    run[op->kind](op, context, in, out);
+}
+
+const char *kernel_isa_name(void)
+{
+    return tile_isa_name();
+}

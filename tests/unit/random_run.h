@@ -1,0 +1,129 @@
+/* random_run.h - runs with random but consistent content. */
+#ifndef TESTS_RANDOM_RUN_H
+#define TESTS_RANDOM_RUN_H
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "folder.h"
+#include "report/run.h"
+
+static inline struct run_metrics random_metrics(struct dice *d)
+{
+    return (struct run_metrics){fabs(normal(d)), fabs(normal(d)), 100 * fabs(normal(d)), normal(d),
+                                (int64_t)below(d, 100000)};
+}
+
+static inline struct run_metrics *random_horizons(struct dice *d, struct arena *arena, int n)
+{
+    struct run_metrics *metrics = arena_array(arena, (size_t)n, sizeof *metrics);
+    for (int h = 0; h < n; h++)
+        metrics[h] = random_metrics(d);
+    return metrics;
+}
+
+/* Some devices never wait, some classes never run. */
+static inline void random_ledger(struct dice *d, struct ledger *ledger, uint64_t end_ps)
+{
+    uint64_t left_ps = end_ps;
+    memset(ledger, 0, sizeof *ledger);
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        struct cost cost = {
+            .time_ps = below(d, left_ps / 4 + 1), .flops = below(d, UINT64_MAX), .bytes = below(d, 1u << 30)};
+        for (int p = 0; p < N_ENERGY_PARTS; p++)
+            cost.energy_fj[p] = below(d, 3) ? below(d, UINT64_MAX) : 0;
+        if (below(d, 3) == 0)
+            continue;
+        ledger_add(ledger, c, &cost, 1);
+        ledger->compute_ps[c] = below(d, 2) ? cost.time_ps : 0;
+        ledger->wait_ps[c] = below(d, 2) ? below(d, left_ps / 8 + 1) : 0;
+        left_ps -= ledger->compute_ps[c] + ledger->wait_ps[c];
+    }
+    ledger->idle_ps = left_ps;
+    ledger->end_ps = end_ps;
+    ledger->wait_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 1000);
+    ledger->idle_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 3);
+}
+
+static inline void random_devices(struct dice *d, struct arena *arena, struct run *run, int n)
+{
+    run->n_devices = n;
+    run->device = arena_array(arena, (size_t)n, sizeof *run->device);
+    for (int i = 0; i < n; i++) {
+        struct run_device *device = &run->device[i];
+        *device = (struct run_device){.name = arena_printf(arena, "gpu%d", i),
+                                      .kind = "gpu",
+                                      .profile = i % 2 ? "a100-80g" : "h200",
+                                      .node = i / 8,
+                                      .memory_bytes = below(d, UINT64_C(80) << 30),
+                                      .capacity_bytes = UINT64_C(80) << 30};
+        random_ledger(d, &device->ledger, run->end_ps);
+    }
+}
+
+static inline void random_parameters(struct dice *d, struct arena *arena, struct run *run)
+{
+    run->n_parameters_stored = 12;
+    run->parameter = arena_array(arena, 12, sizeof *run->parameter);
+    for (int i = 0; i < 12; i++) {
+        struct run_parameter *parameter = &run->parameter[i];
+        float *values = arena_array(arena, 6, sizeof *values);
+        double *values64 = arena_array(arena, 6, sizeof *values64);
+        for (int k = 0; k < 6; k++)
+            values[k] = (float)(values64[k] = normal(d));
+        *parameter =
+            (struct run_parameter){arena_printf(arena, "encoder.%d.attention.q.weight", i), 2, {2, 3}, values, NULL};
+        if (i % 2)
+            parameter->values = NULL, parameter->values64 = values64, parameter->n_dims = 1, parameter->dims[0] = 6;
+    }
+}
+
+static inline struct run random_run(struct dice *d, struct arena *arena, int n_devices)
+{
+    int n_horizons = 1 + (int)below(d, 4);
+    struct run run = {.name = "wind \"quoted\"",
+                      .config =
+                          "name: wind\ndata:\n  window: 12\n  target: wind\ncluster:\n  devices:\n    - kind: gpu\n"
+                          "      count: 2\n    - kind: pim\n      count: 1\ntrain:\n  seed: 1\n",
+                      .model_text = "encoder wind: 57 tokens x 12 features",
+                      .placement_text = "data parallel over 2 GPUs",
+                      .units = "m s-1",
+                      .target = "wind_speed",
+                      .n_parameters = 12345,
+                      .n_trainable = 12000,
+                      .n_train = 4000,
+                      .n_test = 730,
+                      .n_steps = 1 + (int)below(d, 40),
+                      .n_evaluations = 2,
+                      .n_baselines = 2,
+                      .flops = below(d, UINT64_MAX),
+                      .end_ps = 1000000 + below(d, UINT64_C(1) << (20 + below(d, 43)))};
+    run.steps = run.n_steps;
+    run.step = arena_array(arena, (size_t)run.n_steps, sizeof *run.step);
+    for (int i = 0; i < run.n_steps; i++)
+        run.step[i] =
+            (struct run_step){i + 1, exp(normal(d)), 1e-3, run.end_ps / (uint64_t)(run.n_steps - i), 1e-3 * i};
+    run.evaluation = arena_array(arena, 2, sizeof *run.evaluation);
+    run.baseline = arena_array(arena, 2, sizeof *run.baseline);
+    for (int i = 0; i < 2; i++) {
+        run.evaluation[i] = (struct run_evaluation){i + 1,
+                                                    run.end_ps / 2,
+                                                    fabs(normal(d)),
+                                                    n_horizons,
+                                                    random_horizons(d, arena, n_horizons),
+                                                    random_metrics(d)};
+        run.baseline[i] = (struct run_baseline){i ? "AR(12)" : "persistence", n_horizons - i,
+                                                random_horizons(d, arena, n_horizons - i), random_metrics(d)};
+    }
+    random_devices(d, arena, &run, n_devices);
+    random_parameters(d, arena, &run);
+    run.n_predictions = 3, run.n_outputs = 2;
+    float *values = arena_array(arena, 6, sizeof *values);
+    for (int i = 0; i < 6; i++)
+        values[i] = (float)normal(d);
+    run.prediction = run.observation = values;
+    return run;
+}
+
+#endif

@@ -1,0 +1,262 @@
+/* What is written reads back: result.h5 bit by bit, summary.json number by number. */
+#include <check.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "random_run.h"
+#include "report/result.h"
+#include "report/summary.h"
+
+Suite *suite_result(void);
+
+static int is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void expect_same_metrics(const struct run_metrics *a, const struct run_metrics *b, int n)
+{
+    for (int h = 0; h < n; h++)
+        ck_assert(a[h].mae == b[h].mae && a[h].rmse == b[h].rmse && a[h].mape_percent == b[h].mape_percent &&
+                  a[h].nse == b[h].nse && a[h].count == b[h].count);
+}
+
+static void expect_same_quality(const struct run *a, const struct run *b)
+{
+    ck_assert_int_eq(a->n_evaluations, b->n_evaluations);
+    ck_assert_int_eq(a->n_baselines, b->n_baselines);
+    for (int i = 0; i < a->n_evaluations; i++) {
+        const struct run_evaluation *x = &a->evaluation[i], *y = &b->evaluation[i];
+        ck_assert(x->step == y->step && x->time_ps == y->time_ps && x->loss == y->loss &&
+                  x->n_horizons == y->n_horizons);
+        expect_same_metrics(x->horizon, y->horizon, x->n_horizons);
+        expect_same_metrics(&x->all, &y->all, 1);
+    }
+    for (int i = 0; i < a->n_baselines; i++) {
+        ck_assert_str_eq(a->baseline[i].name, b->baseline[i].name);
+        ck_assert_int_eq(a->baseline[i].n_horizons, b->baseline[i].n_horizons);
+        expect_same_metrics(a->baseline[i].horizon, b->baseline[i].horizon, a->baseline[i].n_horizons);
+        expect_same_metrics(&a->baseline[i].all, &b->baseline[i].all, 1);
+    }
+}
+
+static void expect_same_devices(const struct run *a, const struct run *b)
+{
+    ck_assert_int_eq(a->n_devices, b->n_devices);
+    for (int i = 0; i < a->n_devices; i++) {
+        const struct run_device *x = &a->device[i], *y = &b->device[i];
+        ck_assert(is_same_text(x->name, y->name) && is_same_text(x->kind, y->kind) &&
+                  is_same_text(x->profile, y->profile));
+        ck_assert(x->node == y->node && x->memory_bytes == y->memory_bytes && x->capacity_bytes == y->capacity_bytes);
+        ck_assert(ledger_energy_fj(&x->ledger) == ledger_energy_fj(&y->ledger));
+        ck_assert(x->ledger.wait_energy_fj == y->ledger.wait_energy_fj);
+        ck_assert_int_eq(memcmp(x->ledger.entry, y->ledger.entry, sizeof x->ledger.entry), 0);
+        ck_assert_int_eq(memcmp(x->ledger.compute_ps, y->ledger.compute_ps, sizeof x->ledger.compute_ps), 0);
+        ck_assert_int_eq(memcmp(x->ledger.wait_ps, y->ledger.wait_ps, sizeof x->ledger.wait_ps), 0);
+        ck_assert(x->ledger.idle_ps == y->ledger.idle_ps && x->ledger.end_ps == y->ledger.end_ps);
+    }
+}
+
+static void expect_same_arrays(const struct run *a, const struct run *b)
+{
+    ck_assert_int_eq(a->n_parameters_stored, b->n_parameters_stored);
+    for (int i = 0; i < a->n_parameters_stored; i++) {
+        const struct run_parameter *x = &a->parameter[i], *y = &b->parameter[i];
+        ck_assert_str_eq(x->name, y->name);
+        ck_assert(x->n_dims == y->n_dims && memcmp(x->dims, y->dims, (size_t)x->n_dims * sizeof *x->dims) == 0);
+        ck_assert(!x->values == !y->values && !x->values64 == !y->values64);
+        if (x->values)
+            ck_assert_int_eq(memcmp(x->values, y->values, 6 * sizeof *x->values), 0);
+        else
+            ck_assert_int_eq(memcmp(x->values64, y->values64, 6 * sizeof *x->values64), 0);
+    }
+    ck_assert(a->n_predictions == b->n_predictions && (a->n_predictions == 0 || a->n_outputs == b->n_outputs));
+    for (int64_t i = 0; i < a->n_predictions * a->n_outputs; i++)
+        ck_assert(a->prediction[i] == b->prediction[i] && a->observation[i] == b->observation[i]);
+}
+
+static void expect_same_run(const struct run *a, const struct run *b)
+{
+    ck_assert(is_same_text(a->name, b->name) && is_same_text(a->config, b->config) && is_same_text(a->units, b->units));
+    ck_assert(is_same_text(a->model_text, b->model_text) && is_same_text(a->placement_text, b->placement_text));
+    ck_assert(is_same_text(a->target, b->target) && a->timing_only == b->timing_only &&
+              a->stopped_early == b->stopped_early);
+    ck_assert(a->n_parameters == b->n_parameters && a->n_trainable == b->n_trainable && a->n_train == b->n_train);
+    ck_assert(a->n_test == b->n_test && a->steps == b->steps && a->flops == b->flops && a->end_ps == b->end_ps);
+    ck_assert_int_eq(a->n_steps, b->n_steps);
+    for (int i = 0; i < a->n_steps; i++) {
+        const struct run_step *x = &a->step[i], *y = &b->step[i];
+        ck_assert(x->step == y->step && x->time_ps == y->time_ps && x->energy_j == y->energy_j);
+        ck_assert(x->learning_rate == y->learning_rate && (x->loss == y->loss || (isnan(x->loss) && isnan(y->loss))));
+    }
+    expect_same_quality(a, b);
+    expect_same_devices(a, b);
+    expect_same_arrays(a, b);
+}
+
+START_TEST(test_result_round_trip)
+{
+    struct dice d = dice(200 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct run run = random_run(&d, arena, _i == 0 ? 64 : 1 + (int)below(&d, 12)), found;
+    if (_i == 1) { /* as little as there can be */
+        run.units = run.target = run.placement_text = NULL;
+        run.n_evaluations = run.n_baselines = run.n_parameters_stored = 0;
+        run.n_predictions = run.n_steps = 0;
+        run.timing_only = run.stopped_early = 1;
+    }
+    run.step[0].loss = NAN;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "result.h5"), *twin = folder_file(&folder, "twin.h5");
+    result_write(path, &run, &fault);
+    expect_ok(&fault);
+    result_read(path, arena, &found, &fault);
+    expect_ok(&fault);
+    expect_same_run(&run, &found);
+    result_write(twin, &found, &fault);
+    expect_ok(&fault);
+    size_t size, twin_size;
+    char *bytes = read_text(path, &size), *twin_bytes = read_text(twin, &twin_size);
+    ck_assert_uint_eq(size, twin_size);
+    ck_assert_int_eq(memcmp(bytes, twin_bytes, size), 0);
+    free(bytes);
+    free(twin_bytes);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_result_refuses)
+{
+    struct dice d = dice(300);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct run run = random_run(&d, arena, 2), found = {.n_steps = -1};
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "result.h5");
+    ck_assert_int_eq(result_read(path, arena, &found, &fault), STATUS_IO);
+    fault = FAULT_NONE;
+    run.device[1].ledger.idle_ps++;
+    result_write(path, &run, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(result_read(path, arena, &found, &fault), STATUS_USAGE);
+    ck_assert_ptr_nonnull(strstr(fault.text, "the times of gpu1 do not sum"));
+    ck_assert_int_eq(found.n_steps, -1);
+    fault = FAULT_NONE;
+    ck_assert_int_ne(result_write("/nowhere/at/all/result.h5", &run, &fault), STATUS_OK);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
+/* As a user would open it; without h5py there is nothing to show. */
+START_TEST(test_result_opens_in_h5py)
+{
+    struct dice d = dice(310);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct run run = random_run(&d, arena, 3);
+    if (system("python3 -c 'import h5py' 2>/dev/null") != 0) {
+        fprintf(stderr, "notice: no h5py here: result.h5 was not opened with it\n");
+        arena_free(arena);
+        return;
+    }
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "result.h5");
+    result_write(path, &run, &fault);
+    expect_ok(&fault);
+    const char *script = "import h5py, sys\n"
+                         "f = h5py.File(sys.argv[1])\n"
+                         "assert f['curve/loss'].dims[0].keys(), 'no scale'\n"
+                         "def look(name, o):\n"
+                         "    assert not isinstance(o, h5py.Dataset) or 'long_name' in o.attrs, name\n"
+                         "f.visititems(look)\n"
+                         "assert f['curve/virtual_time_ps'][-1] == int(sys.argv[2])\n"
+                         "assert f['device/energy_j'].attrs['units'] == 'J'\n"
+                         "assert abs(f['device/energy_j'][()].sum() + f['device/wait_energy_j'][()].sum() + "
+                         "f['device/idle_energy_j'][()].sum() - f.attrs['energy_j']) < 1e-9 * f.attrs['energy_j']\n";
+    char *command =
+        arena_printf(arena, "python3 -c \"%s\" %s %" PRIu64, script, path, run.step[run.n_steps - 1].time_ps);
+    ck_assert_int_eq(system(command), 0);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
+/* ---- summary.json ---- */
+
+static double json_number(json_t *json, const char *key)
+{
+    json_t *value = json_object_get(json, key);
+    ck_assert_msg(json_is_number(value), "%s is no number", key);
+    return json_number_value(value);
+}
+
+static void check_json_device(json_t *json, const struct run_device *device)
+{
+    json_t *time = json_object_get(json, "time_ps"), *busy = json_object_get(time, "busy"), *value;
+    json_t *energy = json_object_get(json, "energy_j_by_part");
+    const char *key;
+    double sum_j = 0;
+    ck_assert_str_eq(json_string_value(json_object_get(json, "name")), device->name);
+    ck_assert_int_eq(json_integer_value(json_object_get(time, "idle")), (json_int_t)device->ledger.idle_ps);
+    for (int c = 0; c < N_KERNEL_CLASSES; c++)
+        ck_assert_int_eq(json_integer_value(json_object_get(busy, kernel_class_name(c))),
+                         (json_int_t)device->ledger.compute_ps[c]);
+    json_object_foreach(energy, key, value) sum_j += strcmp(key, "total") ? json_number_value(value) : 0;
+    ck_assert_double_eq_tol(sum_j, json_number(energy, "total"), 1e-12 * sum_j);
+    ck_assert_double_eq(json_number(energy, "total"), joules(ledger_energy_fj(&device->ledger)));
+}
+
+START_TEST(test_summary_json)
+{
+    struct dice d = dice(400 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct run run = random_run(&d, arena, 3);
+    run.step[0].loss = NAN;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "summary.json");
+    summary_write_json(path, &run, &fault);
+    expect_ok(&fault);
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(json);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "job")), run.name);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "virtual_time_ps")), (json_int_t)run.end_ps);
+    ck_assert_double_eq(json_number(json, "energy_j"), run_energy_j(&run));
+    json_t *loss = json_object_get(json_object_get(json, "curve"), "loss");
+    ck_assert_uint_eq(json_array_size(loss), (size_t)run.n_steps);
+    ck_assert(json_is_null(json_array_get(loss, 0)));
+    for (int i = 1; i < run.n_steps; i++)
+        ck_assert_double_eq(json_real_value(json_array_get(loss, (size_t)i)), run.step[i].loss);
+    json_t *evaluation = json_array_get(json_object_get(json, "evaluation"), 1);
+    ck_assert_double_eq(json_number(json_object_get(evaluation, "all"), "rmse"), run.evaluation[1].all.rmse);
+    for (int i = 0; i < run.n_devices; i++)
+        check_json_device(json_array_get(json_object_get(json, "device"), (size_t)i), &run.device[i]);
+    json_decref(json);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
+Suite *suite_result(void)
+{
+    Suite *suite = suite_create("result");
+    TCase *tcase = tcase_create("result");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, test_result_round_trip, 0, 8);
+    tcase_add_test(tcase, test_result_refuses);
+    tcase_add_test(tcase, test_result_opens_in_h5py);
+    tcase_add_loop_test(tcase, test_summary_json, 0, 5);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
