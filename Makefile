@@ -66,7 +66,7 @@ Q := @
 say = @echo '  $(1)'
 endif
 
-.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden check-trace demo install uninstall dist clean \
+.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
         asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
@@ -124,10 +124,6 @@ $(BUILD)/check-mpi: $(BUILD)/tests/run_mpi.o $(BUILD)/tests/mpi/suites.o $(MPI_S
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(CHECK_LIBS) $(LIBS)
 
 $(BUILD)/check-golden: $(BUILD)/tests/golden/check_golden.o $(LIBRARY)
-	$(call say,LD  $@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
-
-$(BUILD)/check-trace: $(BUILD)/tests/golden/check_trace.o $(LIBRARY)
 	$(call say,LD  $@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BASE_LDFLAGS) $(LIBS)
 

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "kernel/dims.h"
 #include "kernel/format.h"
@@ -8,6 +9,9 @@
 
 /* Rows of scores that are made, turned into probabilities and used while they are hot. */
 enum { BLOCK_ROWS = 48 };
+
+/* From here on a float's unit in the last place shows in a probability. */
+enum { LARGE_SCORE = 64 };
 
 /* One head of one sample. Its operands are copied to rows of whole vectors: the tensors' rows lie far apart. */
 struct head {
@@ -81,22 +85,58 @@ KERNEL_INLINE v16 softmax_exp(float *row, size_t j, float largest, float scale)
     return e;
 }
 
-/* p[i,j] = softmax over j < n of scale * scores[i,j]; scores keep p, 0 in the rest of each row. */
-KERNEL_CLONES
-static void softmax_rows(size_t rows, size_t n, float scale, float *scores, float *p)
+/* Sixteen scores of one query from key j on, summed in doubles. */
+KERNEL_INLINE void exact_scores(const struct head *head, const float *q, size_t j, double sum[LANES])
 {
-    const size_t width = lanes_up(n), whole = n / LANES * LANES;
+    memset(sum, 0, LANES * sizeof *sum);
+    for (size_t d = 0; d < head->width; d++)
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] += (double)q[d] * (double)head->crossed[d * head->wide_keys + j + l];
+}
+
+/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a row
+ * is made again as differences to its largest, from doubles. */
+KERNEL_CLONES
+static void refine_row(const struct head *head, const float *q, float *row)
+{
+    double sum[LANES], largest = -INFINITY;
+    for (size_t j = 0; j < head->n_key; j += LANES) {
+        exact_scores(head, q, j, sum);
+        for (size_t l = 0; l < LANES && j + l < head->n_key; l++)
+            largest = sum[l] > largest ? sum[l] : largest;
+    }
+    for (size_t j = 0; j < head->n_key; j += LANES) {
+        exact_scores(head, q, j, sum);
+        for (size_t l = 0; l < LANES && j + l < head->n_key; l++)
+            row[j + l] = (float)(sum[l] - largest);
+    }
+}
+
+KERNEL_INLINE float row_largest(const float *row, size_t width)
+{
+    v16 top = v16_load(row);
+    for (size_t j = LANES; j < width; j += LANES)
+        top = v16_max(v16_load(row + j), top);
+    return v16_largest(top);
+}
+
+/* p[i,j] = softmax over keys j of scale * scores[i,j]; scores keep p, 0 in the rest of each row. */
+KERNEL_CLONES
+static void softmax_rows(const struct head *head, const float *q, size_t rows, float *p)
+{
+    const size_t n = head->n_key, width = head->wide_keys, whole = n / LANES * LANES;
     for (size_t i = 0; i < rows; i++) {
-        float *row = scores + i * width, *kept = p + i * n;
+        float *row = head->scores + i * width, *kept = p + i * n;
         for (size_t j = n; j < width; j++)
             row[j] = -__builtin_inff();
-        v16 top = v16_load(row);
-        for (size_t j = LANES; j < width; j += LANES)
-            top = v16_max(v16_load(row + j), top);
-        float largest = v16_largest(top);
+        float largest = row_largest(row, width);
+        if (head->format == FORMAT_FP32 && __builtin_fabsf(largest * head->scale) > LARGE_SCORE) {
+            refine_row(head, q + i * head->wide_width, row);
+            largest = 0;
+        }
         v16 sum = v16_set(0);
         for (size_t j = 0; j < width; j += LANES)
-            sum += softmax_exp(row, j, largest, scale);
+            sum += softmax_exp(row, j, largest, head->scale);
         v16 share = v16_set(1 / v16_sum(sum));
         for (size_t j = 0; j < width; j += LANES)
             v16_store(row + j, v16_load(row + j) * share);
@@ -107,26 +147,37 @@ static void softmax_rows(size_t rows, size_t n, float scale, float *scores, floa
     }
 }
 
-/* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes 0. */
+/* Sum over j < n of p[j] (row[j] - center). */
+KERNEL_INLINE float weighted_sum(size_t n, const float *p, const float *row, float center)
+{
+    const size_t whole = n / LANES * LANES;
+    v16 sum = v16_set(0);
+    for (size_t j = 0; j < whole; j += LANES)
+        sum += v16_load(p + j) * (v16_load(row + j) - v16_set(center));
+    if (whole < n)
+        sum += v16_load_part(p + whole, n - whole) * (v16_load(row + whole) - v16_set(center));
+    return v16_sum(sum);
+}
+
+/* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes 0.
+ * The sum is taken twice, the second time of what the first left: where one p is nearly 1, its gradient is the small
+ * difference of two large numbers. */
 KERNEL_CLONES
 static void softmax_bwd_rows(size_t rows, size_t n, float scale, const float *p, float *grad)
 {
-    const size_t width = lanes_up(n), whole = n / LANES * LANES;
+    const size_t whole = n / LANES * LANES;
     for (size_t i = 0; i < rows; i++) {
-        float *row = grad + i * width;
+        float *row = grad + i * lanes_up(n);
         const float *kept = p + i * n;
-        v16 sum = v16_set(0), rest = v16_set(0);
-        for (size_t j = 0; j < whole; j += LANES)
-            sum += v16_load(row + j) * v16_load(kept + j);
-        if (whole < n) {
-            rest = v16_load_part(kept + whole, n - whole);
-            sum += v16_load(row + whole) * rest;
+        float center = weighted_sum(n, kept, row, 0), rest = weighted_sum(n, kept, row, center);
+        for (size_t j = 0; j < whole; j += LANES) {
+            v16 off = v16_load(row + j) - v16_set(center) - v16_set(rest);
+            v16_store(row + j, v16_load(kept + j) * off * v16_set(scale));
         }
-        v16 mean = v16_set(v16_sum(sum)), factor = v16_set(scale);
-        for (size_t j = 0; j < whole; j += LANES)
-            v16_store(row + j, v16_load(kept + j) * (v16_load(row + j) - mean) * factor);
-        if (whole < n)
-            v16_store(row + whole, rest * (v16_load(row + whole) - mean) * factor);
+        if (whole < n) {
+            v16 off = v16_load(row + whole) - v16_set(center) - v16_set(rest);
+            v16_store(row + whole, v16_load_part(kept + whole, n - whole) * off * v16_set(scale));
+        }
     }
 }
 
@@ -188,7 +239,7 @@ static void forward_head(const struct head *head, float *o, size_t o_row, float 
     for (size_t i = 0; i < head->n_query; i += BLOCK_ROWS) {
         size_t rows = smaller(head->n_query - i, BLOCK_ROWS);
         multiply_crossed(head, head->q + i * head->wide_width, rows);
-        softmax_rows(rows, head->n_key, head->scale, head->scores, p + i * head->n_key);
+        softmax_rows(head, head->q + i * head->wide_width, rows, p + i * head->n_key);
         if (head->format != FORMAT_FP32)
             format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
         multiply_scores(head, rows, head->v, o + i * o_row, o_row);

@@ -5,139 +5,197 @@
 #include "kernel/ops.h"
 #include "kernel/simd.h"
 
-/* Masks of one row, made again in the backward pass. */
+/* Dropout words are made for about this many elements at a time. */
+enum { CHUNK_ELEMENTS = 2048 };
+
+/* What one pass over some rows needs. `words` are the dropout words of the first element, NULL without dropout. */
+struct rows {
+    size_t n_rows, n;
+    const uint32_t *words;
+    uint32_t last_dropped;
+    float scale, eps;
+    int accumulate;
+};
+
+static size_t chunk_rows(const struct op *op)
+{
+    size_t rows = CHUNK_ELEMENTS / (size_t)op->in;
+    return rows > 0 ? rows : 1;
+}
+
 size_t norm_scratch_bytes(const struct op *op)
 {
-    size_t words = op->dropout > 0 ? (size_t)op->in + 2 * DROPOUT_SLACK : 0;
-    return words * sizeof(uint32_t) + 2 * lanes_up((size_t)op->in) * sizeof(float) + 64;
+    return op->dropout > 0 ? (chunk_rows(op) * (size_t)op->in + DROPOUT_SLACK) * sizeof(uint32_t) : 0;
 }
 
-/* s = x + u, u dropped where the mask says so. */
-KERNEL_INLINE void add_dropped(const float *x, const float *u, const uint32_t *words, const struct dropout *dropout, size_t n,
-                               float *s)
+KERNEL_INLINE v16 load_some(const float *from, size_t n)
 {
-    float scale = (float)dropout->scale;
-    uint32_t last = dropout->last_dropped;
-    for (size_t i = 0; i < n; i++)
-        s[i] = x[i] + (words[i] > last ? u[i] * scale : 0);
+    return n >= LANES ? v16_load(from) : v16_load_part(from, n);
 }
 
-KERNEL_INLINE float row_sum(const float *x, size_t n)
+KERNEL_INLINE void store_some(float *to, v16 x, size_t n)
 {
-    v16 sums = v16_set(0);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        sums += v16_load(x + i);
-    if (i < n)
-        sums += v16_load_part(x + i, n - i);
-    return v16_sum(sums);
+    if (n >= LANES)
+        v16_store(to, x);
+    else
+        v16_store_part(to, x, n);
 }
 
-KERNEL_INLINE float row_variance(const float *x, size_t n, float mean)
+/* u of sixteen elements from `at` on after dropout. The words are readable beyond the last element. */
+KERNEL_INLINE v16 dropped(const struct rows *rows, size_t at, v16 u)
 {
-    v16 sums = v16_set(0), center = v16_set(mean);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        v16 d = v16_load(x + i) - center;
-        sums += d * d;
+    if (!rows->words)
+        return u;
+    v16u word;
+    memcpy(&word, rows->words + at, sizeof word);
+    v16i drop = word <= rows->last_dropped;
+    return v16_select(drop, v16_set(0), u * v16_set(rows->scale));
+}
+
+/* x in the first n lanes, 0 behind. */
+KERNEL_INLINE v16 first_lanes(v16 x, size_t n)
+{
+    const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return n >= LANES ? x : v16_select(lane < (int32_t)n, x, v16_set(0));
+}
+
+/* Mean and 1 / sd of a row in two passes: a large mean does not eat the variance. */
+KERNEL_INLINE void row_stats(const float *row, size_t n, float eps, v16 sum, float *stats)
+{
+    const float mean = v16_sum(sum) / (float)n;
+    v16 squares = v16_set(0);
+    for (size_t c = 0; c < n; c += LANES) {
+        v16 off = first_lanes(load_some(row + c, n - c) - v16_set(mean), n - c);
+        squares += off * off;
     }
-    float rest = 0;
-    for (; i < n; i++)
-        rest += (x[i] - mean) * (x[i] - mean);
-    return (v16_sum(sums) + rest) / (float)n;
+    stats[0] = mean;
+    stats[1] = 1 / __builtin_sqrtf(v16_sum(squares) / (float)n + eps);
 }
 
 KERNEL_CLONES
-static void norm_rows(const float *const in[OP_MAX_IN], float *const out[OP_MAX_OUT], size_t rows, size_t n, float eps,
-                      const struct dropout *dropout, uint64_t first, uint32_t *words)
+static void norm_rows(const struct rows *rows, const float *x, const float *u, const float *gamma, const float *beta,
+                      float *y, float *s, float *stats)
 {
-    for (size_t t = 0; t < rows; t++) {
-        const float *s = in[0] + t * n;
-        float *y = out[0] + t * n;
-        if (in[1] && dropout)
-            add_dropped(s, in[1] + t * n, dropout_words(dropout, first + t * n, n, words), dropout, n, out[1] + t * n);
-        else if (in[1])
-            for (size_t i = 0; i < n; i++)
-                out[1][t * n + i] = s[i] + in[1][t * n + i];
-        if (in[1])
-            s = out[1] + t * n;
-        float mean = row_sum(s, n) / (float)n, inverse = 1 / sqrtf(row_variance(s, n, mean) + eps);
-        for (size_t i = 0; i < n; i++)
-            y[i] = (s[i] - mean) * inverse * in[2][i] + in[3][i];
-        out[2][2 * t] = mean;
-        out[2][2 * t + 1] = inverse;
+    const size_t n = rows->n;
+    for (size_t t = 0; t < rows->n_rows; t++) {
+        const size_t row = t * n;
+        v16 sum = v16_set(0);
+        for (size_t c = 0; c < n; c += LANES) {
+            v16 value = load_some(x + row + c, n - c);
+            if (u) {
+                value += dropped(rows, row + c, load_some(u + row + c, n - c));
+                store_some(s + row + c, value, n - c);
+            }
+            sum += value;
+        }
+        const float *from = u ? s + row : x + row;
+        row_stats(from, n, rows->eps, sum, stats + 2 * t);
+        v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
+        for (size_t c = 0; c < n; c += LANES) {
+            v16 unit = (load_some(from + c, n - c) - mean) * inverse_sd;
+            store_some(y + row + c, unit * load_some(gamma + c, n - c) + load_some(beta + c, n - c), n - c);
+        }
     }
+}
+
+/* ds = (g - mean(g) - unit mean(g unit)) / sd with g = dy gamma, unit = (s - mean) / sd. */
+KERNEL_CLONES
+static void norm_bwd_rows(const struct rows *rows, const float *dy, const float *s, const float *stats,
+                          const float *gamma, float *ds, float *du)
+{
+    const size_t n = rows->n;
+    const float share = 1 / (float)n;
+    for (size_t t = 0; t < rows->n_rows; t++) {
+        const size_t row = t * n;
+        v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
+        v16 sum = v16_set(0), sum_unit = v16_set(0);
+        for (size_t c = 0; c < n; c += LANES) {
+            v16 g = load_some(dy + row + c, n - c) * load_some(gamma + c, n - c);
+            sum += g;
+            sum_unit += g * ((load_some(s + row + c, n - c) - mean) * inverse_sd);
+        }
+        v16 mean_g = v16_set(v16_sum(sum) * share), mean_g_unit = v16_set(v16_sum(sum_unit) * share);
+        for (size_t c = 0; c < n; c += LANES) {
+            v16 g = load_some(dy + row + c, n - c) * load_some(gamma + c, n - c);
+            v16 unit = (load_some(s + row + c, n - c) - mean) * inverse_sd;
+            v16 fresh = (g - mean_g - unit * mean_g_unit) * inverse_sd;
+            if (du)
+                store_some(du + row + c, dropped(rows, row + c, fresh), n - c);
+            if (rows->accumulate)
+                fresh += load_some(ds + row + c, n - c);
+            store_some(ds + row + c, fresh, n - c);
+        }
+    }
+}
+
+/* dgamma += dy unit, dbeta += dy over some rows, rows in order; either may be NULL. */
+KERNEL_CLONES
+static void norm_bwd_columns(const struct rows *rows, const float *dy, const float *s, const float *stats,
+                             float *dgamma, float *dbeta)
+{
+    const size_t n = rows->n;
+    for (size_t c = 0; c < n; c += LANES) {
+        v16 sum = dbeta ? load_some(dbeta + c, n - c) : v16_set(0);
+        v16 sum_unit = dgamma ? load_some(dgamma + c, n - c) : v16_set(0);
+        for (size_t t = 0; t < rows->n_rows; t++) {
+            v16 g = load_some(dy + t * n + c, n - c);
+            sum += g;
+            sum_unit += g * ((load_some(s + t * n + c, n - c) - v16_set(stats[2 * t])) * v16_set(stats[2 * t + 1]));
+        }
+        if (dbeta)
+            store_some(dbeta + c, sum, n - c);
+        if (dgamma)
+            store_some(dgamma + c, sum_unit, n - c);
+    }
+}
+
+/* The rows of one chunk, with their dropout words in scratch. */
+static struct rows rows_of(const struct op *op, const struct kernel_context *context, const struct dropout *dropout,
+                           size_t first)
+{
+    size_t left = (size_t)op->rows - first, rows = chunk_rows(op);
+    struct rows chunk = {.n_rows = left < rows ? left : rows,
+                         .n = (size_t)op->in,
+                         .eps = (float)op->eps,
+                         .accumulate = op->accumulate};
+    if (op->dropout > 0) {
+        uint64_t element = (context->first_row + first) * chunk.n;
+        chunk.words = dropout_words(dropout, element, chunk.n_rows * chunk.n, context->scratch);
+        chunk.last_dropped = dropout->last_dropped;
+        chunk.scale = (float)dropout->scale;
+    }
+    return chunk;
 }
 
 KERNEL_F32(norm_f32)
 {
-    struct dropout dropout;
-    int drops = in[1] && op->dropout > 0;
-    if (drops)
+    struct dropout dropout = {.scale = 1};
+    if (op->dropout > 0)
         dropout = dropout_of(op, context);
-    norm_rows(in, out, (size_t)op->rows, (size_t)op->in, (float)op->eps, drops ? &dropout : NULL,
-              context->first_row * (uint64_t)op->in, context->scratch);
-}
-
-struct norm_bwd {
-    const float *dy, *s, *stats, *gamma;
-    float *ds, *du, *dgamma, *dbeta;
-    size_t n;
-    int accumulate;
-};
-
-KERNEL_INLINE void norm_bwd_row(const struct norm_bwd *op, size_t t, const uint32_t *words, const struct dropout *dropout)
-{
-    const size_t n = op->n;
-    const float *dy = op->dy + t * n, *s = op->s + t * n, *gamma = op->gamma;
-    float *ds = op->ds + t * n, mean = op->stats[2 * t], inverse = op->stats[2 * t + 1];
-    v16 sum_g = v16_set(0), sum_gx = v16_set(0), m = v16_set(mean), r = v16_set(inverse);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        v16 x = (v16_load(s + i) - m) * r, d = v16_load(dy + i), g = d * v16_load(gamma + i);
-        sum_g += g;
-        sum_gx += g * x;
-        v16_store(op->dgamma + i, v16_load(op->dgamma + i) + d * x);
-        v16_store(op->dbeta + i, v16_load(op->dbeta + i) + d);
+    for (size_t t = 0; t < (size_t)op->rows; t += chunk_rows(op)) {
+        struct rows rows = rows_of(op, context, &dropout, t);
+        size_t at = t * rows.n;
+        norm_rows(&rows, in[0] + at, in[1] ? in[1] + at : NULL, in[2], in[3], out[0] + at, out[1] ? out[1] + at : NULL,
+                  out[2] + 2 * t);
     }
-    float total_g = v16_sum(sum_g), total_gx = v16_sum(sum_gx);
-    for (; i < n; i++) {
-        float x = (s[i] - mean) * inverse, g = dy[i] * gamma[i];
-        total_g += g;
-        total_gx += g * x;
-        op->dgamma[i] += dy[i] * x;
-        op->dbeta[i] += dy[i];
-    }
-    total_g /= (float)n;
-    total_gx /= (float)n;
-    for (i = 0; i < n; i++) {
-        float x = (s[i] - mean) * inverse, d = inverse * (dy[i] * gamma[i] - total_g - x * total_gx);
-        if (dropout)
-            op->du[t * n + i] = words[i] > dropout->last_dropped ? d * (float)dropout->scale : 0;
-        ds[i] = op->accumulate ? ds[i] + d : d;
-    }
-}
-
-KERNEL_CLONES
-static void norm_bwd_rows(const struct norm_bwd *op, size_t rows, const struct dropout *dropout, uint64_t first,
-                          uint32_t *words)
-{
-    for (size_t t = 0; t < rows; t++)
-        norm_bwd_row(op, t, dropout ? dropout_words(dropout, first + t * op->n, op->n, words) : NULL, dropout);
 }
 
 KERNEL_F32(norm_bwd_f32)
 {
-    size_t n = (size_t)op->in;
-    float *spare = context->scratch;
-    uint32_t *words = (uint32_t *)(void *)(spare + 2 * lanes_up(n));
-    struct norm_bwd bwd = {in[0], in[1], in[2], in[3], out[0], out[1], out[2] ? out[2] : spare,
-                           out[3] ? out[3] : spare + lanes_up(n), n, op->accumulate};
-    struct dropout dropout;
-    int drops = out[1] && op->dropout > 0;
-    if (drops)
+    struct dropout dropout = {.scale = 1};
+    if (op->dropout > 0)
         dropout = dropout_of(op, context);
-    memset(bwd.dgamma, 0, n * sizeof(float));
-    memset(bwd.dbeta, 0, n * sizeof(float));
-    norm_bwd_rows(&bwd, (size_t)op->rows, drops ? &dropout : NULL, context->first_row * (uint64_t)n, words);
+    float *du = op->dropout > 0 ? out[1] : NULL, *dgamma = out[2], *dbeta = out[3];
+    if (dgamma)
+        memset(dgamma, 0, (size_t)op->in * sizeof *dgamma);
+    if (dbeta)
+        memset(dbeta, 0, (size_t)op->in * sizeof *dbeta);
+    for (size_t t = 0; t < (size_t)op->rows; t += chunk_rows(op)) {
+        struct rows rows = rows_of(op, context, &dropout, t);
+        size_t at = t * rows.n;
+        const float *dy = in[0] + at, *s = in[1] + at, *stats = in[2] + 2 * t;
+        if (dgamma || dbeta)
+            norm_bwd_columns(&rows, dy, s, stats, dgamma, dbeta);
+        norm_bwd_rows(&rows, dy, s, stats, in[3], out[0] + at, du ? du + at : NULL);
+    }
 }

@@ -29,7 +29,9 @@ static enum status add_series(struct windows *windows, const char *name, int *pl
     if (windows->n_series > MAX_INPUTS)
         return fault_set(fault, STATUS_USAGE, "data.inputs: expected at most %d variables", MAX_INPUTS);
     *place = windows->n_series;
-    return series_open(windows->arena, windows->dataset, name, &windows->series[windows->n_series++], fault);
+    enum status status = series_open(windows->arena, windows->dataset, name, &windows->series[*place], fault);
+    windows->n_series += status == STATUS_OK;
+    return status;
 }
 
 /* The one variable that changes with time, when there is just one. */

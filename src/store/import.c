@@ -122,21 +122,33 @@ static enum status keep_stations(const struct import_options *options, struct fi
     return field_keep_stations(field, keep, fault);
 }
 
+static void rename_variables(const struct import_options *options, struct field *field)
+{
+    for (int i = 0; i < options->n_variables; i++)
+        for (int v = 0; v < field->n_variables && options->new_name[i]; v++)
+            if (strcmp(field->variable[v].name, field_name(field->arena, options->variable[i])) == 0) {
+                field->variable[v].name = options->new_name[i];
+                break;
+            }
+}
+
 static enum status label(const struct import_options *options, struct field *field, struct fault *fault)
 {
     struct dataset_variable *variable = &field->variable[0];
     if (field->n_variables == 0)
         return fault_set(fault, STATUS_USAGE, "no variable was found");
-    if ((options->units || options->long_name || options->standard_name) && field->n_variables > 1)
+    if ((options->long_name || options->standard_name) && field->n_variables > 1)
         return fault_set(fault, STATUS_USAGE,
-                         "--units, --long-name and --standard-name speak of one variable, found %d: import one with --variable",
+                         "--long-name and --standard-name speak of one variable, found %d: import one with --variable",
                          field->n_variables);
-    if (options->units)
-        variable->units = options->units;
+    for (int v = 0; v < field->n_variables; v++)
+        if (options->units && !field->variable[v].is_static)
+            field->variable[v].units = options->units;
     if (options->long_name)
         variable->long_name = options->long_name;
     if (options->standard_name)
         variable->standard_name = options->standard_name;
+    rename_variables(options, field);
     if (options->title)
         field->title = options->title;
     if (options->source)

@@ -21,7 +21,10 @@ struct import_options {
     const char *id_column;        /* CSV, long: name of the station column */
     int n_variables;              /* 0: all. CSV wide: the one name is what the values are called */
     const char *variable[IMPORT_MAX_NAMES];
-    const char *units, *long_name, *standard_name, *title, *source;  /* of the only variable, of the file; NULL: the file's */
+    const char *new_name[IMPORT_MAX_NAMES];  /* what it is called from then on; NULL: the same */
+    const char *units;            /* of all variables that change with time; NULL: the file's */
+    const char *long_name, *standard_name;  /* of the only variable */
+    const char *title, *source;   /* of the data set */
     const char *start;            /* ISO time of the first row, when rows have no dates */
     double step_s;                /* with start; 0: not given */
     int has_missing;              /* the number `missing` stands for a missing value */

@@ -239,6 +239,13 @@ static enum status read_wide(const struct table *table, const int64_t *column, i
     return field_add(field, &variable, values, fault);
 }
 
+/* A name that had to be changed is kept in words. */
+static struct dataset_variable named(struct field *field, const char *name)
+{
+    const char *allowed = field_name(field->arena, name);
+    return (struct dataset_variable){.name = allowed, .long_name = strcmp(allowed, name) == 0 ? "" : name};
+}
+
 static enum status read_columns_as_variables(const struct table *table, const int64_t *column, int64_t n,
                                              struct field *field, struct fault *fault)
 {
@@ -248,7 +255,7 @@ static enum status read_columns_as_variables(const struct table *table, const in
     field->n_stations = 1;
     for (int64_t c = 0; c < n && status == STATUS_OK; c++) {
         const char *name = csv_cell(&table->csv, 0, column[c]);
-        struct dataset_variable variable = {.name = field_name(field->arena, name), .long_name = name};
+        struct dataset_variable variable = named(field, name);
         float *values;
         if (!import_wants(table->options, name))
             continue;
@@ -370,7 +377,7 @@ static enum status read_long_column(const struct table *table, int64_t column, i
                                     struct field *field, struct fault *fault)
 {
     const char *name = csv_cell(&table->csv, 0, column);
-    struct dataset_variable variable = {.name = field_name(field->arena, name), .long_name = name};
+    struct dataset_variable variable = named(field, name);
     float *values;
     enum status status = field_room(field, field->n_rows, field->n_stations, &values, fault);
     for (int64_t i = 0; status == STATUS_OK && i < field->n_rows * field->n_stations; i++)

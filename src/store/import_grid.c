@@ -284,7 +284,39 @@ static enum status read_coordinates(struct grid *grid, struct axes *axes, struct
     if (!axes->latitude || !axes->longitude)
         return STATUS_OK;
     enum status status = read_coordinate(grid, axes, axes->latitude, &field->latitude, fault);
-    return status == STATUS_OK ? read_coordinate(grid, axes, axes->longitude, &field->longitude, fault) : status;
+    if (status == STATUS_OK)
+        status = read_coordinate(grid, axes, axes->longitude, &field->longitude, fault);
+    /* A grid may run past 360 degrees to keep a sea in one piece. */
+    for (int64_t s = 0; status == STATUS_OK && s < axes->n_stations; s++)
+        if (field->longitude[s] > 360 && field->longitude[s] <= 720)
+            field->longitude[s] -= 360;
+    return status;
+}
+
+/* "30N_60.5W" for the points of a grid of latitudes and longitudes. */
+static const char *point_name(struct arena *arena, double latitude, double longitude)
+{
+    double east = longitude > 180 ? longitude - 360 : longitude;
+    return arena_printf(arena, "%g%c_%g%c", fabs(latitude), latitude < 0 ? 'S' : 'N', fabs(east), east < 0 ? 'W' : 'E');
+}
+
+static int all_differ(const char **name, int64_t n, int64_t step)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < i; j++)
+            if (strcmp(name[i * step], name[j * step]) == 0)
+                return 0;
+    return 1;
+}
+
+/* Points are named by their coordinates when these are lists that tell them apart: the first column and the first row do. */
+static int name_points(const struct axes *axes, struct field *field)
+{
+    if (axes->n_space != 2 || !field->latitude || axes->latitude->n_dims != 1 || axes->longitude->n_dims != 1)
+        return 0;
+    for (int64_t i = 0; i < axes->n_stations; i++)
+        field->station[i] = point_name(field->arena, field->latitude[i], field->longitude[i]);
+    return all_differ(field->station, axes->length[0], axes->length[1]) && all_differ(field->station, axes->length[1], 1);
 }
 
 /* Names: a list of strings over the dimension of stations, else the coordinates of a grid, else the numbers of its indices. */
@@ -297,6 +329,8 @@ static enum status name_stations(struct grid *grid, const struct axes *axes, str
         if (v->is_text && is_list && strcmp(v->dim[0], axes->space[0]) == 0)
             return grid->read_text(grid, v, axes->n_stations, field->station, fault);
     }
+    if (name_points(axes, field))
+        return STATUS_OK;
     for (int64_t i = 0; i < axes->n_stations; i++) {
         char name[200] = "";
         int64_t rest = i, index[GRID_MAX_DIMS];

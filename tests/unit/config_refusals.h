@@ -73,8 +73,8 @@ static const struct refusal {
      "j.yaml:2: model: expected one value, found a second one (the first is in line 1)"},
     {"model: {preset: wind, heads: 2, heads: 3}\n", {NULL}, 2,
      "j.yaml:1: model.heads: expected one value, found a second one (the first is in line 1)"},
-    {"model: {preset: wind, head: 2}\n", {NULL}, 2,
-     "j.yaml:1: model.head: expected a known key, found 'head' (did you mean 'model.heads'?)"},
+    {"model: {preset: wind, heds: 2}\n", {NULL}, 2,
+     "j.yaml:1: model.heds: expected a known key, found 'heds' (did you mean 'model.heads'?)"},
     {"train: {learning_rate: 1}\n", {NULL}, 2,
      "j.yaml:1: train.learning_rate: expected a known key, found 'learning_rate' (did you mean "
      "'train.optimiser.learning_rate'?)"},
@@ -108,15 +108,15 @@ static const struct refusal {
     {"model: wind\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
      "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, dropout, "
-     "concat, residual, linear_skip, reduce_width, reduce_act, decode_width, decode_act, found 'wind'"},
+     "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found 'wind'"},
     {"model:\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
      "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, dropout, "
-     "concat, residual, linear_skip, reduce_width, reduce_act, decode_width, decode_act, found nothing"},
+     "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found nothing"},
     {"model: []\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
      "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, dropout, "
-     "concat, residual, linear_skip, reduce_width, reduce_act, decode_width, decode_act, found an empty "
+     "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found an empty "
      "list"},
     {"train: {epochs: [1]}\n", {NULL}, 2,
      "j.yaml:1: train.epochs: expected a whole number from 1 to 1000000, found a list of 1"},

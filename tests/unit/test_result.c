@@ -164,7 +164,7 @@ START_TEST(test_result_opens_in_h5py)
     struct folder folder;
     struct fault fault = FAULT_NONE;
     struct run run = random_run(&d, arena, 3);
-    if (system("python3 -c 'import h5py' 2>/dev/null") != 0) {
+    if (system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0) {
         fprintf(stderr, "notice: no h5py here: result.h5 was not opened with it\n");
         arena_free(arena);
         return;
@@ -184,7 +184,7 @@ START_TEST(test_result_opens_in_h5py)
                          "assert abs(f['device/energy_j'][()].sum() + f['device/wait_energy_j'][()].sum() + "
                          "f['device/idle_energy_j'][()].sum() - f.attrs['energy_j']) < 1e-9 * f.attrs['energy_j']\n";
     char *command =
-        arena_printf(arena, "python3 -c \"%s\" %s %" PRIu64, script, path, run.step[run.n_steps - 1].time_ps);
+        arena_printf(arena, "/usr/bin/python3 -c \"%s\" %s %" PRIu64, script, path, run.step[run.n_steps - 1].time_ps);
     ck_assert_int_eq(system(command), 0);
     folder_close(&folder);
     arena_free(arena);

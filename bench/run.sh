@@ -1,0 +1,62 @@
+#!/bin/sh
+# run.sh - speed of the emulator: training steps against the machine's peak, against bare kernels and against PyTorch; instructions per
+# second without tensors. CPU times of one core; medians.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+program=$build/polyrank
+seconds=${BENCH_SECONDS:-4}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$program" --version | sed 's/^/# /'
+"$program" data synth "$work/wind.h5" --stations 57 --rows 2000 --seed 1 >/dev/null
+
+torch=no
+/usr/bin/python3 -c 'import torch' 2>/dev/null && torch=yes
+[ $torch = yes ] || echo "# PyTorch (python3-torch) is not installed: no rival column"
+
+pytorch() { # pytorch SETTINGS D LAYERS FFN MINIBATCH
+    settings=$1
+    shift
+    # shellcheck disable=SC2086
+    env -u OPENBLAS_CORETYPE $settings OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 bench/pytorch_wind.py "$@" "$seconds"
+}
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
+
+echo
+echo "training step of the wind encoder, one emulated GPU, one core (CPU ms a step; minibatch 32 and 1)"
+printf '%-12s %9s %9s %8s %9s %7s | %9s %7s %9s %7s\n' 'd/L/batch' 'step[ms]' 'GFLOP/s' 'peak[%]' 'bare[ms]' 'ratio' 'torch' 'x' 'torch best' 'x'
+for config in '64 4 3 128 32' '128 4 4 256 32' '512 8 12 1024 32' '64 4 3 128 1' '128 4 4 256 1' '512 8 12 1024 1'; do
+    set -- $config
+    out=$("$build/bench/train_step" "$work/wind.h5" "$@" "$seconds")
+    # step ms, GFLOP/s, peak, share, bare ms, overhead, runs
+    as_it_comes=- best=- x=- y=-
+    set -- $out "$@"
+    step=$1 gflops=$2 share=$4 bare=$5 overhead=$6
+    shift 7
+    if [ $torch = yes ]; then
+        as_it_comes=$(pytorch "" "$1" "$3" "$4" "$5")
+        best=$(pytorch "OPENBLAS_CORETYPE=${BENCH_CORETYPE:-SKYLAKEX} MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000" "$1" "$3" "$4" "$5")
+        x=$(ratio "$as_it_comes" "$step") y=$(ratio "$best" "$step")
+    fi
+    printf '%-12s %9s %9s %8s %9s %7s | %9s %7s %9s %7s\n' "$1/$3/$5" "$step" "$gflops" "$share" "$bare" "$overhead" "$as_it_comes" "$x" "$best" "$y"
+done
+
+echo
+echo "two ranks, two emulated GPUs, minibatch 32 (wall; scaling against one rank with both GPUs folded)"
+. scripts/mpi-env.sh
+cat >"$work/two.yaml" <<X
+name: two
+cluster: {name: two, devices: [{kind: gpu, profile: a100-80g, count: 2}], links: {inside: nvlink3, host: pcie4}}
+model: {preset: wind, d_model: 128, heads: 4, layers: 4, ffn: 256, dropout: 0}
+data: {file: $work/wind.h5, window: 12, test_fraction: 0.2}
+train: {steps: 60, minibatch: 32}
+output: {trace: false, predictions: false}
+X
+for n in 1 2; do
+    mpirun -n $n "$program" train "$work/two.yaml" -o "$work/two-$n" 2>&1 >/dev/null | grep 'Wall time' | sed "s/^/  /"
+done
+
+echo
+echo "timing only: instructions per second and core"
+"$build/bench/timing" 2>/dev/null

@@ -1,0 +1,29 @@
+#!/usr/bin/python3
+"""trace_rules.py TRACE: the rules of the Chrome trace format that viewers rely on. Prints what it saw; exit 1 on a breach."""
+import gzip
+import json
+import sys
+from decimal import Decimal
+
+path = sys.argv[1]
+text = (gzip.open if path.endswith(".gz") else open)(path, "rt").read()
+trace = json.loads(text, parse_float=Decimal)
+events = trace["traceEvents"]
+names = {(e["pid"], e["tid"]) for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
+processes = {e["pid"] for e in events if e["ph"] == "M" and e["name"] == "process_name"}
+tracks = {}
+for e in events:
+    assert e["ph"] in ("M", "X", "i"), e
+    if e["ph"] == "X":
+        assert e["dur"] > 0 and e["ts"] >= 0 and e["name"], e
+        # microseconds with at most six decimals: whole picoseconds
+        assert (Decimal(e["ts"]) * 10**6) % 1 == 0 and (Decimal(e["dur"]) * 10**6) % 1 == 0, e
+        tracks.setdefault((e["pid"], e["tid"]), []).append((Decimal(e["ts"]), Decimal(e["dur"])))
+assert tracks, "no events"
+assert set(tracks) <= names and {p for p, _ in tracks} <= processes, "a track without a name"
+for track, spans in tracks.items():
+    end = Decimal(0)
+    for start, length in spans:  # in the file's order: monotone, and one after the other
+        assert start >= end, (track, start, end)
+        end = start + length
+print(f"{sum(map(len, tracks.values()))} events on {len(tracks)} tracks of {len(processes)} devices")

@@ -1,0 +1,360 @@
+/* kernel_case.h - one op with operands of random values, run by either set of kernels. A part of the kernel tests.
+ *
+ * Every buffer, scratch included, stands between two guards; a run checks them and leaves its results as doubles.
+ */
+#ifndef TESTS_UNIT_KERNEL_CASE_H
+#define TESTS_UNIT_KERNEL_CASE_H
+
+#include <check.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "kernel/run.h"
+
+struct kernel_case {
+    struct op op;
+    struct kernel_context context;
+    size_t n_in[OP_MAX_IN], n_out[OP_MAX_OUT];
+    double *in[OP_MAX_IN];   /* values, exact as floats; NULL: absent */
+    double *out[OP_MAX_OUT]; /* before a run: what the kernel finds; after it: what it left */
+};
+
+enum { GUARD_BYTES = 256, GUARD_VALUE = 0xA5 };
+
+static inline struct rng_key case_key(uint32_t place)
+{
+    return rng_key(77, RNG_TEST, place);
+}
+
+static inline double *case_values(size_t n, uint32_t place, double scale)
+{
+    double *values = malloc((n ? n : 1) * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(float)(scale * rng_normal(case_key(place), 0, i));
+    return values;
+}
+
+static inline void case_in(struct kernel_case *test, int i, size_t n, uint32_t place, double scale)
+{
+    test->n_in[i] = n;
+    test->in[i] = case_values(n, place + (uint32_t)i, scale);
+}
+
+static inline void case_out(struct kernel_case *test, int o, size_t n, uint32_t place)
+{
+    test->n_out[o] = n;
+    test->out[o] = case_values(n, place + 8 + (uint32_t)o, 1);
+}
+
+static inline void case_release(struct kernel_case *test)
+{
+    for (int i = 0; i < OP_MAX_IN; i++)
+        free(test->in[i]);
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        free(test->out[o]);
+}
+
+static inline void *guarded_new(size_t bytes)
+{
+    size_t whole = (bytes + 63) / 64 * 64;
+    char *block = aligned_alloc(64, whole + 2 * GUARD_BYTES);
+    memset(block, GUARD_VALUE, whole + 2 * GUARD_BYTES);
+    return block + GUARD_BYTES;
+}
+
+/* Checks the bytes before and behind, releases. */
+static inline void guarded_free(void *memory, size_t bytes, const char *what)
+{
+    unsigned char *start = memory;
+    for (size_t i = 1; i <= GUARD_BYTES; i++) {
+        ck_assert_msg(start[-(ptrdiff_t)i] == GUARD_VALUE, "%s: byte -%zu was written", what, i);
+        ck_assert_msg(start[bytes + i - 1] == GUARD_VALUE, "%s: byte %zu of %zu was written", what, bytes + i - 1, bytes);
+    }
+    free(start - GUARD_BYTES);
+}
+
+static inline void *case_buffer(const double *values, size_t n, size_t element_bytes)
+{
+    void *buffer = guarded_new(n * element_bytes);
+    for (size_t i = 0; i < n; i++)
+        if (element_bytes == sizeof(double))
+            ((double *)buffer)[i] = values[i];
+        else
+            ((float *)buffer)[i] = (float)values[i];
+    return buffer;
+}
+
+static inline double case_element(const void *buffer, size_t i, size_t element_bytes)
+{
+    return element_bytes == sizeof(double) ? ((const double *)buffer)[i] : (double)((const float *)buffer)[i];
+}
+
+/* Runs the case in a format. `shared` >= 0: output 0 is the buffer of that input. */
+static inline void case_run(struct kernel_case *test, enum number_format format, int shared)
+{
+    size_t bytes = format == FORMAT_FP64 ? sizeof(double) : sizeof(float);
+    size_t scratch_bytes = kernel_scratch_bytes(&test->op, format);
+    void *in[OP_MAX_IN] = {NULL}, *out[OP_MAX_OUT] = {NULL}, *scratch = guarded_new(scratch_bytes);
+    for (int i = 0; i < OP_MAX_IN; i++)
+        in[i] = test->in[i] ? case_buffer(test->in[i], test->n_in[i], bytes) : NULL;
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        out[o] = test->out[o] ? case_buffer(test->out[o], test->n_out[o], bytes) : NULL;
+    void *first = out[0];
+    if (shared >= 0)
+        out[0] = in[shared];
+    test->context.format = format;
+    test->context.scratch = scratch;
+    if (format == FORMAT_FP64)
+        kernel_run_f64(&test->op, &test->context, (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
+                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+    else
+        kernel_run_f32(&test->op, &test->context, (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
+                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        for (size_t i = 0; test->out[o] && i < test->n_out[o]; i++)
+            test->out[o][i] = case_element(out[o], i, bytes);
+    out[0] = first;
+    for (int i = 0; i < OP_MAX_IN; i++)
+        if (in[i])
+            guarded_free(in[i], test->n_in[i] * bytes, op_name(test->op.kind));
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        if (out[o])
+            guarded_free(out[o], test->n_out[o] * bytes, op_name(test->op.kind));
+    guarded_free(scratch, scratch_bytes, "scratch");
+}
+
+/* A size: often 1, often not a multiple of a vector, sometimes large. */
+static inline int64_t case_size(uint32_t place, uint64_t i, int64_t most)
+{
+    static const int64_t favourites[] = {1, 2, 3, 15, 16, 17, 31, 33, 48, 57, 64, 65, 96, 100};
+    uint64_t pick = rng_below(case_key(place), 1, i, 24);
+    int64_t size = pick < 14 ? favourites[pick] : 1 + (int64_t)rng_below(case_key(place), 2, i, (uint64_t)most);
+    return size < most ? size : most;
+}
+
+static inline void case_linear(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->rows = case_size(place, 0, 400), op->in = case_size(place, 1, 150), op->out = case_size(place, 2, 150);
+    op->act = (enum activation)rng_below(case_key(place), 3, 0, 3);
+    op->accumulate = op->kind == OP_LINEAR_DX && place % 2;
+    size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
+    case_in(test, 0, op->kind == OP_LINEAR ? t * c : t * o, place, 1);
+    case_in(test, 1, op->kind == OP_LINEAR_DW ? t * c : o * c, place, 1);
+    if (op->kind == OP_LINEAR && place % 5)
+        case_in(test, 2, o, place, 1);
+    case_out(test, 0, op->kind == OP_LINEAR ? t * o : op->kind == OP_LINEAR_DX ? t * c : o * c, place);
+    if (op->kind == OP_LINEAR_DW && place % 3)
+        case_out(test, 1, o, place);
+    if (op->kind == OP_LINEAR && op->act == ACT_GELU && place % 4)
+        case_out(test, 1, t * o, place);
+}
+
+/* Probabilities for the backward pass come from the forward pass of the same operands. */
+static inline void case_probabilities(struct kernel_case *test, uint32_t place)
+{
+    struct kernel_case forward = {.op = test->op};
+    forward.op.kind = OP_ATTENTION;
+    for (int i = 0; i < 3; i++)
+        if (test->in[i + 1]) {
+            forward.in[i] = test->in[i + 1];
+            forward.n_in[i] = test->n_in[i + 1];
+        }
+    case_out(&forward, 0, test->n_in[0], place);
+    case_out(&forward, 1, test->n_in[4], place);
+    case_run(&forward, FORMAT_FP64, -1);
+    for (size_t i = 0; i < test->n_in[4]; i++)
+        test->in[4][i] = forward.out[1][i];
+    free(forward.out[0]);
+    free(forward.out[1]);
+}
+
+static inline void case_attention(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->samples = case_size(place, 0, 3), op->heads = case_size(place, 1, 4), op->head_width = case_size(place, 2, 40);
+    op->packed = place % 2;
+    op->n_query = case_size(place, 3, 130);
+    op->n_key = op->packed ? op->n_query : case_size(place, 4, 130);
+    op->rows = op->samples * op->n_query;
+    size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
+    size_t key = (size_t)(op->samples * op->n_key) * width, p = (size_t)(op->samples * op->heads * op->n_query * op->n_key);
+    int first = op->kind == OP_ATTENTION_BWD;
+    double scale = place % 7 == 0 ? 6 : 1;
+    case_in(test, first, op->packed ? 3 * query : query, place, scale);
+    if (!op->packed) {
+        case_in(test, first + 1, key, place, scale);
+        case_in(test, first + 2, key, place, 1);
+    }
+    if (op->kind == OP_ATTENTION) {
+        case_out(test, 0, query, place);
+        case_out(test, 1, p, place);
+        return;
+    }
+    case_in(test, 0, query, place + 1, 1);
+    case_in(test, 4, p, place, 1);
+    case_probabilities(test, place);
+    case_out(test, 0, op->packed ? 3 * query : query, place);
+    if (!op->packed) {
+        case_out(test, 1, key, place);
+        case_out(test, 2, key, place);
+    }
+}
+
+static inline void case_norm(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->rows = case_size(place, 0, 120), op->in = case_size(place, 1, 300);
+    op->eps = 1e-5;
+    op->dropout = place % 3 == 0 ? 0.1 + 0.2 * (double)(place % 4) : 0;
+    op->site = place;
+    op->accumulate = op->kind == OP_NORM_BWD && place % 2;
+    test->context.first_row = place % 4 ? 0 : 1000 + place;
+    size_t c = (size_t)op->in, n = (size_t)op->rows * c;
+    case_in(test, 0, n, place, 1);
+    if (op->kind == OP_NORM) {
+        if (op->dropout > 0 || place % 2)
+            case_in(test, 1, n, place, 1);
+        case_in(test, 2, c, place, 1);
+        case_in(test, 3, c, place, 1);
+        case_out(test, 0, n, place);
+        if (test->in[1])
+            case_out(test, 1, n, place);
+        case_out(test, 2, 2 * (size_t)op->rows, place);
+        return;
+    }
+    case_in(test, 1, n, place, 1);
+    case_in(test, 2, 2 * (size_t)op->rows, place, 1);
+    case_in(test, 3, c, place, 1);
+    for (size_t t = 0; t < (size_t)op->rows; t++) {
+        double mean = 0, variance = 0;
+        for (size_t i = 0; i < c; i++)
+            mean += test->in[1][t * c + i] / (double)c;
+        for (size_t i = 0; i < c; i++)
+            variance += pow(test->in[1][t * c + i] - mean, 2) / (double)c;
+        test->in[2][2 * t] = (double)(float)mean;
+        test->in[2][2 * t + 1] = (double)(float)(1 / sqrt(variance + op->eps));
+    }
+    case_out(test, 0, n, place);
+    if (op->dropout > 0)
+        case_out(test, 1, n, place);
+    if (place % 5)
+        case_out(test, 2, c, place);
+    if (place % 7)
+        case_out(test, 3, c, place);
+}
+
+static inline void case_elementwise(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    int64_t b = case_size(place, 0, 9), n = case_size(place, 1, 40);
+    op->samples = b, op->rows = b * n, op->in = case_size(place, 2, 90), op->out = case_size(place, 3, 90);
+    size_t t_in = (size_t)(op->rows * op->in), t_out = (size_t)(op->rows * op->out);
+    if (op->kind == OP_ACT_BWD) {
+        op->act = place % 2 ? ACT_GELU : ACT_RELU;
+        case_in(test, 0, t_out, place, 1);
+        case_in(test, 1, t_out, place, 2);
+        case_out(test, 0, t_out, place);
+    } else if (op->kind == OP_ADD || op->kind == OP_ADD_POS) {
+        case_in(test, 0, t_in, place, 1);
+        case_in(test, 1, op->kind == OP_ADD ? t_in : t_in / (size_t)b, place, 1);
+        case_out(test, 0, t_in, place);
+    } else if (op->kind == OP_CONCAT) {
+        case_in(test, 0, t_in, place, 1);
+        case_in(test, 1, t_out, place, 1);
+        case_out(test, 0, t_in + t_out, place);
+    } else if (op->kind == OP_SPLIT) {
+        case_in(test, 0, t_in + t_out, place, 1);
+        if (place % 3)
+            case_out(test, 0, t_in, place);
+        if (place % 4)
+            case_out(test, 1, t_out, place);
+    } else {
+        op->last_count = n, op->last_stride = op->in, op->last_offset = op->in - 1, op->out = n * case_size(place, 4, 5);
+        case_in(test, 0, (size_t)(b * op->out), place, 1);
+        case_in(test, 1, t_in, place, 1);
+        case_out(test, 0, (size_t)(b * op->out), place);
+    }
+}
+
+static inline void case_loss(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->samples = case_size(place, 0, 40), op->out = case_size(place, 1, 200);
+    op->loss = (enum loss_kind)(place % 3);
+    op->huber_delta = 0.7;
+    size_t n = (size_t)(op->samples * op->out);
+    case_in(test, 0, n, place, 1);
+    case_in(test, 1, n, place, 1);
+    test->in[1][0] = test->in[0][0];
+    if (place % 2)
+        case_in(test, 2, n, place, 1);
+    for (size_t i = 0; test->in[2] && i < n; i++) {
+        test->in[2][i] = test->in[2][i] > -0.5;
+        if (test->in[2][i] == 0)
+            test->in[1][i] = NAN;
+    }
+    case_out(test, 0, 2, place);
+    if (place % 5)
+        case_out(test, 1, n, place);
+}
+
+static inline void case_optimiser(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->rows = case_size(place, 0, 3000);
+    size_t n = (size_t)op->rows;
+    case_in(test, 0, n, place, 1);
+    if (op->kind == OP_SQUARE_SUM) {
+        case_out(test, 0, 1, place);
+        return;
+    }
+    op->optimiser = (enum optimiser_kind)(place % 3);
+    op->beta1 = 0.9, op->beta2 = 0.999, op->optimiser_eps = 1e-8, op->weight_decay = 0.01;
+    op->clip_norm = place % 2 ? 0.5 : 0;
+    test->context.learning_rate = 1e-3;
+    test->context.step = 1 + place % 20;
+    case_in(test, 1, 2, place, 1);
+    test->in[1][1] = place % 4 ? 37 : 0;
+    case_in(test, 2, 1, place, 1);
+    test->in[2][0] = place % 8 ? 2000 : 0.01;
+    case_out(test, 0, n, place);
+    if (op->optimiser == OPTIMISER_SGD)
+        return;
+    case_out(test, 1, n, place);
+    case_out(test, 2, n, place);
+    for (size_t i = 0; i < n; i++)
+        test->out[2][i] *= test->out[2][i];
+}
+
+/* A case of some shape; the same `place`, the same case. Release it with case_release. */
+static inline struct kernel_case case_of(enum op_kind kind, uint32_t place)
+{
+    struct kernel_case test = {.op = {.kind = kind}, .context = {.step = 1, .seed = 5}};
+    switch (op_class(kind)) {
+    case CLASS_GEMM:
+        case_linear(&test, place);
+        break;
+    case CLASS_ATTENTION:
+        case_attention(&test, place);
+        break;
+    case CLASS_NORM:
+        case_norm(&test, place);
+        break;
+    case CLASS_LOSS:
+        case_loss(&test, place);
+        break;
+    case CLASS_OPTIMISER:
+        case_optimiser(&test, place);
+        break;
+    default:
+        case_elementwise(&test, place);
+        break;
+    }
+    return test;
+}
+
+#endif
