@@ -33,5 +33,5 @@ stage "jobs" tests/jobs/run.sh
 awk '/[0-9]+ passed, [0-9]+ failed/ {
          for (i = 1; i <= NF; i++) { if ($(i + 1) ~ /^passed/) passed += $i; if ($(i + 1) ~ /^failed/) failed += $i }
          lines++ }
-     END { if (lines < 8) { print "only " lines " of at least 8 stages told their counts"; failed++ }
+     END { if (lines < 9) { print "only " lines " of at least 9 counts told their counts"; failed++ }
            printf "%d passed, %d failed\n", passed, failed; exit failed != 0 }' "$log"

@@ -157,7 +157,7 @@ enum status options_parse(const struct argp *argp, int argc, char **argv, void *
     int error = argp_parse(&full, argc, argv, ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, &index, input);
     if (fault->status != STATUS_OK)
         return fault->status;
-    if (error)
+    if (error || index < argc)
         return fault_set(fault, STATUS_USAGE, "unexpected argument '%s': polyrank %s --help shows the usage",
                          index < argc ? argv[index] : argv[argc - 1], argv[0]);
     return STATUS_OK;

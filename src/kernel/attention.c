@@ -78,13 +78,6 @@ static void copy_in(const struct head *head, size_t rows, const float *from, siz
         format_round(head->format, rows * head->wide_width, to, to);
 }
 
-KERNEL_INLINE v16 softmax_exp(float *row, size_t j, float largest, float scale)
-{
-    v16 e = v16_exp((v16_load(row + j) - v16_set(largest)) * v16_set(scale));
-    v16_store(row + j, e);
-    return e;
-}
-
 /* Sixteen scores of one query from key j on, summed in doubles. */
 KERNEL_INLINE void exact_scores(const struct head *head, const float *q, size_t j, double sum[LANES])
 {
@@ -112,71 +105,101 @@ static void refine_row(const struct head *head, const float *q, float *row)
     }
 }
 
-KERNEL_INLINE float row_largest(const float *row, size_t width)
-{
-    v16 top = v16_load(row);
-    for (size_t j = LANES; j < width; j += LANES)
-        top = v16_max(v16_load(row + j), top);
-    return v16_largest(top);
-}
-
-/* p[i,j] = softmax over keys j of scale * scores[i,j]; scores keep p, 0 in the rest of each row. */
+/* The largest of each row of scores; what lies behind the last key becomes so small that it has no share. */
 KERNEL_CLONES
-static void softmax_rows(const struct head *head, const float *q, size_t rows, float *p)
+static void find_largest(const struct head *head, size_t rows, float *largest)
 {
-    const size_t n = head->n_key, width = head->wide_keys, whole = n / LANES * LANES;
+    const size_t n = head->n_key, width = head->wide_keys, last = width - LANES;
+    const v16 nothing = v16_set(-__builtin_inff()), shares = v16_first(v16_set(1), n - last);
     for (size_t i = 0; i < rows; i++) {
-        float *row = head->scores + i * width, *kept = p + i * n;
-        for (size_t j = n; j < width; j++)
-            row[j] = -__builtin_inff();
-        float largest = row_largest(row, width);
-        if (head->format == FORMAT_FP32 && __builtin_fabsf(largest * head->scale) > LARGE_SCORE) {
-            refine_row(head, q + i * head->wide_width, row);
-            largest = 0;
-        }
-        v16 sum = v16_set(0);
-        for (size_t j = 0; j < width; j += LANES)
-            sum += softmax_exp(row, j, largest, head->scale);
-        v16 share = v16_set(1 / v16_sum(sum));
-        for (size_t j = 0; j < width; j += LANES)
-            v16_store(row + j, v16_load(row + j) * share);
-        for (size_t j = 0; j < whole; j += LANES)
-            v16_store(kept + j, v16_load(row + j));
-        if (whole < n)
-            v16_store_part(kept + whole, v16_load(row + whole), n - whole);
+        float *row = head->scores + i * width;
+        v16 top = v16_select(shares > v16_set(0), v16_load(row + last), nothing);
+        v16_store(row + last, top);
+        for (size_t j = 0; j < last; j += LANES)
+            top = v16_max(v16_load(row + j), top);
+        largest[i] = v16_largest(top);
     }
 }
 
-/* Sum over j < n of p[j] (row[j] - center). */
-KERNEL_INLINE float weighted_sum(size_t n, const float *p, const float *row, float center)
+/* scores become e^(scale (score - largest)), *share one over the sum of each row. */
+KERNEL_CLONES
+static void exponentiate(const struct head *head, size_t rows, const float *largest, float *share)
 {
-    const size_t whole = n / LANES * LANES;
-    v16 sum = v16_set(0);
-    for (size_t j = 0; j < whole; j += LANES)
-        sum += v16_load(p + j) * (v16_load(row + j) - v16_set(center));
-    if (whole < n)
-        sum += v16_load_part(p + whole, n - whole) * (v16_load(row + whole) - v16_set(center));
-    return v16_sum(sum);
+    const size_t width = head->wide_keys;
+    for (size_t i = 0; i < rows; i++) {
+        float *row = head->scores + i * width;
+        v16 sum = v16_set(0);
+        for (size_t j = 0; j < width; j += LANES) {
+            v16 e = v16_exp((v16_load(row + j) - v16_set(largest[i])) * v16_set(head->scale));
+            v16_store(row + j, e);
+            sum += e;
+        }
+        share[i] = 1 / v16_sum(sum);
+    }
+}
+
+/* Up to 16 values of a row to array[at], `n` of them the row's. Rows are written in order, so that a row may run over into
+ * the next one; not beyond the end of the array. */
+KERNEL_INLINE void store_row(float *array, size_t at, size_t end, size_t n, v16 values)
+{
+    if (at + LANES <= end)
+        v16_store(array + at, values);
+    else
+        v16_store_part(array + at, values, n < LANES ? n : LANES);
+}
+
+/* Up to 16 values of a row from array[at], 0 behind the row's last; what is read beyond the row is the next one. */
+KERNEL_INLINE v16 load_row(const float *array, size_t at, size_t end, size_t n)
+{
+    return at + LANES <= end ? v16_first(v16_load(array + at), n) : v16_load_part(array + at, n < LANES ? n : LANES);
+}
+
+KERNEL_CLONES
+static void keep_shares(const struct head *head, size_t rows, const float *share, float *p)
+{
+    const size_t n = head->n_key, width = head->wide_keys;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < width; j += LANES) {
+            v16 shares = v16_load(head->scores + i * width + j) * v16_set(share[i]);
+            v16_store(head->scores + i * width + j, shares);
+            store_row(p, i * n + j, rows * n, n - j, shares);
+        }
+}
+
+/* p[i,j] = softmax over keys j of scale * scores[i,j]; scores keep p, 0 behind the last key. Passes over all rows: the
+ * chains of one row are long, and rows overlap. */
+static void softmax_rows(const struct head *head, const float *q, size_t rows, float *p)
+{
+    float largest[BLOCK_ROWS], share[BLOCK_ROWS];
+    find_largest(head, rows, largest);
+    for (size_t i = 0; i < rows; i++)
+        if (head->format == FORMAT_FP32 && fabsf(largest[i] * head->scale) > LARGE_SCORE) {
+            refine_row(head, q + i * head->wide_width, head->scores + i * head->wide_keys);
+            largest[i] = 0;
+        }
+    exponentiate(head, rows, largest, share);
+    keep_shares(head, rows, share, p);
 }
 
 /* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes 0.
  * The sum is taken twice, the second time of what the first left: where one p is nearly 1, its gradient is the small
  * difference of two large numbers. */
 KERNEL_CLONES
-static void softmax_bwd_rows(size_t rows, size_t n, float scale, const float *p, float *grad)
+static void softmax_bwd_rows(const struct head *head, size_t rows, const float *p)
 {
-    const size_t whole = n / LANES * LANES;
+    const size_t n = head->n_key, width = head->wide_keys, end = rows * n;
     for (size_t i = 0; i < rows; i++) {
-        float *row = grad + i * lanes_up(n);
-        const float *kept = p + i * n;
-        float center = weighted_sum(n, kept, row, 0), rest = weighted_sum(n, kept, row, center);
-        for (size_t j = 0; j < whole; j += LANES) {
-            v16 off = v16_load(row + j) - v16_set(center) - v16_set(rest);
-            v16_store(row + j, v16_load(kept + j) * off * v16_set(scale));
-        }
-        if (whole < n) {
-            v16 off = v16_load(row + whole) - v16_set(center) - v16_set(rest);
-            v16_store(row + whole, v16_load_part(kept + whole, n - whole) * off * v16_set(scale));
+        float *row = head->scores + i * width;
+        v16 sum = v16_set(0), rest = v16_set(0);
+        for (size_t j = 0; j < width; j += LANES)
+            sum += load_row(p, i * n + j, end, n - j) * v16_load(row + j);
+        v16 center = v16_set(v16_sum(sum));
+        for (size_t j = 0; j < width; j += LANES)
+            rest += load_row(p, i * n + j, end, n - j) * (v16_load(row + j) - center);
+        center += v16_set(v16_sum(rest));
+        for (size_t j = 0; j < width; j += LANES) {
+            v16 off = (v16_load(row + j) - center) * v16_set(head->scale);
+            v16_store(row + j, load_row(p, i * n + j, end, n - j) * off);
         }
     }
 }
@@ -274,7 +297,7 @@ static void backward_head(const struct head *head, const float *p, float *dq, fl
             factors = head->kept;
         }
         add_outer(head, rows, factors, head->n_key, grad, i == 0, dv, stride);
-        softmax_bwd_rows(rows, head->n_key, head->scale, shares, head->scores);
+        softmax_bwd_rows(head, rows, shares);
         if (head->format != FORMAT_FP32)
             format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
         multiply_scores(head, rows, head->k, dq + i * stride, stride);

@@ -52,20 +52,13 @@ KERNEL_INLINE v16 dropped(const struct rows *rows, size_t at, v16 u)
     return v16_select(drop, v16_set(0), u * v16_set(rows->scale));
 }
 
-/* x in the first n lanes, 0 behind. */
-KERNEL_INLINE v16 first_lanes(v16 x, size_t n)
-{
-    const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return n >= LANES ? x : v16_select(lane < (int32_t)n, x, v16_set(0));
-}
-
 /* Mean and 1 / sd of a row in two passes: a large mean does not eat the variance. */
 KERNEL_INLINE void row_stats(const float *row, size_t n, float eps, v16 sum, float *stats)
 {
     const float mean = v16_sum(sum) / (float)n;
     v16 squares = v16_set(0);
     for (size_t c = 0; c < n; c += LANES) {
-        v16 off = first_lanes(load_some(row + c, n - c) - v16_set(mean), n - c);
+        v16 off = v16_first(load_some(row + c, n - c) - v16_set(mean), n - c);
         squares += off * off;
     }
     stats[0] = mean;
@@ -98,23 +91,39 @@ static void norm_rows(const struct rows *rows, const float *x, const float *u, c
     }
 }
 
-/* ds = (g - mean(g) - unit mean(g unit)) / sd with g = dy gamma, unit = (s - mean) / sd. */
+/* First look at a row: the sums of g = dy gamma and of g unit, unit = (s - mean) / sd; dgamma += dy unit, dbeta += dy where
+ * there are such. */
+KERNEL_INLINE void row_sums(size_t n, const float *dy, const float *s, const float *stats, const float *gamma,
+                            float *dgamma, float *dbeta, float sums[2])
+{
+    v16 sum = v16_set(0), sum_unit = v16_set(0);
+    for (size_t c = 0; c < n; c += LANES) {
+        v16 y = load_some(dy + c, n - c), g = y * load_some(gamma + c, n - c);
+        v16 unit = (load_some(s + c, n - c) - v16_set(stats[0])) * v16_set(stats[1]);
+        sum += g;
+        sum_unit += g * unit;
+        if (dgamma)
+            store_some(dgamma + c, load_some(dgamma + c, n - c) + y * unit, n - c);
+        if (dbeta)
+            store_some(dbeta + c, load_some(dbeta + c, n - c) + y, n - c);
+    }
+    sums[0] = v16_sum(sum);
+    sums[1] = v16_sum(sum_unit);
+}
+
+/* ds = (g - mean(g) - unit mean(g unit)) / sd, row by row. */
 KERNEL_CLONES
 static void norm_bwd_rows(const struct rows *rows, const float *dy, const float *s, const float *stats,
-                          const float *gamma, float *ds, float *du)
+                          const float *gamma, float *ds, float *du, float *dgamma, float *dbeta)
 {
     const size_t n = rows->n;
     const float share = 1 / (float)n;
     for (size_t t = 0; t < rows->n_rows; t++) {
         const size_t row = t * n;
+        float sums[2];
+        row_sums(n, dy + row, s + row, stats + 2 * t, gamma, dgamma, dbeta, sums);
         v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
-        v16 sum = v16_set(0), sum_unit = v16_set(0);
-        for (size_t c = 0; c < n; c += LANES) {
-            v16 g = load_some(dy + row + c, n - c) * load_some(gamma + c, n - c);
-            sum += g;
-            sum_unit += g * ((load_some(s + row + c, n - c) - mean) * inverse_sd);
-        }
-        v16 mean_g = v16_set(v16_sum(sum) * share), mean_g_unit = v16_set(v16_sum(sum_unit) * share);
+        v16 mean_g = v16_set(sums[0] * share), mean_g_unit = v16_set(sums[1] * share);
         for (size_t c = 0; c < n; c += LANES) {
             v16 g = load_some(dy + row + c, n - c) * load_some(gamma + c, n - c);
             v16 unit = (load_some(s + row + c, n - c) - mean) * inverse_sd;
@@ -125,27 +134,6 @@ static void norm_bwd_rows(const struct rows *rows, const float *dy, const float 
                 fresh += load_some(ds + row + c, n - c);
             store_some(ds + row + c, fresh, n - c);
         }
-    }
-}
-
-/* dgamma += dy unit, dbeta += dy over some rows, rows in order; either may be NULL. */
-KERNEL_CLONES
-static void norm_bwd_columns(const struct rows *rows, const float *dy, const float *s, const float *stats,
-                             float *dgamma, float *dbeta)
-{
-    const size_t n = rows->n;
-    for (size_t c = 0; c < n; c += LANES) {
-        v16 sum = dbeta ? load_some(dbeta + c, n - c) : v16_set(0);
-        v16 sum_unit = dgamma ? load_some(dgamma + c, n - c) : v16_set(0);
-        for (size_t t = 0; t < rows->n_rows; t++) {
-            v16 g = load_some(dy + t * n + c, n - c);
-            sum += g;
-            sum_unit += g * ((load_some(s + t * n + c, n - c) - v16_set(stats[2 * t])) * v16_set(stats[2 * t + 1]));
-        }
-        if (dbeta)
-            store_some(dbeta + c, sum, n - c);
-        if (dgamma)
-            store_some(dgamma + c, sum_unit, n - c);
     }
 }
 
@@ -194,8 +182,6 @@ KERNEL_F32(norm_bwd_f32)
         struct rows rows = rows_of(op, context, &dropout, t);
         size_t at = t * rows.n;
         const float *dy = in[0] + at, *s = in[1] + at, *stats = in[2] + 2 * t;
-        if (dgamma || dbeta)
-            norm_bwd_columns(&rows, dy, s, stats, dgamma, dbeta);
-        norm_bwd_rows(&rows, dy, s, stats, in[3], out[0] + at, du ? du + at : NULL);
+        norm_bwd_rows(&rows, dy, s, stats, in[3], out[0] + at, du ? du + at : NULL, dgamma, dbeta);
     }
 }

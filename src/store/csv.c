@@ -156,7 +156,11 @@ static enum status read_row(struct reader *reader, struct fault *fault)
 static char find_separator(const char *text, const char *end)
 {
     char found = ',';
-    for (const char *c = text; c < end && *c != '\n'; c++) {
+    int quoted = 0;
+    for (const char *c = text; c < end && (quoted || *c != '\n'); c++) {
+        quoted ^= *c == '"';
+        if (quoted)
+            continue;
         if (*c == ',')
             return ',';
         if ((*c == ';' || *c == '\t') && found == ',')

@@ -98,7 +98,7 @@ broken "unknown link" 2 "nvlink9" 's/nvlink3/nvlink9/'
 broken "no host link" 2 "host" 's/, host: pcie4//'
 broken "no link inside of the node" 2 "inside" 's/inside: nvlink3, //'
 broken "no devices" 2 "devices" 's/count: 2/count: 0/'
-broken "device without memory" 2 "needs" 's/      count: 2/      count: 2\n      memory: 1 kB/'
+broken "device without memory" 2 "needs" 's/      count: 2/      count: 2\n      memory_bytes: 1 kB/'
 broken "cluster file that is not there" 4 "nowhere.yaml" '/^cluster:/,/^  links/d;s/^name: base/name: base\ncluster: nowhere.yaml/'
 
 # CSV
@@ -115,7 +115,7 @@ csv "text for a number" 2 "bad.csv:2" 'time,a,b\n2020-01-01,1,x\n'
 csv "impossible date" 2 "bad.csv:2" 'time,a,b\n2020-02-31,1,2\n'
 csv "open quote" 2 "bad.csv" 'time,a,b\n2020-01-01,"1,2\n'
 csv "time runs backwards" 2 "bad.csv:3" 'time,a,b\n2020-01-02,1,2\n2020-01-01,1,2\n'
-csv "two stations of one name" 2 "bad.csv" 'time,a,a\n2020-01-01,1,2\n2020-01-02,1,2\n'
+csv "two stations of one name" 2 "two stations have the name" 'time,a,a\n2020-01-01,1,2\n2020-01-02,1,2\n'
 csv "infinity" 2 "bad.csv:2" 'time,a,b\n2020-01-01,1,inf\n2020-01-02,1,2\n'
 refuses "CSV that is not there" 4 "none.csv" "$P" data import "$WORK/none.csv" "$WORK/out.h5"
 refuses "import over an existing file" 2 "exists" "$P" data import "$base" "$data"

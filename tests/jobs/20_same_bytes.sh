@@ -57,13 +57,8 @@ X
 virtual() { python3 - "$1" <<'X'
 import json, sys
 run = json.load(open(sys.argv[1]))
-def keep(v):
-    if isinstance(v, dict):
-        return {k: keep(x) for k, x in v.items() if "_ps" in k or "_fj" in k or "energy" in k or isinstance(x, (dict, list))}
-    if isinstance(v, list):
-        return [keep(x) for x in v if isinstance(x, (dict, list))]
-    return v
-print(json.dumps(keep({k: run[k] for k in ("devices", "totals") if k in run}), sort_keys=True))
+curve = {k: run["curve"][k] for k in ("step", "virtual_time_ps", "energy_j", "learning_rate")}
+print(json.dumps([run["device"], curve, run["virtual_time_ps"], run["energy_j"]], sort_keys=True, indent=1))
 X
 }
 

@@ -51,7 +51,7 @@ works "compare" "$POLYRANK" compare "$result" "$WORK/look2/result.h5"
 works "check of a result" "$POLYRANK" check "$result"
 for f in jobs/*-published.yaml; do
     works "plan $f" "$POLYRANK" plan "$f"
-    works "train --timing-only $f" "$POLYRANK" train "$f" --timing-only -q -o "$WORK/timing" --force
+    works "train --timing-only $f" "$POLYRANK" train "$f" --timing-only -q -o "$WORK/published" --force
 done
 for f in clusters/*.yaml data/navy_winds.h5 jobs/demo.yaml; do
     works "check $f" "$POLYRANK" check "$f"
