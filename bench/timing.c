@@ -1,7 +1,7 @@
 /* timing.c - how many instructions a second the virtual clock steps through, without tensors, on one core.
  *
- * The published wind model on 4 emulated GPUs: each step one by one (what a run costs whose steps differ), and the same run as the
- * executor does it, where repetitions are one multiplication.
+ * The published wind model on 4 emulated GPUs: each step one by one (what a run costs whose steps differ), and the same
+ * run as the executor does it, where repetitions are one multiplication.
  */
 #include <stdio.h>
 
@@ -40,8 +40,8 @@ int main(void)
     start_s = wall_s();
     struct step_record record = {.program = PROGRAM_TRAIN, .step = STEPS + 1, .repeat = 161616 - STEPS};
     executor_step(executor, &record, NULL, NULL, &result, &fault);
-    printf("  stepped one by one   %.1f million a second (%d steps of %.0f instructions)\n", instructions / stepped_s * 1e-6,
-           STEPS, instructions / STEPS);
+    printf("  stepped one by one   %.1f million a second (%d steps of %.0f instructions)\n",
+           instructions / stepped_s * 1e-6, STEPS, instructions / STEPS);
     printf("  the other %d steps, as repetitions: %.3f ms\n", 161616 - STEPS, 1e3 * (wall_s() - start_s));
     executor_close(executor);
     training_close(&training);

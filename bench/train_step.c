@@ -1,9 +1,11 @@
-/* train_step.c - wall time of an emulated training step: GFLOP/s, share of the measured peak, overhead of the emulation.
+/* train_step.c - wall time of an emulated training step: GFLOP/s, share of the measured peak, overhead of the
+ * emulation.
  *
  * usage: train_step DATASET D HEADS LAYERS FFN MINIBATCH [SECONDS]
  *
- * The same step twice, in turn: through the executor (minibatch read, virtual clock, ledger, control), and as bare kernels called
- * back to back on the same memory layout. The ratio of their medians is the overhead of the emulation. CPU time of this process.
+ * The same step twice, in turn: through the executor (minibatch read, virtual clock, ledger, control), and as bare
+ * kernels called back to back on the same memory layout. The ratio of their medians is the overhead of the emulation.
+ * CPU time of this process.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,13 +57,14 @@ static double peak_gflops(void)
 
 static const char *job_text(struct arena *arena, char **argv)
 {
-    return arena_printf(arena,
-                        "name: bench\n"
-                        "cluster: {name: one, devices: [{kind: gpu, profile: a100-80g, count: 1}], links: {host: pcie4}}\n"
-                        "model: {preset: wind, d_model: %s, heads: %s, layers: %s, ffn: %s, dropout: 0}\n"
-                        "data: {file: '%s', window: 12, test_fraction: 0.2}\n"
-                        "train: {epochs: 1, minibatch: %s}\n",
-                        argv[2], argv[3], argv[4], argv[5], argv[1], argv[6]);
+    return arena_printf(
+        arena,
+        "name: bench\n"
+        "cluster: {name: one, devices: [{kind: gpu, profile: a100-80g, count: 1}], links: {host: pcie4}}\n"
+        "model: {preset: wind, d_model: %s, heads: %s, layers: %s, ffn: %s, dropout: 0}\n"
+        "data: {file: '%s', window: 12, test_fraction: 0.2}\n"
+        "train: {epochs: 1, minibatch: %s}\n",
+        argv[2], argv[3], argv[4], argv[5], argv[1], argv[6]);
 }
 
 struct bench {
@@ -75,7 +78,10 @@ struct bench {
 
 static void emulated_step(struct bench *bench, struct fault *fault)
 {
-    struct step_record record = {.program = PROGRAM_TRAIN, .step = ++bench->step, .repeat = 1, .learning_rate = 1e-6,
+    struct step_record record = {.program = PROGRAM_TRAIN,
+                                 .step = ++bench->step,
+                                 .repeat = 1,
+                                 .learning_rate = 1e-6,
                                  .n_samples = (uint32_t)bench->training.job->train.minibatch};
     struct step_result result;
     if (executor_step(bench->executor, &record, bench->samples, NULL, &result, fault) != STATUS_OK) {
@@ -87,7 +93,8 @@ static void emulated_step(struct bench *bench, struct fault *fault)
 static void bare_step(struct bench *bench)
 {
     const struct program *program = &bench->training.plan.programs[PROGRAM_TRAIN][0];
-    struct kernel_context context = {.format = FORMAT_FP32, .step = 1, .learning_rate = 1e-6, .scratch = bench->scratch};
+    struct kernel_context context = {
+        .format = FORMAT_FP32, .step = 1, .learning_rate = 1e-6, .scratch = bench->scratch};
     for (int i = 0; i < program->n_instrs; i++) {
         const struct instr *instr = &program->instrs[i];
         const float *in[OP_MAX_IN];
@@ -95,8 +102,9 @@ static void bare_step(struct bench *bench)
         if (instr->engine != ENGINE_COMPUTE)
             continue;
         for (int k = 0; k < OP_MAX_IN; k++)
-            in[k] = instr->in[k] == NO_SLOT ? NULL
-                                            : (float *)(void *)(bench->memory + program->slots[instr->in[k]].offset_bytes);
+            in[k] = instr->in[k] == NO_SLOT
+                        ? NULL
+                        : (float *)(void *)(bench->memory + program->slots[instr->in[k]].offset_bytes);
         for (int k = 0; k < OP_MAX_OUT; k++)
             out[k] = instr->out[k] == NO_SLOT
                          ? NULL
@@ -113,7 +121,8 @@ static double step_flops(const struct program *program)
     return flops;
 }
 
-static void open_bench(struct bench *bench, struct comm *comm, struct job *job, struct arena *arena, struct fault *fault)
+static void open_bench(struct bench *bench, struct comm *comm, struct job *job, struct arena *arena,
+                       struct fault *fault)
 {
     struct executor_options options = {.seed = 1};
     if (training_open(comm, job, 0, arena, &bench->training, fault) != STATUS_OK ||

@@ -14,15 +14,16 @@ static void print_usage(FILE *out)
                  "usage: polyrank VERB [ARGUMENTS]        (alone, under mpirun -n N, or under srun)\n\n");
     for (const struct command *c = commands(); c->name; c++)
         fprintf(out, "  %-9s %s\n", c->name, c->summary);
-    fprintf(out, "\n"
-                 "  polyrank VERB --help     options of a verb\n"
-                 "  polyrank --version       version, MPI, HDF5, BLAS and the kernels in use\n\n"
-                 "examples:\n"
-                 "  polyrank plan jobs/wind.yaml                      what would run where, time and energy; runs nothing\n"
-                 "  mpirun -n 5 polyrank train jobs/wind.yaml         one scheduler and four emulated GPUs\n"
-                 "  polyrank train jobs/wind.yaml --set train.epochs=2 --timing-only\n"
-                 "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n\n"
-                 "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O\n");
+    fprintf(out,
+            "\n"
+            "  polyrank VERB --help     options of a verb\n"
+            "  polyrank --version       version, MPI, HDF5, BLAS and the kernels in use\n\n"
+            "examples:\n"
+            "  polyrank plan jobs/wind.yaml                      what would run where, time and energy; runs nothing\n"
+            "  mpirun -n 5 polyrank train jobs/wind.yaml         one scheduler and four emulated GPUs\n"
+            "  polyrank train jobs/wind.yaml --set train.epochs=2 --timing-only\n"
+            "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n\n"
+            "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O\n");
 }
 
 static const struct command *find_command(const char *name, struct fault *fault)
@@ -84,7 +85,8 @@ int main(int argc, char **argv)
     struct comm *comm = NULL;
     const struct command *command = NULL;
     blas_select(argv);
-    int is_word = argc > 1 && !is_one_of(argv[1], "--help", "-h", "help") && !is_one_of(argv[1], "--version", "-V", "version");
+    int is_word =
+        argc > 1 && !is_one_of(argv[1], "--help", "-h", "help") && !is_one_of(argv[1], "--version", "-V", "version");
     if (is_word)
         command = find_command(argv[1], &fault);
     comm_open(&argc, &argv, command && command->where == ON_ALL, &comm, &fault);

@@ -131,8 +131,8 @@ void executor_close(struct executor *executor)
     arena_free(executor->arena);
 }
 
-static void mark_instr(struct executor *executor, const struct step_record *record, const struct local_device *device, int i,
-                       uint64_t start_ps)
+static void mark_instr(struct executor *executor, const struct step_record *record, const struct local_device *device,
+                       int i, uint64_t start_ps)
 {
     if (executor->runs_marked[record->program] >= executor->options.trace_steps)
         return;
@@ -141,7 +141,8 @@ static void mark_instr(struct executor *executor, const struct step_record *reco
 }
 
 static void run_arithmetic(struct executor *executor, const struct step_record *record, struct local_device *device,
-                           const struct program *program, const struct instr *instr, const void *const *in, void *const *out)
+                           const struct program *program, const struct instr *instr, const void *const *in,
+                           void *const *out)
 {
     int64_t rows_per_sample = program->samples ? instr->op->rows / program->samples : 0;
     struct kernel_context context = {
@@ -177,7 +178,8 @@ static void run_instr(struct executor *executor, const struct step_record *recor
     executor->wall.data_s += wall_s() - before_s;
 }
 
-static int waits_for_collective(const struct executor *executor, const struct program *program, const struct instr *instr)
+static int waits_for_collective(const struct executor *executor, const struct program *program,
+                                const struct instr *instr)
 {
     const struct wait *wait = &program->waits[instr->first_wait];
     for (int w = 0; w < instr->n_waits; w++) {
@@ -293,7 +295,8 @@ static int find_shift(struct executor *executor, int program_id, uint64_t *shift
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
         uint64_t shift;
-        if (!clock_repeats(&device->before, &device->clock, program_of(executor, device, program_id), program_id, &shift))
+        if (!clock_repeats(&device->before, &device->clock, program_of(executor, device, program_id), program_id,
+                           &shift))
             return 0;
         if (k > 0 && shift != *shift_ps)
             return 0;

@@ -1,11 +1,12 @@
 /* rank.h - the device contract, and the life of a rank: the executor of programs.
  *
- * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler prices with
- * the same function) and, unless the run is timing-only, its result in the device's numerics. Backends: rank_gpu.c.
+ * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
+ * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
+ * rank_gpu.c.
  *
- * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one device
- * per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results, virtual times and
- * energies do not depend on it.
+ * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
+ * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
+ * virtual times and energies do not depend on it.
  */
 #ifndef RANK_H
 #define RANK_H
@@ -25,12 +26,12 @@
 
 /* One device of the emulated machine, as the cluster file describes it. */
 struct device_spec {
-    const char *name;          /* gpu0 */
-    const char *kind;          /* gpu */
-    const char *profile;       /* name in the device catalogue */
-    const char *host_link;     /* link profile to its host */
+    const char *name;      /* gpu0 */
+    const char *kind;      /* gpu */
+    const char *profile;   /* name in the device catalogue */
+    const char *host_link; /* link profile to its host */
     int node;
-    uint64_t memory_bytes;     /* overrides of the profile; 0: the profile's */
+    uint64_t memory_bytes; /* overrides of the profile; 0: the profile's */
     double memory_bytes_per_s, peak_flop_per_s, tdp_w;
     enum number_format format;
     int fused_attention;
@@ -38,14 +39,15 @@ struct device_spec {
 
 struct device {
     const char *kind;
-    /* REQUIRED. Constants of the spec into a state in the arena. Fault STATUS_USAGE: unknown profile, format not supported. */
+    /* REQUIRED. Constants of the spec into a state in the arena. Fault STATUS_USAGE: unknown profile, format not
+     * supported. */
     enum status (*open)(const struct device_spec *spec, struct arena *arena, void **state, struct fault *fault);
     /* REQUIRED. Can this device run the op at all? */
     int (*supports)(const void *state, const struct op *op);
     /* REQUIRED. Pure. Time, energy, traffic of one op; never zero time. */
     void (*cost)(const void *state, const struct op *op, struct cost *cost);
-    /* REQUIRED. The op's arithmetic in the device's numerics; context, operands as in kernel/run.h, elements of the format's
-     * size. */
+    /* REQUIRED. The op's arithmetic in the device's numerics; context, operands as in kernel/run.h, elements of the
+     * format's size. */
     void (*run)(void *state, const struct op *op, const struct kernel_context *context, const void *const in[OP_MAX_IN],
                 void *const out[OP_MAX_OUT]);
     /* REQUIRED. Device memory in bytes; power in mW while idle and while waiting within a step. */
@@ -62,18 +64,18 @@ extern const struct device gpu_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {
-    uint32_t program;          /* enum program_id */
-    uint32_t step;             /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
-    uint32_t n_samples;        /* may be fewer than the program's in evaluation */
-    uint32_t stop;             /* rank 0 wants to end the run: nothing is executed */
-    uint64_t repeat;           /* timing-only: this many steps (>= 1) */
+    uint32_t program;   /* enum program_id */
+    uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
+    uint32_t n_samples; /* may be fewer than the program's in evaluation */
+    uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
+    uint64_t repeat;    /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };
 
 /* What a step tells, on all ranks. */
 struct step_result {
     int stopped;
-    uint64_t end_ps;           /* latest device's virtual time after the (last) step */
+    uint64_t end_ps; /* latest device's virtual time after the (last) step */
     double loss_sum, loss_count;
 };
 
@@ -83,11 +85,11 @@ struct executor_options {
     int timing_only;
     int keep_predictions;
     uint64_t seed;
-    uint32_t trace_steps;      /* record marks in the first so many runs of each program */
+    uint32_t trace_steps; /* record marks in the first so many runs of each program */
 };
 
-/* Collective. Opens the devices that live here, gets their memory, initialises their parameters. `windows` may be NULL when
- * timing-only. Plan, specs and windows are borrowed. */
+/* Collective. Opens the devices that live here, gets their memory, initialises their parameters. `windows` may be NULL
+ * when timing-only. Plan, specs and windows are borrowed. */
 enum status executor_open(struct comm *comm, const struct plan *plan, const struct device_spec *specs,
                           struct windows *windows, const struct executor_options *options, struct executor **executor,
                           struct fault *fault);
@@ -96,10 +98,10 @@ void executor_close(struct executor *executor);
 /* Local. The rank on which a device lives. Rank 0 schedules and hosts devices only when there are not ranks enough. */
 int executor_home(int device, int n_devices, int n_ranks);
 
-/* Collective. Runs record->program once on every device (timing-only: record->repeat times; step_end_ps[i], when not NULL,
- * gets the end of the i-th). `samples` [n_samples] are sample numbers of the train or test set; device d takes its share.
- * record and samples count on rank 0 only. Sums of errors of an evaluation stay in the executor until executor_metrics.
- * A fault on any rank is everybody's. */
+/* Collective. Runs record->program once on every device (timing-only: record->repeat times; step_end_ps[i], when not
+ * NULL, gets the end of the i-th). `samples` [n_samples] are sample numbers of the train or test set; device d takes
+ * its share. record and samples count on rank 0 only. Sums of errors of an evaluation stay in the executor until
+ * executor_metrics. A fault on any rank is everybody's. */
 enum status executor_step(struct executor *executor, const struct step_record *record, const uint32_t *samples,
                           uint64_t *step_end_ps, struct step_result *result, struct fault *fault);
 
@@ -111,10 +113,12 @@ enum status executor_step(struct executor *executor, const struct step_record *r
  * executor_fetch: memory of one slot of device 0's training program.
  * executor_predictions: of the last evaluation in data units, [n_samples][outputs]; needs keep_predictions. */
 enum status executor_metrics(struct executor *executor, struct metric_sums *sums, struct fault *fault);
-enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers, struct fault *fault);
+enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers,
+                             struct fault *fault);
 enum status executor_marks(struct executor *executor, struct arena *arena, struct mark **marks, size_t *n_marks,
                            struct fault *fault);
-enum status executor_fetch(struct executor *executor, struct arena *arena, int slot, void **values, struct fault *fault);
+enum status executor_fetch(struct executor *executor, struct arena *arena, int slot, void **values,
+                           struct fault *fault);
 enum status executor_predictions(struct executor *executor, struct arena *arena, int64_t n_samples, int64_t n_outputs,
                                  float **predictions, struct fault *fault);
 

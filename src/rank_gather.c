@@ -3,8 +3,8 @@
 
 #include "rank_private.h"
 
-/* One fixed-size record per device, from wherever it lives to rank 0, in device order. `record(executor, k)` is that of the k-th
- * local device. */
+/* One fixed-size record per device, from wherever it lives to rank 0, in device order. `record(executor, k)` is that of
+ * the k-th local device. */
 typedef const void *device_record(struct executor *executor, int k);
 
 static enum status gather_devices(struct executor *executor, struct arena *arena, device_record *record, size_t bytes,
@@ -15,8 +15,8 @@ static enum status gather_devices(struct executor *executor, struct arena *arena
     size_t *sizes = arena_array(arena, (size_t)n_ranks, sizeof *sizes);
     for (int k = 0; k < executor->n_local; k++)
         memcpy(mine + (size_t)k * bytes, record(executor, k), bytes);
-    enum status status = comm_gather_varying(executor->comm, arena, mine, bytes * (size_t)executor->n_local, &theirs, sizes,
-                                             fault);
+    enum status status =
+        comm_gather_varying(executor->comm, arena, mine, bytes * (size_t)executor->n_local, &theirs, sizes, fault);
     if (status != STATUS_OK || comm_rank(executor->comm) != 0)
         return status;
     *all = arena_array(arena, (size_t)n_devices, bytes);
@@ -73,7 +73,8 @@ static const void *ledger_record(struct executor *executor, int k)
     return executor->local[k].ledger;
 }
 
-enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers, struct fault *fault)
+enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers,
+                             struct fault *fault)
 {
     uint64_t end_ps;
     enum status status = run_end_ps(executor, arena, &end_ps, fault);
@@ -114,8 +115,8 @@ enum status executor_marks(struct executor *executor, struct arena *arena, struc
 }
 
 /* The `bytes` bytes at `mine` on rank `from` to rank 0. */
-static enum status hand_to_first(struct executor *executor, struct arena *arena, int from, const void *mine, size_t bytes,
-                                 void **values, struct fault *fault)
+static enum status hand_to_first(struct executor *executor, struct arena *arena, int from, const void *mine,
+                                 size_t bytes, void **values, struct fault *fault)
 {
     enum { TAG = 4 };
     int rank = comm_rank(executor->comm);
@@ -145,7 +146,8 @@ enum status executor_fetch(struct executor *executor, struct arena *arena, int s
     return hand_to_first(executor, arena, executor->home[0], mine, s->bytes, values, fault);
 }
 
-static void place_rows(const uint32_t *sample, const float *rows, size_t n, int64_t n_samples, int64_t n_outputs, float *to)
+static void place_rows(const uint32_t *sample, const float *rows, size_t n, int64_t n_samples, int64_t n_outputs,
+                       float *to)
 {
     for (size_t i = 0; i < n; i++)
         if (sample[i] < n_samples)
@@ -176,7 +178,8 @@ enum status executor_predictions(struct executor *executor, struct arena *arena,
             return status;
         if (rows)
             place_rows((const uint32_t *)(void *)samples, (const float *)(void *)rows,
-                       sizes[executor->home[d]] / sizeof(float) / (size_t)n_outputs, n_samples, n_outputs, *predictions);
+                       sizes[executor->home[d]] / sizeof(float) / (size_t)n_outputs, n_samples, n_outputs,
+                       *predictions);
     }
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
-/* rank_gpu.c - the GPU device: which kernels an op means on it, and its numerics. The physics is device/gpu and device/link. */
+/* rank_gpu.c - the GPU device: which kernels an op means on it, and its numerics. The physics is device/gpu and
+ * device/link. */
 #include <string.h>
 
 #include "device/catalogue.h"
@@ -11,8 +12,8 @@ struct gpu {
     struct link_profile host;
     enum gpu_math math;
     enum number_format format;
-    unsigned operand_bytes;  /* of what GEMMs read */
-    unsigned element_bytes;  /* of everything else, and of what GEMMs write */
+    unsigned operand_bytes; /* of what GEMMs read */
+    unsigned element_bytes; /* of everything else, and of what GEMMs write */
     int fused_attention;
 };
 
@@ -129,7 +130,8 @@ static void add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t el
 
 static void add_gemm(const struct gpu *gpu, int64_t m, int64_t n, int64_t k, struct cost *total)
 {
-    struct gpu_gemm gemm = {1, (uint64_t)m, (uint64_t)n, (uint64_t)k, gpu->math, gpu->operand_bytes, gpu->element_bytes};
+    struct gpu_gemm gemm = {1,         (uint64_t)m,        (uint64_t)n,       (uint64_t)k,
+                            gpu->math, gpu->operand_bytes, gpu->element_bytes};
     struct cost cost;
     gpu_gemm_cost(&gpu->profile, &gemm, &cost);
     add_cost(total, &cost);
@@ -166,7 +168,8 @@ static int64_t state_arrays(const struct op *op)
     return op->optimiser == OPTIMISER_SGD ? 0 : 2;
 }
 
-/* The kernels of each op as an eager framework launches them: a bias goes with its GEMM, an activation is a kernel of its own. */
+/* The kernels of each op as an eager framework launches them: a bias goes with its GEMM, an activation is a kernel of
+ * its own. */
 static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
 {
     const struct gpu *gpu = state;

@@ -94,9 +94,8 @@ static void add_errors(struct executor *executor, struct local_device *device, c
 {
     const struct windows_shape *shape = windows_shape(executor->windows);
     int bytes = element_bytes(executor);
-    float *keep = executor->options.keep_predictions
-                      ? prediction_row(&device->predictions, number, shape->outputs)
-                      : NULL;
+    float *keep =
+        executor->options.keep_predictions ? prediction_row(&device->predictions, number, shape->outputs) : NULL;
     for (int64_t o = 0; o < shape->outputs; o++) {
         int64_t i = sample * shape->outputs + o, station = o % shape->stations;
         double prediction = windows_to_units(executor->windows, station, fetch(in[0], bytes, i));

@@ -1,5 +1,5 @@
-/* run_mpi.c - runs all MPI suites in one launch (CK_NOFORK: forking under MPI does not work). Verdicts are agreed on by all ranks
- * (suites use all_ranks) so that none is left waiting; rank 0 tells. */
+/* run_mpi.c - runs all MPI suites in one launch (CK_NOFORK: forking under MPI does not work). Verdicts are agreed on by
+ * all ranks (suites use all_ranks) so that none is left waiting; rank 0 tells. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -10,28 +10,28 @@
 #include <stdint.h>
 
 /* X(enum, name in reports and files, long name) */
-#define ENERGY_PARTS(X)                                                \
-    X(ENERGY_STATIC, "static", "static and base power")                \
-    X(ENERGY_COMPUTE, "compute", "arithmetic units")                   \
-    X(ENERGY_SRAM, "sram", "registers, caches and buffers on chip")    \
-    X(ENERGY_DRAM, "dram", "device memory")                            \
-    X(ENERGY_CONVERT, "convert", "digital-analog conversion")          \
-    X(ENERGY_WRITE, "write", "programming of cells")                   \
+#define ENERGY_PARTS(X)                                                                                                \
+    X(ENERGY_STATIC, "static", "static and base power")                                                                \
+    X(ENERGY_COMPUTE, "compute", "arithmetic units")                                                                   \
+    X(ENERGY_SRAM, "sram", "registers, caches and buffers on chip")                                                    \
+    X(ENERGY_DRAM, "dram", "device memory")                                                                            \
+    X(ENERGY_CONVERT, "convert", "digital-analog conversion")                                                          \
+    X(ENERGY_WRITE, "write", "programming of cells")                                                                   \
     X(ENERGY_LINK, "link", "links between devices and to the host")
 
 enum energy_part {
 #define X(part, name, text) part,
     ENERGY_PARTS(X)
 #undef X
-    N_ENERGY_PARTS
+        N_ENERGY_PARTS
 };
 
 struct cost {
-    uint64_t time_ps;                    /* the engine is busy for this long */
-    uint64_t energy_fj[N_ENERGY_PARTS];  /* by part */
-    uint64_t flops;                      /* real arithmetic, multiply and add counted as two */
-    uint64_t bytes;                      /* traffic to device memory, or over the link for a transfer */
-    uint64_t cell_writes;                /* non-volatile cells programmed */
+    uint64_t time_ps;                   /* the engine is busy for this long */
+    uint64_t energy_fj[N_ENERGY_PARTS]; /* by part */
+    uint64_t flops;                     /* real arithmetic, multiply and add counted as two */
+    uint64_t bytes;                     /* traffic to device memory, or over the link for a transfer */
+    uint64_t cell_writes;               /* non-volatile cells programmed */
 };
 
 #endif

@@ -11,8 +11,8 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void progress_start(struct progress *progress, const char *what, const char *unit, uint64_t total, double units_per_step,
-                    int quiet)
+void progress_start(struct progress *progress, const char *what, const char *unit, uint64_t total,
+                    double units_per_step, int quiet)
 {
     double start_s = now_s();
     *progress = (struct progress){what, unit, total, units_per_step, start_s, start_s, isatty(STDERR_FILENO), quiet, 0};

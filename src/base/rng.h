@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 enum rng_purpose {
-    RNG_INIT = 1,   /* initial weights; place = tensor number */
-    RNG_SHUFFLE,    /* order of samples; place = epoch */
-    RNG_DROPOUT,    /* masks; place = site in the graph */
-    RNG_SYNTH,      /* synthetic data */
-    RNG_TEST        /* property tests */
+    RNG_INIT = 1, /* initial weights; place = tensor number */
+    RNG_SHUFFLE,  /* order of samples; place = epoch */
+    RNG_DROPOUT,  /* masks; place = site in the graph */
+    RNG_SYNTH,    /* synthetic data */
+    RNG_TEST      /* property tests */
 };
 
 struct rng_key {

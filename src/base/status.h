@@ -11,12 +11,12 @@
 
 enum status {
     STATUS_OK = 0,
-    STATUS_FAILED = 1,   /* the run failed */
-    STATUS_USAGE = 2,    /* command line, job, cluster or data file is wrong */
-    STATUS_INVALID = 3,  /* a validation failed */
-    STATUS_IO = 4,       /* the file system or HDF5 failed */
-    STATUS_DEVICE = 5,   /* an emulated device failed and the run could not recover */
-    STATUS_REQUEUE = 75  /* stopped early with a checkpoint written */
+    STATUS_FAILED = 1,  /* the run failed */
+    STATUS_USAGE = 2,   /* command line, job, cluster or data file is wrong */
+    STATUS_INVALID = 3, /* a validation failed */
+    STATUS_IO = 4,      /* the file system or HDF5 failed */
+    STATUS_DEVICE = 5,  /* an emulated device failed and the run could not recover */
+    STATUS_REQUEUE = 75 /* stopped early with a checkpoint written */
 };
 
 #define FAULT_TEXT_MAX 1024

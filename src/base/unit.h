@@ -1,8 +1,8 @@
 /* unit.h - quantities with units, read and written.
  *
  * A quantity in a file or on the command line is a number and a unit: "3.35 TB/s", "80 GiB", "100 ns", "1h30m",
- * "0.5 pJ/bit", "700 W", "1410 MHz", "312 TFLOP/s". SI prefixes are powers of ten, IEC prefixes (Ki, Mi, Gi, Ti) powers of two.
- * Inside the program quantities are plain numbers in the base unit that the name of the variable tells.
+ * "0.5 pJ/bit", "700 W", "1410 MHz", "312 TFLOP/s". SI prefixes are powers of ten, IEC prefixes (Ki, Mi, Gi, Ti) powers
+ * of two. Inside the program quantities are plain numbers in the base unit that the name of the variable tells.
  */
 #ifndef BASE_UNIT_H
 #define BASE_UNIT_H
@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 enum unit {
-    UNIT_NONE,          /* a bare number, no unit allowed */
-    UNIT_BYTES,         /* B, kB, MB, GB, TB, KiB, MiB, GiB, TiB -> bytes */
-    UNIT_BYTES_PER_S,   /* B/s .. TB/s, GiB/s -> bytes per second */
-    UNIT_SECONDS,       /* ps ns us ms s min h d, 1h30m, H:M:S -> seconds */
-    UNIT_PICOSECONDS,   /* same spellings -> picoseconds */
-    UNIT_HERTZ,         /* Hz kHz MHz GHz -> hertz */
-    UNIT_FLOP_PER_S,    /* FLOP/s .. PFLOP/s, OP/s -> per second */
-    UNIT_WATTS,         /* mW W kW -> watts */
-    UNIT_JOULES,        /* fJ pJ nJ uJ mJ J kJ MJ -> joules */
-    UNIT_JOULES_PER_BIT,   /* fJ/bit pJ/bit -> joules per bit */
-    UNIT_JOULES_PER_BYTE,  /* pJ/B -> joules per byte */
-    UNIT_JOULES_PER_FLOP,  /* pJ/FLOP -> joules per flop */
+    UNIT_NONE,            /* a bare number, no unit allowed */
+    UNIT_BYTES,           /* B, kB, MB, GB, TB, KiB, MiB, GiB, TiB -> bytes */
+    UNIT_BYTES_PER_S,     /* B/s .. TB/s, GiB/s -> bytes per second */
+    UNIT_SECONDS,         /* ps ns us ms s min h d, 1h30m, H:M:S -> seconds */
+    UNIT_PICOSECONDS,     /* same spellings -> picoseconds */
+    UNIT_HERTZ,           /* Hz kHz MHz GHz -> hertz */
+    UNIT_FLOP_PER_S,      /* FLOP/s .. PFLOP/s, OP/s -> per second */
+    UNIT_WATTS,           /* mW W kW -> watts */
+    UNIT_JOULES,          /* fJ pJ nJ uJ mJ J kJ MJ -> joules */
+    UNIT_JOULES_PER_BIT,  /* fJ/bit pJ/bit -> joules per bit */
+    UNIT_JOULES_PER_BYTE, /* pJ/B -> joules per byte */
+    UNIT_JOULES_PER_FLOP, /* pJ/FLOP -> joules per flop */
     N_UNITS
 };
 

@@ -6,9 +6,10 @@
 
 static const double DEFAULT_PEER_TIMEOUT_S = 600;
 
-/* Environment variables that a launcher sets in every process it starts; the value is the number of processes where it tells. */
-static const char *const launcher_sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS",
-                                             "MPI_LOCALNRANKS", "PALS_SIZE", "FLUX_JOB_SIZE"};
+/* Environment variables that a launcher sets in every process it starts; the value is the number of processes where it
+ * tells. */
+static const char *const launcher_sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",  "SLURM_STEP_NUM_TASKS",
+                                             "MPI_LOCALNRANKS",      "PALS_SIZE", "FLUX_JOB_SIZE"};
 static const char *const launcher_marks[] = {"PMIX_RANK", "PMI_RANK", "PMI_FD", "PALS_RANKID", "FLUX_TASK_RANK"};
 
 static int launched_size(const char **variable)
@@ -57,10 +58,11 @@ enum status comm_open(int *argc, char ***argv, int parallel, struct comm **out, 
         start_mpi(comm, argc, argv);
     *out = comm;
     if (launched > 1 && comm->size == 1)
-        return fault_set(fault, STATUS_USAGE,
-                         "the launcher started %d processes (%s) but MPI sees only this one: start it with the launcher of "
-                         "the MPI it was built with (mpirun), or with srun --mpi=pmix (srun --mpi=list shows what there is)",
-                         launched, variable);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "the launcher started %d processes (%s) but MPI sees only this one: start it with the launcher of "
+            "the MPI it was built with (mpirun), or with srun --mpi=pmix (srun --mpi=list shows what there is)",
+            launched, variable);
     return STATUS_OK;
 }
 

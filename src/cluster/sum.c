@@ -12,12 +12,12 @@ struct sum {
     struct comm *comm;
     const int *home;
     int n_devices;
-    int n_owners;        /* ranks that hold devices */
-    int *owner;          /* their numbers, ascending */
-    int me;              /* my place among them */
+    int n_owners; /* ranks that hold devices */
+    int *owner;   /* their numbers, ascending */
+    int me;       /* my place among them */
     struct header *headers;
     struct transfers *transfers;
-    char *received;      /* segments of the other ranks' devices */
+    char *received; /* segments of the other ranks' devices */
     size_t received_bytes;
 };
 
@@ -147,7 +147,8 @@ static enum status exchange_segments(struct sum *sum, void *const *vectors, size
 }
 
 /* Adds elements first .. first+length-1 of all devices, in device order, into `to`. */
-static void add_segment(const struct sum *sum, void *const *vectors, size_t first, size_t length, int element_bytes, char *to)
+static void add_segment(const struct sum *sum, void *const *vectors, size_t first, size_t length, int element_bytes,
+                        char *to)
 {
     int rank = comm_rank(sum->comm), local = 0;
     size_t bytes = length * (size_t)element_bytes;

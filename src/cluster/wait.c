@@ -11,8 +11,8 @@ double wall_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* First give the core away without sleeping (an answer is usually near), then sleep longer and longer: idle ranks must not
- * burn the cores that busy ones need. */
+/* First give the core away without sleeping (an answer is usually near), then sleep longer and longer: idle ranks must
+ * not burn the cores that busy ones need. */
 static void back_off(unsigned turn)
 {
     enum { YIELDS = 400, FIRST_SLEEP_NS = 20000, LAST_SLEEP_NS = 500000 };
@@ -40,9 +40,10 @@ enum status comm_wait(struct comm *comm, MPI_Request *requests, int n, struct fa
             break;
         if (turn > 1000 && wall_s() - start_s > comm->peer_timeout_s) {
             comm->lost = 1;
-            status = fault_set(fault, STATUS_FAILED,
-                               "rank %d waited %.0f s for another rank: it hangs or died (--peer-timeout sets the limit)",
-                               comm->rank, comm->peer_timeout_s);
+            status =
+                fault_set(fault, STATUS_FAILED,
+                          "rank %d waited %.0f s for another rank: it hangs or died (--peer-timeout sets the limit)",
+                          comm->rank, comm->peer_timeout_s);
             break;
         }
         back_off(turn);

@@ -33,14 +33,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {NULL, parse, "FILE",
-                                 "Validates a job, a cluster, a data set or a result, whatever FILE is, and prints what follows from "
-                                 "it: sizes, memory, numbers of samples. Reads every byte of a data set.\v"
-                                 "exit status: 0 valid, 2 not valid, 3 a data set whose content is wrong, 4 damaged\n\n"
-                                 "examples:\n"
-                                 "  polyrank check jobs/wind.yaml\n"
-                                 "  polyrank check data/navy_winds.h5",
-                                 NULL, NULL, NULL};
+static const struct argp argp = {
+    NULL,
+    parse,
+    "FILE",
+    "Validates a job, a cluster, a data set or a result, whatever FILE is, and prints what follows from "
+    "it: sizes, memory, numbers of samples. Reads every byte of a data set.\v"
+    "exit status: 0 valid, 2 not valid, 3 a data set whose content is wrong, 4 damaged\n\n"
+    "examples:\n"
+    "  polyrank check jobs/wind.yaml\n"
+    "  polyrank check data/navy_winds.h5",
+    NULL,
+    NULL,
+    NULL};
 
 static enum status check_job(const char *path, struct arena *arena, struct fault *fault)
 {
@@ -81,7 +86,8 @@ static enum status check_cluster(const char *path, struct arena *arena, struct f
         return status;
     printf("%s: a cluster of %d devices\n", path, machine.n_devices);
     for (int i = 0; i < cluster.n_devices; i++)
-        printf("  %lld x %s %s\n", (long long)cluster.device[i].count, cluster.device[i].kind, cluster.device[i].profile);
+        printf("  %lld x %s %s\n", (long long)cluster.device[i].count, cluster.device[i].kind,
+               cluster.device[i].profile);
     return STATUS_OK;
 }
 

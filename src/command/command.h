@@ -1,7 +1,7 @@
 /* command.h - the verbs of the program.
  *
- * main parses nothing but the verb: it looks the verb up in commands(), runs it and turns its fault into one message and the
- * exit status. A verb marked ON_ONE runs on rank 0 only (the others wait); ON_ALL verbs are collective.
+ * main parses nothing but the verb: it looks the verb up in commands(), runs it and turns its fault into one message
+ * and the exit status. A verb marked ON_ONE runs on rank 0 only (the others wait); ON_ALL verbs are collective.
  */
 #ifndef COMMAND_COMMAND_H
 #define COMMAND_COMMAND_H
@@ -16,7 +16,7 @@ enum where { ON_ONE, ON_ALL };
 
 struct command {
     const char *name;
-    const char *summary;  /* one line of `polyrank --help` */
+    const char *summary; /* one line of `polyrank --help` */
     enum where where;
     /* argv[0] is the verb. `comm` is NULL for ON_ONE verbs. */
     enum status (*run)(struct comm *comm, int argc, char **argv, struct fault *fault);
@@ -33,13 +33,15 @@ enum status command_devices(struct comm *comm, int argc, char **argv, struct fau
 enum status command_cost(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_compare(struct comm *comm, int argc, char **argv, struct fault *fault);
 
-/* Local. Parses the options of a verb with argp, without argp's own exits and messages: an unknown or ambiguous option, a
- * missing or superfluous argument becomes a fault (STATUS_USAGE) that names the nearest known option. --help (-h) prints the
- * verb's help, usage line "polyrank VERB ARGS", to stdout and sets *done: the verb then returns STATUS_OK at once.
+/* Local. Parses the options of a verb with argp, without argp's own exits and messages: an unknown or ambiguous option,
+ * a missing or superfluous argument becomes a fault (STATUS_USAGE) that names the nearest known option. --help (-h)
+ * prints the verb's help, usage line "polyrank VERB ARGS", to stdout and sets *done: the verb then returns STATUS_OK at
+ * once.
  *
- * `argp->parser` gets `input` as state->input; it must return 0 for what it took, ARGP_ERR_UNKNOWN for the rest, and EINVAL
- * after it has set the fault itself (keep a pointer to the fault in the input struct). Positional arguments come as
- * ARGP_KEY_ARG; too many of them: return ARGP_ERR_UNKNOWN. argp->args_doc is the usage ("JOB"), argp->doc the text. */
+ * `argp->parser` gets `input` as state->input; it must return 0 for what it took, ARGP_ERR_UNKNOWN for the rest, and
+ * EINVAL after it has set the fault itself (keep a pointer to the fault in the input struct). Positional arguments come
+ * as ARGP_KEY_ARG; too many of them: return ARGP_ERR_UNKNOWN. argp->args_doc is the usage ("JOB"), argp->doc the text.
+ */
 enum status options_parse(const struct argp *argp, int argc, char **argv, void *input, int *done, struct fault *fault);
 
 #endif

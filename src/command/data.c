@@ -62,7 +62,8 @@ enum status data_words(struct arena *arena, const char *option, const char *text
         while (*word == ' ')
             word++;
         if (!*word)
-            return fault_set(fault, STATUS_USAGE, "--%s: expected names separated by commas, found \"%s\"", option, text);
+            return fault_set(fault, STATUS_USAGE, "--%s: expected names separated by commas, found \"%s\"", option,
+                             text);
         if (*n == most)
             return fault_set(fault, STATUS_USAGE, "--%s: expected at most %d names", option, most);
         words[(*n)++] = word;
@@ -88,8 +89,8 @@ enum status data_seconds(const char *option, const char *text, double *seconds, 
     if (!reason && !(*seconds >= 1))
         reason = "expected at least one second";
     if (reason)
-        return fault_set(fault, STATUS_USAGE, "--%s: expected %s, found \"%s\": %s", option, unit_expected(UNIT_SECONDS), text,
-                         reason);
+        return fault_set(fault, STATUS_USAGE, "--%s: expected %s, found \"%s\": %s", option,
+                         unit_expected(UNIT_SECONDS), text, reason);
     return STATUS_OK;
 }
 
@@ -106,8 +107,9 @@ enum status data_range(const char *option, const char *text, int64_t *first, int
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "Usage: polyrank data VERB ...\nMakes and looks at data sets: variables over time and stations in one HDF5 "
-                 "file.\n\n");
+    fprintf(out,
+            "Usage: polyrank data VERB ...\nMakes and looks at data sets: variables over time and stations in one HDF5 "
+            "file.\n\n");
     for (int i = 0; i < N_VERBS; i++)
         fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
     fprintf(out, "\npolyrank data VERB --help lists the options.\n");

@@ -15,7 +15,7 @@ struct baseline_input {
     int64_t first_row, last_row; /* -1: not given */
     double fraction;             /* 0: not given */
     struct baseline_problem problem;
-    int64_t period;              /* -1: what suits the step */
+    int64_t period; /* -1: what suits the step */
 };
 
 enum {
@@ -114,17 +114,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {
-    options,
-    parse,
-    "FILE",
-    "What simple methods reach on a data set, in data units: the numbers a model has to beat. They are fitted on the rows "
-    "outside of the test rows.\v"
-    "example:\n"
-    "  polyrank data baseline wind.h5 --window 12 --horizon 3 --test-rows 480..2119",
-    NULL,
-    NULL,
-    NULL};
+static const struct argp argp = {options,
+                                 parse,
+                                 "FILE",
+                                 "What simple methods reach on a data set, in data units: the numbers a model has to "
+                                 "beat. They are fitted on the rows "
+                                 "outside of the test rows.\v"
+                                 "example:\n"
+                                 "  polyrank data baseline wind.h5 --window 12 --horizon 3 --test-rows 480..2119",
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 static enum status find_target(const struct dataset *dataset, const struct baseline_input *input, int *variable,
                                struct fault *fault)
@@ -220,8 +220,8 @@ static enum status compute(struct dataset *dataset, struct baseline_input *input
     if (status != STATUS_OK)
         return status;
     const struct dataset_variable *v = dataset_variable(dataset, variable);
-    printf("%s of %s: window %lld, test rows %lld..%lld of %lld, %.0f values\n", v->name, input->path, (long long)p->window,
-           (long long)p->test_first_row, (long long)p->test_last_row, (long long)p->n_rows,
+    printf("%s of %s: window %lld, test rows %lld..%lld of %lld, %.0f values\n", v->name, input->path,
+           (long long)p->window, (long long)p->test_first_row, (long long)p->test_last_row, (long long)p->n_rows,
            metric_total(&table[0].sums).count);
     print_table(table, n, v->units, arena);
     return STATUS_OK;

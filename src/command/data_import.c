@@ -40,7 +40,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"variable", 'v', "NAMES", 0, "variables to import (default all), NAME=NEW to rename one; one name: what a table's values are called", 0},
+    {"variable", 'v', "NAMES", 0,
+     "variables to import (default all), NAME=NEW to rename one; one name: what a table's values are called", 0},
     {"units", KEY_UNITS, "TEXT", 0, "units of the variables, as CF writes them (\"m s-1\")", 0},
     {"long-name", KEY_LONG_NAME, "TEXT", 0, "what the only variable is, in words", 0},
     {"standard-name", KEY_STANDARD_NAME, "NAME", 0, "its CF standard name", 0},
@@ -52,7 +53,9 @@ static const struct argp_option options[] = {
     {"header", KEY_HEADER, NULL, 0, "CSV: the first line names the columns (default: found out)", 2},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: the first line is data", 2},
     {"layout", KEY_LAYOUT, "LAYOUT", 0,
-     "CSV: stations (a column each), variables (of one station, a column each) or long (a line for each station and time)", 2},
+     "CSV: stations (a column each), variables (of one station, a column each) or long (a line for each station and "
+     "time)",
+     2},
     {"time-column", KEY_TIME_COLUMN, "NAME", 0, "CSV: the column of times; none: there is none", 2},
     {"id-column", KEY_ID_COLUMN, "NAME", 0, "CSV, long: the column of station names", 2},
     {"stations-file", KEY_STATIONS_FILE, "CSV", 0, "names, latitudes and longitudes of the stations", 3},
@@ -145,15 +148,16 @@ static enum status take_every(const char *text, struct import_options *o, struct
 static enum status take_variables(struct import_input *input, const char *arg)
 {
     struct import_options *o = &input->options;
-    enum status status = data_words(input->arena, "variable", arg, IMPORT_MAX_NAMES, o->variable, &o->n_variables,
-                                    input->fault);
+    enum status status =
+        data_words(input->arena, "variable", arg, IMPORT_MAX_NAMES, o->variable, &o->n_variables, input->fault);
     for (int i = 0; i < o->n_variables && status == STATUS_OK; i++) {
         char *name = arena_string(input->arena, o->variable[i]), *equals = strchr(name, '=');
         if (!equals)
             continue;
         *equals = '\0';
         if (equals == name || !equals[1])
-            return fault_set(input->fault, STATUS_USAGE, "--variable: expected NAME or NAME=NEW, found \"%s\"", o->variable[i]);
+            return fault_set(input->fault, STATUS_USAGE, "--variable: expected NAME or NAME=NEW, found \"%s\"",
+                             o->variable[i]);
         o->variable[i] = name;
         o->new_name[i] = equals + 1;
     }
@@ -219,7 +223,8 @@ static const struct argp argp = {
     options,
     parse,
     "IN OUT",
-    "Turns a file into a data set: variables over time and stations, HDF5 with CF attributes. What IN is, it finds out: CSV, "
+    "Turns a file into a data set: variables over time and stations, HDF5 with CF attributes. What IN is, it finds "
+    "out: CSV, "
     "pandas HDF5, netCDF-3, netCDF-4 or plain HDF5.\v"
     "examples:\n"
     "  polyrank data import wind.csv wind.h5 --variable speed --units 'm s-1' --start 2010-01-01 --step 1h\n"

@@ -22,13 +22,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp argp = {NULL,
-                                 parse,
-                                 "FILE",
-                                 "Says what a data set holds: shapes, times, stations, and each variable's range.",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    NULL, parse, "FILE", "Says what a data set holds: shapes, times, stations, and each variable's range.",
+    NULL, NULL,  NULL};
 
 static void print_text(const char *label, const char *text)
 {
@@ -83,7 +79,8 @@ static void print_extent(const char *name, const double *degrees, int64_t n)
 static enum status print_stations(struct dataset *dataset, struct fault *fault)
 {
     int64_t n = dataset_n_stations(dataset), edges = 0;
-    printf("%-10s %lld, %s .. %s", "stations", (long long)n, dataset_station(dataset, 0), dataset_station(dataset, n - 1));
+    printf("%-10s %lld, %s .. %s", "stations", (long long)n, dataset_station(dataset, 0),
+           dataset_station(dataset, n - 1));
     if (dataset_latitude(dataset) && dataset_longitude(dataset)) {
         print_extent("latitude", dataset_latitude(dataset), n);
         print_extent("longitude", dataset_longitude(dataset), n);

@@ -29,8 +29,8 @@ static const struct argp_option options[] = {
 static enum status take_variables(struct synth_input *input, const char *arg)
 {
     struct synth_options *o = &input->options;
-    enum status status = data_words(input->arena, "variables", arg, SYNTH_MAX_VARIABLES, o->variable, &o->n_variables,
-                                    input->fault);
+    enum status status =
+        data_words(input->arena, "variables", arg, SYNTH_MAX_VARIABLES, o->variable, &o->n_variables, input->fault);
     for (int i = 0; i < o->n_variables && status == STATUS_OK; i++) {
         char *name = arena_string(input->arena, o->variable[i]), *colon = strchr(name, ':');
         if (colon)
@@ -88,16 +88,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {options,
-                                 parse,
-                                 "OUT",
-                                 "Makes a data set up: waves that travel over scattered stations, a daily cycle, slow noise; "
-                                 "positive values. Equal options give equal data.\v"
-                                 "example:\n"
-                                 "  polyrank data synth big.h5 --stations 1000 --rows 10000 --variables u:m\\ s-1,v:m\\ s-1",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    options,
+    parse,
+    "OUT",
+    "Makes a data set up: waves that travel over scattered stations, a daily cycle, slow noise; "
+    "positive values. Equal options give equal data.\v"
+    "example:\n"
+    "  polyrank data synth big.h5 --stations 1000 --rows 10000 --variables u:m\\ s-1,v:m\\ s-1",
+    NULL,
+    NULL,
+    NULL};
 
 enum status data_synth(struct arena *arena, int argc, char **argv, struct fault *fault)
 {
@@ -124,7 +125,8 @@ enum status data_synth(struct arena *arena, int argc, char **argv, struct fault 
     if (status == STATUS_OK)
         status = synth_write(input.out, &input.options, fault);
     if (status == STATUS_OK)
-        printf("%s: %lld rows x %lld stations, %d variable%s, coordinates\n", input.out, (long long)input.options.n_rows,
-               (long long)input.options.n_stations, input.options.n_variables, input.options.n_variables == 1 ? "" : "s");
+        printf("%s: %lld rows x %lld stations, %d variable%s, coordinates\n", input.out,
+               (long long)input.options.n_rows, (long long)input.options.n_stations, input.options.n_variables,
+               input.options.n_variables == 1 ? "" : "s");
     return status;
 }

@@ -21,11 +21,13 @@ struct job_options {
 };
 
 /* X-list of the shared options for an argp table. */
-#define JOB_OPTIONS                                                                                                        \
-    {"set", 's', "KEY=VALUE", 0, "override a key of the job (repeatable), e.g. train.epochs=2", 1},                         \
-    {"timing-only", 't', NULL, 0, "virtual time and energy without tensors", 1},                                            \
-    {"print-config", 'p', NULL, 0, "print the resolved job and stop; can be used as a job", 1},                             \
-    {"seed", KEY_SEED, "N", 0, "seed of all random numbers (train.seed)", 1}
+#define JOB_OPTIONS                                                                                                    \
+    {"set", 's', "KEY=VALUE", 0, "override a key of the job (repeatable), e.g. train.epochs=2", 1},                    \
+        {"timing-only", 't', NULL, 0, "virtual time and energy without tensors", 1},                                   \
+        {"print-config", 'p', NULL, 0, "print the resolved job and stop; can be used as a job", 1},                    \
+    {                                                                                                                  \
+        "seed", KEY_SEED, "N", 0, "seed of all random numbers (train.seed)", 1                                         \
+    }
 
 enum { KEY_SEED = 1000, KEY_MAX_WALL, KEY_PEER_TIMEOUT };
 

@@ -14,13 +14,18 @@ static const struct argp_option options_table[] = {
     {0},
 };
 
-static const struct argp argp = {options_table, job_options_parse, "JOB",
-                                 "Shows how JOB would run on the emulated machine: placement, memory of each device, work, and the "
-                                 "virtual time and energy of a step and of the whole run. Nothing is trained.\v"
-                                 "examples:\n"
-                                 "  polyrank plan jobs/wind.yaml\n"
-                                 "  polyrank plan jobs/swe-published.yaml --set cluster=clusters/8xh100.yaml",
-                                 NULL, NULL, NULL};
+static const struct argp argp = {
+    options_table,
+    job_options_parse,
+    "JOB",
+    "Shows how JOB would run on the emulated machine: placement, memory of each device, work, and the "
+    "virtual time and energy of a step and of the whole run. Nothing is trained.\v"
+    "examples:\n"
+    "  polyrank plan jobs/wind.yaml\n"
+    "  polyrank plan jobs/swe-published.yaml --set cluster=clusters/8xh100.yaml",
+    NULL,
+    NULL,
+    NULL};
 
 static const char *show(char text[32], enum unit unit, double value)
 {
@@ -108,7 +113,8 @@ static void print_step(const struct training *training, const struct run *run)
     printf("\none training step (all devices)\n");
     printf("  time        %s\n", unit_show_ps(text, sizeof text, step_ps));
     printf("  energy      %s, without waiting and idle power\n", show(text, UNIT_JOULES, step_j));
-    printf("  work        %.4g FLOP, %s\n", work.flops, show(rate, UNIT_FLOP_PER_S, work.flops / ((double)step_ps * 1e-12)));
+    printf("  work        %.4g FLOP, %s\n", work.flops,
+           show(rate, UNIT_FLOP_PER_S, work.flops / ((double)step_ps * 1e-12)));
     printf("  traffic     %s of device memory, %s over links\n", show(text, UNIT_BYTES, work.bytes),
            show(rate, UNIT_BYTES, work.collective_bytes));
     printf("  samples     %lld, %.4g per second\n", (long long)training->job->train.minibatch,

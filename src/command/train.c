@@ -16,24 +16,32 @@ static const struct argp_option options_table[] = {
     JOB_OPTIONS,
     {"output", 'o', "DIR", 0, "where results go (output.directory)", 1},
     {"force", 'f', NULL, 0, "replace an earlier result in the output directory", 1},
-    {"max-wall", KEY_MAX_WALL, "TIME", 0, "stop after this wall time, e.g. 1h30m; the result holds the steps done so far", 1},
+    {"max-wall", KEY_MAX_WALL, "TIME", 0,
+     "stop after this wall time, e.g. 1h30m; the result holds the steps done so far", 1},
     {"peer-timeout", KEY_PEER_TIMEOUT, "TIME", 0, "longest wait for another rank (default 10 min)", 1},
     {"quiet", 'q', NULL, 0, "no progress on stderr", 1},
     {0},
 };
 
 static const struct argp argp = {
-    options_table, job_options_parse, "JOB",
-    "Trains the model of JOB on the data and the emulated machine it names, in the machine's number formats, and keeps each "
-    "device's virtual time and energy. Alone in one process, or under mpirun -n N or srun: one rank schedules, the others "
+    options_table,
+    job_options_parse,
+    "JOB",
+    "Trains the model of JOB on the data and the emulated machine it names, in the machine's number formats, and keeps "
+    "each "
+    "device's virtual time and energy. Alone in one process, or under mpirun -n N or srun: one rank schedules, the "
+    "others "
     "emulate a device each; the result is the same, byte for byte, for every number of ranks.\v"
-    "Writes result.h5, summary.json and trace.json (or .gz) into the output directory; the report goes to stdout, progress and "
+    "Writes result.h5, summary.json and trace.json (or .gz) into the output directory; the report goes to stdout, "
+    "progress and "
     "wall times to stderr.\n\n"
     "examples:\n"
     "  polyrank train jobs/demo.yaml\n"
     "  mpirun -n 5 polyrank train jobs/wind.yaml --set train.epochs=2 --output out/wind\n"
     "  polyrank train jobs/swe-published.yaml --timing-only",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 static const char *result_path(struct arena *arena, const struct job *job, const char *name)
 {
@@ -56,8 +64,8 @@ static enum status prepare_output(struct arena *arena, const struct job *job, in
     return STATUS_OK;
 }
 
-static enum status write_files(const struct training *training, const struct training_result *result, struct arena *arena,
-                               struct fault *fault)
+static enum status write_files(const struct training *training, const struct training_result *result,
+                               struct arena *arena, struct fault *fault)
 {
     const struct job *job = training->job;
     enum status status = result_write(result_path(arena, job, "result.h5"), &result->run, fault);

@@ -1,6 +1,7 @@
 /* job.h - a job and its cluster, as read from YAML, checked and with defaults filled in.
  *
- * What may stand in a job is one table (config/keys): path, unit, range, default, meaning. From it come the reader's checks,
+ * What may stand in a job is one table (config/keys): path, unit, range, default, meaning. From it come the reader's
+ * checks,
  * --set, --print-config, the nearest known key of a message and the table of keys in the manual.
  */
 #ifndef CONFIG_JOB_H
@@ -28,123 +29,124 @@ struct word_list {
 
 /* model: the encoder family. Everything but the preset may be left to the preset (JOB_UNSET, NULL, n = 0). */
 struct job_model {
-    const char *preset;        /* wind swe weather covid */
+    const char *preset; /* wind swe weather covid */
     int64_t d_model, heads, layers, ffn, embed_hidden;
-    int64_t tokens, features, outputs;  /* without a data set (timing-only); with one they follow from it */
-    const char *embed;         /* gelu linear */
-    const char *positions;     /* true constant none */
-    const char *position_site; /* encoder head: where the positions are added */
-    const char *attention;     /* spatial temporal */
-    double dropout;            /* JOB_UNSET or [0, 1) */
-    int64_t concat;            /* 0 1: head reads [encoder ; embedding] */
-    int residual;              /* output = last value + prediction (default 0) */
-    int linear_skip;           /* adds a linear map of the flattened input window to the output (default 0) */
-    int64_t skip_steps;        /* of only the last so many features of each token (0: all) */
-    int zero_output;           /* the head's last layer and the skip start at zero (default 0) */
-    const char *head;          /* preset; token: one dense layer per token, without the presets' dense layers */
-    struct int_list reduce_width, decode_width;  /* head: per token, then over the flattened tokens */
-    struct word_list reduce_act, decode_act;     /* none relu gelu, one per width */
+    int64_t tokens, features, outputs; /* without a data set (timing-only); with one they follow from it */
+    const char *embed;                 /* gelu linear */
+    const char *positions;             /* true constant none */
+    const char *position_site;         /* encoder head: where the positions are added */
+    const char *attention;             /* spatial temporal */
+    double dropout;                    /* JOB_UNSET or [0, 1) */
+    int64_t concat;                    /* 0 1: head reads [encoder ; embedding] */
+    int residual;                      /* output = last value + prediction (default 0) */
+    int linear_skip;                   /* adds a linear map of the flattened input window to the output (default 0) */
+    int64_t skip_steps;                /* of only the last so many features of each token (0: all) */
+    int zero_output;                   /* the head's last layer and the skip start at zero (default 0) */
+    const char *head;                  /* preset; token: one dense layer per token, without the presets' dense layers */
+    struct int_list reduce_width, decode_width; /* head: per token, then over the flattened tokens */
+    struct word_list reduce_act, decode_act;    /* none relu gelu, one per width */
 };
 
 struct job_data {
-    const char *file;          /* data set (HDF5); NULL: timing-only with model.tokens, features, outputs */
-    struct word_list inputs;   /* variables that are features; empty: the target */
-    const char *target;        /* variable; NULL: the only one */
-    int64_t window, horizon;   /* time steps in, ahead (defaults 12, 1) */
-    const char *split_by;      /* rows: test_rows; fraction: test_fraction */
-    int64_t test_rows[2];      /* first and last row (inclusive) whose values are targets of the test set */
-    double test_fraction;      /* the last part of the rows, when no test rows are given */
-    const char *test_time[2];  /* first and last time stamp, ISO 8601, as an alternative */
-    const char *normalise;     /* station global none: z-score by training statistics */
+    const char *file;         /* data set (HDF5); NULL: timing-only with model.tokens, features, outputs */
+    struct word_list inputs;  /* variables that are features; empty: the target */
+    const char *target;       /* variable; NULL: the only one */
+    int64_t window, horizon;  /* time steps in, ahead (defaults 12, 1) */
+    const char *split_by;     /* rows: test_rows; fraction: test_fraction */
+    int64_t test_rows[2];     /* first and last row (inclusive) whose values are targets of the test set */
+    double test_fraction;     /* the last part of the rows, when no test rows are given */
+    const char *test_time[2]; /* first and last time stamp, ISO 8601, as an alternative */
+    const char *normalise;    /* station global none: z-score by training statistics */
 };
 
 struct job_optimiser {
-    const char *kind;          /* sgd adam adamw */
+    const char *kind; /* sgd adam adamw */
     double learning_rate, weight_decay, beta1, beta2, eps;
 };
 
 struct job_schedule {
-    const char *kind;          /* constant step cosine */
+    const char *kind; /* constant step cosine */
     int64_t warmup_steps;
-    int64_t step_epochs;       /* step: every so many epochs ... */
-    double step_factor;        /* ... times this */
-    double final_fraction;     /* cosine: learning rate at the end over the one at the start */
+    int64_t step_epochs;   /* step: every so many epochs ... */
+    double step_factor;    /* ... times this */
+    double final_fraction; /* cosine: learning rate at the end over the one at the start */
 };
 
 struct job_train {
-    int64_t epochs, steps;     /* steps > 0 wins over epochs */
-    int64_t minibatch;         /* samples of one step over all devices */
-    const char *loss;          /* mse mae huber */
-    double huber_delta;        /* in normalised units */
+    int64_t epochs, steps; /* steps > 0 wins over epochs */
+    int64_t minibatch;     /* samples of one step over all devices */
+    const char *loss;      /* mse mae huber */
+    double huber_delta;    /* in normalised units */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
-    double clip_norm;          /* 0: off */
-    int64_t evaluate_epochs;   /* evaluate on the test set every so many epochs (0: at the end only) */
+    double clip_norm;        /* 0: off */
+    int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;
 };
 
 struct job_placement {
-    const char *policy;        /* gpu-only */
-    const char *numerics;      /* fp32 tf32 bf16 fp16 fp64 */
-    const char *attention_kernel;  /* unfused fused */
-    double bucket_bytes;       /* all-reduce of gradients in pieces of this size */
+    const char *policy;           /* gpu-only */
+    const char *numerics;         /* fp32 tf32 bf16 fp16 fp64 */
+    const char *attention_kernel; /* unfused fused */
+    double bucket_bytes;          /* all-reduce of gradients in pieces of this size */
 };
 
 struct job_output {
-    const char *directory;     /* result.h5, summary.json, trace.json.gz go here */
-    int trace;                 /* write the trace (default 1) */
-    double trace_max_bytes;    /* cap of the uncompressed trace */
-    int predictions;           /* store the test predictions in the result */
+    const char *directory;  /* result.h5, summary.json, trace.json.gz go here */
+    int trace;              /* write the trace (default 1) */
+    double trace_max_bytes; /* cap of the uncompressed trace */
+    int predictions;        /* store the test predictions in the result */
 };
 
 /* One entry of a cluster's device list. Values given override the profile's; NAN or 0 = not given. */
 struct cluster_device {
-    const char *kind;          /* gpu */
-    const char *profile;       /* name in the device catalogue */
+    const char *kind;    /* gpu */
+    const char *profile; /* name in the device catalogue */
     int64_t count;
-    int64_t per_node;          /* devices that share the inner fabric (default: all) */
-    double memory_bytes, memory_bytes_per_s, peak_flop_per_s /* at the job's numerics */, tdp_w;  /* 0: the profile's */
+    int64_t per_node; /* devices that share the inner fabric (default: all) */
+    double memory_bytes, memory_bytes_per_s, peak_flop_per_s /* at the job's numerics */, tdp_w; /* 0: the profile's */
 };
 
 struct cluster_links {
-    const char *inside, *between, *host;  /* link profiles: within a node, between nodes, device to host */
+    const char *inside, *between, *host; /* link profiles: within a node, between nodes, device to host */
 };
 
 enum { CLUSTER_MAX_DEVICES = 16 };
 
 struct cluster {
-    const char *source;        /* file it came from */
+    const char *source; /* file it came from */
     const char *name;
-    int n_devices;             /* entries, not devices */
+    int n_devices; /* entries, not devices */
     struct cluster_device device[CLUSTER_MAX_DEVICES];
     struct cluster_links links;
 };
 
 struct job {
-    const char *source;        /* file it came from */
+    const char *source; /* file it came from */
     const char *name;
     struct job_model model;
     struct job_data data;
     struct job_train train;
     struct job_placement placement;
     struct job_output output;
-    const char *cluster_file;  /* relative to the job's folder; resolved */
+    const char *cluster_file; /* relative to the job's folder; resolved */
     struct cluster cluster;
 };
 
 /* Local (one rank reads; the text of job_print is broadcast and read again by job_parse on the others).
  * Reads a job and the cluster it names, applies `overrides` ("train.epochs=3", later ones win), checks everything.
- * Fault STATUS_USAGE with `file:line: key: expected ..., found ...` (file "--set" and the override's text for overrides);
- * STATUS_IO when a file cannot be read. All memory in `arena`. */
+ * Fault STATUS_USAGE with `file:line: key: expected ..., found ...` (file "--set" and the override's text for
+ * overrides); STATUS_IO when a file cannot be read. All memory in `arena`. */
 enum status job_read(struct arena *arena, const char *path, const char *const *overrides, int n_overrides,
                      struct job *job, struct fault *fault);
 
-/* Local. The same from text; `name` stands for the file in messages. A job printed by job_print holds its cluster inside
- * (key cluster: as a mapping instead of a file name). */
+/* Local. The same from text; `name` stands for the file in messages. A job printed by job_print holds its cluster
+ * inside (key cluster: as a mapping instead of a file name). */
 enum status job_parse(struct arena *arena, const char *name, const char *text, const char *const *overrides,
                       int n_overrides, struct job *job, struct fault *fault);
 
-/* Local. The resolved job as YAML with the cluster inside and every value written out; job_parse reads back equal values. */
+/* Local. The resolved job as YAML with the cluster inside and every value written out; job_parse reads back equal
+ * values. */
 char *job_print(struct arena *arena, const struct job *job);
 
 /* Local. Reads and checks a cluster file alone. */

@@ -1,8 +1,8 @@
 /* graph.h - tensors and ops of one training step or one evaluation, hardware-free.
  *
- * A graph is built by a model (forward and loss), completed by autodiff (backward) and by graph_add_update (optimiser), then
- * read by the scheduler. Nodes are in execution order: that order is the program order of every device that runs them.
- * All memory belongs to the graph's arena; names are borrowed from it.
+ * A graph is built by a model (forward and loss), completed by autodiff (backward) and by graph_add_update (optimiser),
+ * then read by the scheduler. Nodes are in execution order: that order is the program order of every device that runs
+ * them. All memory belongs to the graph's arena; names are borrowed from it.
  */
 #ifndef GRAPH_GRAPH_H
 #define GRAPH_GRAPH_H
@@ -13,14 +13,14 @@
 #include "kernel/op.h"
 
 enum tensor_role {
-    TENSOR_INPUT,       /* x, filled by LOAD */
-    TENSOR_TARGET,      /* t, filled by LOAD */
-    TENSOR_MASK,        /* 1 = the target element counts; filled by LOAD */
-    TENSOR_CONST,       /* values known when the graph is built (positions) */
-    TENSOR_PARAM,       /* weights */
-    TENSOR_ACTIVATION,  /* lives within a step */
-    TENSOR_GRAD,        /* gradient of a parameter, or the block that holds them all and the loss sums */
-    TENSOR_STATE        /* optimiser state, lives over steps */
+    TENSOR_INPUT,      /* x, filled by LOAD */
+    TENSOR_TARGET,     /* t, filled by LOAD */
+    TENSOR_MASK,       /* 1 = the target element counts; filled by LOAD */
+    TENSOR_CONST,      /* values known when the graph is built (positions) */
+    TENSOR_PARAM,      /* weights */
+    TENSOR_ACTIVATION, /* lives within a step */
+    TENSOR_GRAD,       /* gradient of a parameter, or the block that holds them all and the loss sums */
+    TENSOR_STATE       /* optimiser state, lives over steps */
 };
 
 enum init_kind { INIT_NONE, INIT_ZERO, INIT_ONE, INIT_UNIFORM /* in [-scale, scale) */, INIT_NORMAL /* sd scale */ };
@@ -28,40 +28,40 @@ enum init_kind { INIT_NONE, INIT_ZERO, INIT_ONE, INIT_UNIFORM /* in [-scale, sca
 enum { TENSOR_MAX_DIMS = 4, NO_TENSOR = -1 };
 
 struct tensor {
-    const char *name;        /* "layers.0.attn.qkv.weight", "layers.0.ffn.0.out", "grad.embed.0.bias" */
+    const char *name; /* "layers.0.attn.qkv.weight", "layers.0.ffn.0.out", "grad.embed.0.bias" */
     enum tensor_role role;
     int n_dims;
     int64_t dims[TENSOR_MAX_DIMS];
     int64_t elements;
-    int trainable;           /* parameters: gets a gradient and updates */
-    int base;                /* NO_TENSOR, or the tensor whose memory this one is a contiguous part of */
-    int64_t offset;          /* elements from the start of base */
-    int grad;                /* its gradient once autodiff ran, or NO_TENSOR */
+    int trainable;  /* parameters: gets a gradient and updates */
+    int base;       /* NO_TENSOR, or the tensor whose memory this one is a contiguous part of */
+    int64_t offset; /* elements from the start of base */
+    int grad;       /* its gradient once autodiff ran, or NO_TENSOR */
     enum init_kind init;
     double init_scale;
-    uint32_t init_place;     /* key of its random numbers: number of the parameter in the model, whatever is trainable */
-    const double *values;    /* TENSOR_CONST: its elements */
+    uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
+    const double *values; /* TENSOR_CONST: its elements */
 };
 
 enum phase { PHASE_LOAD, PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, N_PHASES };
 
 struct node {
     struct op op;
-    int in[OP_MAX_IN], out[OP_MAX_OUT];  /* tensor ids, NO_TENSOR where absent */
+    int in[OP_MAX_IN], out[OP_MAX_OUT]; /* tensor ids, NO_TENSOR where absent */
     enum phase phase;
-    int block;               /* transformer block, or -1 */
-    const char *name;        /* "layers.0.attn.qkv" */
+    int block;        /* transformer block, or -1 */
+    const char *name; /* "layers.0.attn.qkv" */
 };
 
 struct graph {
-    struct arena *arena;     /* borrowed */
+    struct arena *arena; /* borrowed */
     struct tensor *tensors;
     int n_tensors, max_tensors;
     struct node *nodes;
     int n_nodes, max_nodes;
-    int loss_sums;           /* tensor [2]: sum of losses and number of counted elements, or NO_TENSOR */
-    int params, grads;       /* after graph_add_update: block of trainable parameters; block of their gradients followed by
-                                the two loss sums (which it then holds) */
+    int loss_sums;     /* tensor [2]: sum of losses and number of counted elements, or NO_TENSOR */
+    int params, grads; /* after graph_add_update: block of trainable parameters; block of their gradients followed by
+                          the two loss sums (which it then holds) */
 };
 
 /* Local. An empty graph. */
@@ -73,17 +73,18 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
 /* Local. A contiguous part of `base` seen with other dimensions. */
 int graph_view(struct graph *graph, int base, int64_t offset, const char *name, int n_dims, const int64_t *dims);
 
-/* Local. Appends a node; in and out are lists of OP_MAX_IN and OP_MAX_OUT ids. Checks shapes against the op: a mismatch is
- * a bug() of the model that built it. */
+/* Local. Appends a node; in and out are lists of OP_MAX_IN and OP_MAX_OUT ids. Checks shapes against the op: a mismatch
+ * is a bug() of the model that built it. */
 struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,
                         int block, const char *name);
 
 /* Local. The tensor with this name, or NO_TENSOR. */
 int graph_find(const struct graph *graph, const char *name);
 
-/* Local. Adds the optimiser. Trainable parameters become parts of one block `params`, in order of creation (the order of the
- * forward pass), each gradient the same part of one block `grads`, which ends with the two loss sums; state m and v are
- * blocks of the same length. One UPDATE node (after a SQUARE_SUM when clip_norm > 0) on the whole block. Call after autodiff. */
+/* Local. Adds the optimiser. Trainable parameters become parts of one block `params`, in order of creation (the order
+ * of the forward pass), each gradient the same part of one block `grads`, which ends with the two loss sums; state m
+ * and v are blocks of the same length. One UPDATE node (after a SQUARE_SUM when clip_norm > 0) on the whole block. Call
+ * after autodiff. */
 struct optimiser {
     enum optimiser_kind kind;
     double beta1, beta2, eps, weight_decay, clip_norm;

@@ -11,7 +11,7 @@
 enum { BLOCK_ROWS = 48 };
 
 /* From here on a float's unit in the last place shows in a probability. */
-enum { LARGE_SCORE = 64 };
+enum { LARGE_SCORE = 256 };
 
 /* One head of one sample. Its operands are copied to rows of whole vectors: the tensors' rows lie far apart. */
 struct head {

@@ -26,7 +26,7 @@ struct dropout dropout_of(const struct op *op, const struct kernel_context *cont
 
 KERNEL_INLINE v8w words_set(uint64_t x)
 {
-    return (v8w){x, x, x, x, x, x, x, x};
+    return x + (v8w){0};
 }
 
 /* Eight consecutive blocks, as rng_block makes them, in the order of their elements. */

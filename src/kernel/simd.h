@@ -65,10 +65,10 @@ KERNEL_INLINE void v16_store_part(float *to, v16 x, size_t n)
     memcpy(to, &x, n * sizeof *to);
 }
 
-/* Local. The same value in every lane. */
+/* Local. The same value in every lane. (Written out lane by lane, GCC would build it lane by lane; x - 0 is x.) */
 KERNEL_INLINE v16 v16_set(float x)
 {
-    return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    return x - (v16){0};
 }
 
 /* Local. Lane by lane: mask (0 or -1) ? a : b. */

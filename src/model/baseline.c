@@ -61,7 +61,8 @@ static void predict_season(const struct baseline_work *work, int64_t r, double *
             do
                 row -= problem->period_rows;
             while (row >= 0 && (row >= r || !baseline_present(problem, row, s)));
-            out[h * problem->n_stations + s] = row >= 0 ? problem->values[row * problem->n_stations + s] : work->mean[s];
+            out[h * problem->n_stations + s] =
+                row >= 0 ? problem->values[row * problem->n_stations + s] : work->mean[s];
         }
 }
 
@@ -158,11 +159,12 @@ static void fit_scores(struct baseline_work *work)
 static enum status check(const struct baseline_problem *p, struct fault *fault)
 {
     if (p->n_rows < 2 || p->n_stations < 1 || p->window < 1 || p->horizon < 1 || p->horizon > METRIC_MAX_HORIZON)
-        return fault_set(fault, STATUS_USAGE,
-                         "baselines: expected at least 2 rows, 1 station, a window of at least 1 and a horizon of 1 to %d, "
-                         "found %lld rows, %lld stations, window %lld, horizon %lld",
-                         METRIC_MAX_HORIZON, (long long)p->n_rows, (long long)p->n_stations, (long long)p->window,
-                         (long long)p->horizon);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "baselines: expected at least 2 rows, 1 station, a window of at least 1 and a horizon of 1 to %d, "
+            "found %lld rows, %lld stations, window %lld, horizon %lld",
+            METRIC_MAX_HORIZON, (long long)p->n_rows, (long long)p->n_stations, (long long)p->window,
+            (long long)p->horizon);
     if (p->test_first_row < 0 || p->test_last_row < p->test_first_row || p->test_last_row >= p->n_rows)
         return fault_set(fault, STATUS_USAGE, "baselines: expected test rows within 0..%lld, found %lld..%lld",
                          (long long)(p->n_rows - 1), (long long)p->test_first_row, (long long)p->test_last_row);

@@ -165,8 +165,10 @@ static void fill_inputs(const struct baseline_work *work, int64_t r, double *x)
             *x++ = baseline_score(work, r - lag, s);
 }
 
-/* Adds the training equations; `station` < 0: of all stations at once, otherwise of those rows only where it is present. */
-static int64_t add_equations(const struct baseline_work *work, int64_t station, struct normal *normal, double *x, double *y)
+/* Adds the training equations; `station` < 0: of all stations at once, otherwise of those rows only where it is
+ * present. */
+static int64_t add_equations(const struct baseline_work *work, int64_t station, struct normal *normal, double *x,
+                             double *y)
 {
     const struct baseline_problem *problem = work->problem;
     int64_t k = normal->k, m = normal->m, n = 0, in_block = 0;
@@ -245,8 +247,9 @@ enum status baseline_fit_var(struct baseline_work *work, struct fault *fault)
     int64_t k = stations * work->var_order;
     work->var = calloc((size_t)(k * stations), sizeof *work->var);
     double *x = calloc((size_t)(BLOCK * k), sizeof *x), *y = calloc((size_t)(BLOCK * stations), sizeof *y);
-    enum status status = work->var && x && y ? fit_var(work, x, y, fault)
-                                             : fault_set(fault, STATUS_FAILED, "the VAR baseline does not fit into memory");
+    enum status status = work->var && x && y
+                             ? fit_var(work, x, y, fault)
+                             : fault_set(fault, STATUS_FAILED, "the VAR baseline does not fit into memory");
     free(x);
     free(y);
     return status;

@@ -6,12 +6,12 @@
 
 struct baseline_work {
     const struct baseline_problem *problem;
-    double *mean, *sd;         /* [stations] of the training rows */
-    int64_t ar_order;          /* 0: no AR */
-    double *ar;                /* [stations][ar_order + 1]: newest row first, then the intercept */
-    int64_t var_order;         /* 0: no VAR */
-    double *var;               /* [var_order * stations][stations]: newest row first */
-    double *history;           /* [max order + horizon][stations]: scratch of a prediction, z-scores */
+    double *mean, *sd; /* [stations] of the training rows */
+    int64_t ar_order;  /* 0: no AR */
+    double *ar;        /* [stations][ar_order + 1]: newest row first, then the intercept */
+    int64_t var_order; /* 0: no VAR */
+    double *var;       /* [var_order * stations][stations]: newest row first */
+    double *history;   /* [max order + horizon][stations]: scratch of a prediction, z-scores */
 };
 
 /* Local. The z-score of a value, 0 (the mean) where it is missing. */

@@ -1,7 +1,7 @@
 /* metrics.h - sums of errors per horizon, in data units; from them MAE, RMSE, MAPE and NSE.
  *
- * Sums are doubles added sample by sample in order; merging in a fixed order (by device) gives the same bytes for every number
- * of ranks.
+ * Sums are doubles added sample by sample in order; merging in a fixed order (by device) gives the same bytes for every
+ * number of ranks.
  */
 #ifndef MODEL_METRICS_H
 #define MODEL_METRICS_H
@@ -12,9 +12,10 @@ enum { METRIC_MAX_HORIZON = 64 };
 
 struct metric_row {
     double count;
-    double absolute, square;            /* of prediction - observation */
-    double relative, relative_count;    /* |error| / |observation| where |observation| > 1e-3 (MAPE is undefined at zero) */
-    double observed, observed_square;   /* for NSE */
+    double absolute, square; /* of prediction - observation */
+    double relative,
+        relative_count; /* |error| / |observation| where |observation| > 1e-3 (MAPE is undefined at zero) */
+    double observed, observed_square; /* for NSE */
 };
 
 struct metric_sums {

@@ -6,11 +6,11 @@ enum { BLOCK_ROWS = 256 };
 
 struct series {
     struct dataset *dataset;
-    int number;          /* of the variable */
+    int number; /* of the variable */
     const struct dataset_variable *variable;
     int64_t rows, stations;
-    double *mean, *sd;   /* [stations] */
-    float **blocks;      /* [n_blocks][BLOCK_ROWS * stations], NULL until read */
+    double *mean, *sd; /* [stations] */
+    float **blocks;    /* [n_blocks][BLOCK_ROWS * stations], NULL until read */
     int64_t n_blocks;
 };
 
@@ -77,8 +77,8 @@ enum status series_fit(struct series *series, enum series_scale scale, int64_t t
     if (series->variable->is_static && scale != SERIES_RAW)
         status = dataset_statistics(series->dataset, series->number, &all, 1, NULL, &overall, fault);
     else if (scale != SERIES_RAW)
-        status = dataset_statistics(series->dataset, series->number, ranges + first, 1 + last - first, by_station, &overall,
-                                    fault);
+        status = dataset_statistics(series->dataset, series->number, ranges + first, 1 + last - first, by_station,
+                                    &overall, fault);
     /* What does not change with time differs between stations only: one mean for all of them. */
     int is_global = scale != SERIES_BY_STATION || series->variable->is_static;
     for (int64_t s = 0; s < series->stations; s++) {

@@ -1,4 +1,5 @@
-/* series.h - one variable of a data set, normalised by its training statistics, read in blocks of rows when first needed. */
+/* series.h - one variable of a data set, normalised by its training statistics, read in blocks of rows when first
+ * needed. */
 #ifndef MODEL_SERIES_H
 #define MODEL_SERIES_H
 

@@ -12,11 +12,11 @@ struct windows {
     struct dataset *dataset;
     struct windows_config config;
     struct windows_shape shape;
-    struct series *series[MAX_INPUTS + 1];   /* the inputs, then the target unless it is one of them */
+    struct series *series[MAX_INPUTS + 1]; /* the inputs, then the target unless it is one of them */
     int n_series;
     int n_inputs;
-    int target;                              /* place of the target in series */
-    int64_t n_before, n_after;               /* training samples before and after the test rows */
+    int target;                /* place of the target in series */
+    int64_t n_before, n_after; /* training samples before and after the test rows */
 };
 
 static enum status add_series(struct windows *windows, const char *name, int *place, struct fault *fault)
@@ -39,8 +39,8 @@ static const char *only_variable(const struct dataset *dataset, const char *path
 {
     if (dataset_n_series(dataset) == 1)
         return dataset_series_name(dataset, 0);
-    fault_set(fault, STATUS_USAGE, "data.target: %s has %d variables: name one of them (polyrank data info lists them)", path,
-              dataset_n_series(dataset));
+    fault_set(fault, STATUS_USAGE, "data.target: %s has %d variables: name one of them (polyrank data info lists them)",
+              path, dataset_n_series(dataset));
     return NULL;
 }
 
@@ -60,7 +60,8 @@ static enum status open_series(struct windows *windows, struct fault *fault)
     if (config->n_inputs == 0)
         windows->n_inputs = 1;
     if (series_is_static(windows->series[windows->target]))
-        return fault_set(fault, STATUS_USAGE, "data.target: expected a variable that changes with time, found %s", target);
+        return fault_set(fault, STATUS_USAGE, "data.target: expected a variable that changes with time, found %s",
+                         target);
     windows->shape.residual_possible = windows->target < windows->n_inputs;
     windows->shape.target = target;
     windows->shape.units = series_units(windows->series[windows->target]);
@@ -87,9 +88,9 @@ static enum status find_test_rows(struct windows *windows, struct fault *fault)
         shape->test_last_row = rows - 1;
     }
     if (shape->test_first_row < 0 || shape->test_last_row < shape->test_first_row || shape->test_last_row >= rows)
-        return fault_set(fault, STATUS_USAGE,
-                         "data.test_rows: expected rows of %s within 0..%lld, found %lld..%lld", config->file,
-                         (long long)(rows - 1), (long long)shape->test_first_row, (long long)shape->test_last_row);
+        return fault_set(fault, STATUS_USAGE, "data.test_rows: expected rows of %s within 0..%lld, found %lld..%lld",
+                         config->file, (long long)(rows - 1), (long long)shape->test_first_row,
+                         (long long)shape->test_last_row);
     return STATUS_OK;
 }
 
@@ -103,7 +104,8 @@ static enum status count_samples(struct windows *windows, struct fault *fault)
 {
     const struct windows_config *config = &windows->config;
     struct windows_shape *shape = &windows->shape;
-    int64_t window = config->window, horizon = config->horizon, first = shape->test_first_row, last = shape->test_last_row;
+    int64_t window = config->window, horizon = config->horizon, first = shape->test_first_row,
+            last = shape->test_last_row;
     shape->n_test = at_least_zero(last - horizon + 1 - (first + window) + 1);
     windows->n_before = at_least_zero(first - horizon - window + 1);
     windows->n_after = at_least_zero(shape->n_rows - horizon - (last + 1 + window) + 1);
@@ -113,9 +115,10 @@ static enum status count_samples(struct windows *windows, struct fault *fault)
                          "data: no test sample: window %lld and horizon %lld do not fit test rows %lld..%lld",
                          (long long)window, (long long)horizon, (long long)first, (long long)last);
     if (shape->n_train < 1)
-        return fault_set(fault, STATUS_USAGE,
-                         "data: no training sample: window %lld and horizon %lld do not fit the %lld rows outside of the test set",
-                         (long long)window, (long long)horizon, (long long)(shape->n_rows - (last - first + 1)));
+        return fault_set(
+            fault, STATUS_USAGE,
+            "data: no training sample: window %lld and horizon %lld do not fit the %lld rows outside of the test set",
+            (long long)window, (long long)horizon, (long long)(shape->n_rows - (last - first + 1)));
     return STATUS_OK;
 }
 
@@ -127,8 +130,8 @@ static enum status fit_series(struct windows *windows, struct fault *fault)
         if (strcmp(windows->config.normalise, words[i]) == 0)
             scale = (enum series_scale)i;
     for (int i = 0; i < windows->n_series; i++) {
-        enum status status = series_fit(windows->series[i], scale, windows->shape.test_first_row,
-                                        windows->shape.test_last_row, fault);
+        enum status status =
+            series_fit(windows->series[i], scale, windows->shape.test_first_row, windows->shape.test_last_row, fault);
         if (status != STATUS_OK)
             return status;
         windows->shape.masked |= series_has_missing(windows->series[i]) && i == windows->target;
@@ -148,7 +151,8 @@ static enum status shape_tensors(struct windows *windows, struct fault *fault)
     int64_t width = 0, target_at = 0, window = windows->config.window;
     for (int i = 0; i < windows->n_inputs; i++) {
         if (windows->config.temporal && series_is_static(windows->series[i]))
-            return fault_set(fault, STATUS_USAGE, "data.inputs: %s does not change with time: temporal attention cannot use it",
+            return fault_set(fault, STATUS_USAGE,
+                             "data.inputs: %s does not change with time: temporal attention cannot use it",
                              series_name(windows->series[i]));
         if (i == windows->target)
             target_at = width;
@@ -224,13 +228,16 @@ static void put(void *to, int element_bytes, int64_t i, double value)
         ((float *)to)[i] = (float)value;
 }
 
-/* Input i, `steps` rows from `first` on; element (row k, station s) goes to at + k * row_stride + s * station_stride. */
-static enum status put_input(struct windows *windows, int i, int64_t first, int64_t steps, int64_t at, int64_t row_stride,
-                             int64_t station_stride, int element_bytes, void *x, struct fault *fault)
+/* Input i, `steps` rows from `first` on; element (row k, station s) goes to at + k * row_stride + s * station_stride.
+ */
+static enum status put_input(struct windows *windows, int i, int64_t first, int64_t steps, int64_t at,
+                             int64_t row_stride, int64_t station_stride, int element_bytes, void *x,
+                             struct fault *fault)
 {
     for (int64_t k = 0; k < steps; k++) {
         const float *row;
-        enum status status = series_row(windows->series[i], series_is_static(windows->series[i]) ? 0 : first + k, &row, fault);
+        enum status status =
+            series_row(windows->series[i], series_is_static(windows->series[i]) ? 0 : first + k, &row, fault);
         if (status != STATUS_OK)
             return status;
         for (int64_t s = 0; s < windows->shape.stations; s++)
@@ -239,7 +246,8 @@ static enum status put_input(struct windows *windows, int i, int64_t first, int6
     return STATUS_OK;
 }
 
-static enum status put_inputs(struct windows *windows, int64_t first_row, int element_bytes, void *x, struct fault *fault)
+static enum status put_inputs(struct windows *windows, int64_t first_row, int element_bytes, void *x,
+                              struct fault *fault)
 {
     const struct windows_shape *shape = &windows->shape;
     int64_t at = 0;

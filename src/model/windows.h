@@ -1,12 +1,12 @@
 /* windows.h - samples of a data set: a window of past values as input, the values ahead as target.
  *
- * Sample numbers 0..n-1 of the training and of the test set stand for target rows. Sample with first target row r reads rows
- * r-window .. r-1 of the inputs and rows r .. r+horizon-1 of the target. A sample belongs to the test set when its target rows
- * and its input rows all do, to the training set when none does; samples across a border belong to neither. So no test row is
- * ever read in training, and statistics come from rows outside of the test set.
+ * Sample numbers 0..n-1 of the training and of the test set stand for target rows. Sample with first target row r reads
+ * rows r-window .. r-1 of the inputs and rows r .. r+horizon-1 of the target. A sample belongs to the test set when its
+ * target rows and its input rows all do, to the training set when none does; samples across a border belong to neither.
+ * So no test row is ever read in training, and statistics come from rows outside of the test set.
  *
- * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in turn,
- * oldest first); temporal [window][inputs * stations] (a token is a time step). Targets: [horizon][stations].
+ * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in
+ * turn, oldest first); temporal [window][inputs * stations] (a token is a time step). Targets: [horizon][stations].
  * Rows are read from the file in blocks, only those that samples of this rank need, and kept normalised.
  */
 #ifndef MODEL_WINDOWS_H
@@ -21,13 +21,13 @@ struct windows;
 
 struct windows_config {
     const char *file;
-    const char *const *inputs;   /* n_inputs variable names; none: the target alone */
+    const char *const *inputs; /* n_inputs variable names; none: the target alone */
     int n_inputs;
-    const char *target;          /* NULL: the only variable */
+    const char *target; /* NULL: the only variable */
     int64_t window, horizon;
     int temporal;
-    const char *normalise;       /* station global none */
-    int64_t test_rows[2];        /* first and last, or -1: use test_time, or test_fraction */
+    const char *normalise; /* station global none */
+    int64_t test_rows[2];  /* first and last, or -1: use test_time, or test_fraction */
     const char *test_time[2];
     double test_fraction;
 };
@@ -35,11 +35,11 @@ struct windows_config {
 /* What a model needs to know. */
 struct windows_shape {
     int64_t tokens, features, outputs, stations, horizon;
-    int64_t last_offset, last_stride;   /* of the target variable's newest value of station i within a sample */
+    int64_t last_offset, last_stride; /* of the target variable's newest value of station i within a sample */
     int64_t n_train, n_test;
     int64_t n_rows, test_first_row, test_last_row;
-    int masked;                         /* some value is missing */
-    int residual_possible;              /* the target is among the inputs */
+    int masked;            /* some value is missing */
+    int residual_possible; /* the target is among the inputs */
     const char *target, *units;
 };
 
@@ -53,8 +53,9 @@ void windows_close(struct windows *windows);
 /* Local. */
 const struct windows_shape *windows_shape(const struct windows *windows);
 
-/* Local. One sample as doubles or floats (by element size 8 or 4): x [tokens*features], target [outputs] and mask [outputs]
- * (1 = counts; may be NULL), all normalised; missing inputs are 0 (the mean), missing targets 0 with mask 0. */
+/* Local. One sample as doubles or floats (by element size 8 or 4): x [tokens*features], target [outputs] and mask
+ * [outputs] (1 = counts; may be NULL), all normalised; missing inputs are 0 (the mean), missing targets 0 with mask 0.
+ */
 enum status windows_sample(struct windows *windows, enum window_set set, int64_t sample, int element_bytes, void *x,
                            void *target, void *mask, struct fault *fault);
 

@@ -23,8 +23,8 @@ void clock_begin(struct clock *clock, int program_id)
 {
     if (clock->last_program != program_id && clock->last_program >= 0) {
         uint64_t now_ps = clock_end_ps(clock);
-        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the engines' last
-         * transfers. */
+        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the engines'
+         * last transfers. */
         clock->wait_ps[CLASS_HOST_COPY] += now_ps - clock->engine_free_ps[ENGINE_COMPUTE];
         for (int e = 0; e < N_ENGINES; e++)
             clock->engine_free_ps[e] = now_ps;
@@ -114,8 +114,8 @@ int clock_repeats(const struct clock *before, const struct clock *after, const s
     return 1;
 }
 
-void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id, uint64_t n,
-                uint64_t shift_ps)
+void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
+                uint64_t n, uint64_t shift_ps)
 {
     for (int e = 0; e < N_ENGINES; e++)
         if (clock->engine_free_ps[e] != before->engine_free_ps[e])

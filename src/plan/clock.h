@@ -1,8 +1,8 @@
 /* clock.h - virtual time of one device that runs programs.
  *
- * An engine does one instruction after the other; an instruction starts when its engine is free and the instructions that it
- * waits for (program_link_waits) have ended. Overlap of transfers and compute falls out of that. The clock also cuts the compute
- * engine's time line into busy and waiting, by kernel class. Pure: no messages, no wall clock.
+ * An engine does one instruction after the other; an instruction starts when its engine is free and the instructions
+ * that it waits for (program_link_waits) have ended. Overlap of transfers and compute falls out of that. The clock also
+ * cuts the compute engine's time line into busy and waiting, by kernel class. Pure: no messages, no wall clock.
  */
 #ifndef PLAN_CLOCK_H
 #define PLAN_CLOCK_H
@@ -13,11 +13,11 @@
 
 struct clock {
     uint64_t engine_free_ps[N_ENGINES];
-    uint64_t *end_ps[N_PROGRAMS];              /* of each instruction, in its last run */
-    uint64_t compute_ps[N_KERNEL_CLASSES];     /* compute engine busy */
-    uint64_t wait_ps[N_KERNEL_CLASSES];        /* compute engine waiting for an instruction of this class */
+    uint64_t *end_ps[N_PROGRAMS];          /* of each instruction, in its last run */
+    uint64_t compute_ps[N_KERNEL_CLASSES]; /* compute engine busy */
+    uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t runs[N_PROGRAMS];
-    int last_program;                          /* -1 before the first run */
+    int last_program; /* -1 before the first run */
 };
 
 /* Local. A clock at zero for a device with these programs. */
@@ -29,20 +29,22 @@ void clock_begin(struct clock *clock, int program_id);
 /* Local. Earliest start of instruction i by what this device knows. */
 uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i);
 
-/* Local. Instruction i starts at start_ps (>= clock_start_ps) and ends its cost later. An all-reduce holds both the send and the
- * receive engine. */
+/* Local. Instruction i starts at start_ps (>= clock_start_ps) and ends its cost later. An all-reduce holds both the
+ * send and the receive engine. */
 void clock_run(struct clock *clock, const struct program *program, int program_id, int i, uint64_t start_ps);
 
 /* Local. When the last engine is free. */
 uint64_t clock_end_ps(const struct clock *clock);
 
-/* Local. Is `after`, one run later than `before`, the same but for a shift in time? Then the next runs repeat it. Sets the shift. */
+/* Local. Is `after`, one run later than `before`, the same but for a shift in time? Then the next runs repeat it. Sets
+ * the shift. */
 int clock_repeats(const struct clock *before, const struct clock *after, const struct program *program, int program_id,
                   uint64_t *shift_ps);
 
-/* Local. n more runs, each `shift_ps` after the one before and waiting as long as the run from `before` to `clock` did. */
-void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id, uint64_t n,
-                uint64_t shift_ps);
+/* Local. n more runs, each `shift_ps` after the one before and waiting as long as the run from `before` to `clock` did.
+ */
+void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
+                uint64_t n, uint64_t shift_ps);
 
 /* Local. Copies `from` into `to`, which clock_init has prepared for the same programs. */
 void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS]);

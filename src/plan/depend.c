@@ -3,7 +3,7 @@
 #include <string.h>
 
 struct range {
-    uint64_t first, end;  /* bytes of device memory */
+    uint64_t first, end; /* bytes of device memory */
 };
 
 static struct range slot_range(const struct program *program, int slot)
@@ -36,8 +36,7 @@ static int conflict(const struct program *program, const struct instr *later, co
             return 1;
     }
     for (int i = 0; i < OP_MAX_IN; i++)
-        if (later->in[i] != NO_SLOT &&
-            touches(program, earlier->out, OP_MAX_OUT, slot_range(program, later->in[i])))
+        if (later->in[i] != NO_SLOT && touches(program, earlier->out, OP_MAX_OUT, slot_range(program, later->in[i])))
             return 1;
     return 0;
 }
@@ -63,8 +62,9 @@ static void sort_into_lanes(const struct program *program, struct arena *arena, 
     }
 }
 
-/* The last instruction from first_after on that `instr` must wait for. A LOAD has two buffers: it may fill the second one as soon
- * as the run before has begun to read the first, so its wait is for the first conflict and not for the last. */
+/* The last instruction from first_after on that `instr` must wait for. A LOAD has two buffers: it may fill the second
+ * one as soon as the run before has begun to read the first, so its wait is for the first conflict and not for the
+ * last. */
 static int find_wait_of_run_before(const struct program *program, const struct lane *lane, int first_after,
                                    const struct instr *instr, struct wait *wait)
 {

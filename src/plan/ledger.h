@@ -1,9 +1,9 @@
 /* ledger.h - where virtual time and energy went, device by device, exactly.
  *
- * Each device's time line is cut into parts that sum to the run's virtual time: busy by kernel class (on its compute engine),
- * waiting by what it waited for (host copy, collective, transfer), and idle (nothing left to do while others still work).
- * Energy is summed per kernel class and part in integers; waiting and idle energy are the device's stand-by power times that
- * time.
+ * Each device's time line is cut into parts that sum to the run's virtual time: busy by kernel class (on its compute
+ * engine), waiting by what it waited for (host copy, collective, transfer), and idle (nothing left to do while others
+ * still work). Energy is summed per kernel class and part in integers; waiting and idle energy are the device's
+ * stand-by power times that time.
  */
 #ifndef PLAN_LEDGER_H
 #define PLAN_LEDGER_H
@@ -15,19 +15,19 @@
 #include "kernel/op.h"
 
 struct ledger_entry {
-    uint64_t count;               /* instructions */
-    uint64_t busy_ps;             /* of the engine it runs on */
+    uint64_t count;   /* instructions */
+    uint64_t busy_ps; /* of the engine it runs on */
     wide_uint energy_fj[N_ENERGY_PARTS];
     uint64_t flops, bytes, cell_writes;
 };
 
-struct ledger {                   /* of one device */
+struct ledger { /* of one device */
     struct ledger_entry entry[N_KERNEL_CLASSES];
-    uint64_t compute_ps[N_KERNEL_CLASSES];  /* compute engine busy, by class */
-    uint64_t wait_ps[N_KERNEL_CLASSES];     /* compute engine waiting for an instruction of this class */
-    uint64_t idle_ps;             /* end of the run minus its last work */
+    uint64_t compute_ps[N_KERNEL_CLASSES]; /* compute engine busy, by class */
+    uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
+    uint64_t idle_ps;                      /* end of the run minus its last work */
     wide_uint wait_energy_fj, idle_energy_fj;
-    uint64_t end_ps;              /* virtual time of the run: the same for all devices */
+    uint64_t end_ps; /* virtual time of the run: the same for all devices */
 };
 
 /* Local. Adds `count` times the cost of one instruction. */

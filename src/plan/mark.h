@@ -7,10 +7,10 @@
 
 struct mark {
     uint64_t start_ps;
-    uint32_t step;      /* training step, from 1; 0 outside of training */
+    uint32_t step; /* training step, from 1; 0 outside of training */
     uint32_t device;
-    uint32_t instr;     /* index into the device's program; name, engine, class and duration are there */
-    uint32_t program;   /* enum program_id */
+    uint32_t instr;   /* index into the device's program; name, engine, class and duration are there */
+    uint32_t program; /* enum program_id */
 };
 
 /* A growing list; zeroed is empty. */

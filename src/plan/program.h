@@ -1,8 +1,8 @@
 /* program.h - a device's program: a flat array of instructions over the device's slots.
  *
- * Programs are made once (scheduler/lower) and executed every step (rank.c). They hold everything that does not change from
- * step to step: operands, offsets in device memory, and the cost that the device's model gives each instruction. What does
- * change is the step record.
+ * Programs are made once (scheduler/lower) and executed every step (rank.c). They hold everything that does not change
+ * from step to step: operands, offsets in device memory, and the cost that the device's model gives each instruction.
+ * What does change is the step record.
  */
 #ifndef PLAN_PROGRAM_H
 #define PLAN_PROGRAM_H
@@ -14,18 +14,18 @@
 #include "kernel/op.h"
 
 /* Engines of a device: each does one instruction at a time, different engines overlap. X(enum, name) */
-#define ENGINES(X)                     \
-    X(ENGINE_COMPUTE, "compute")       \
-    X(ENGINE_COPY, "host copy")        \
-    X(ENGINE_SEND, "send")             \
-    X(ENGINE_RECEIVE, "receive")       \
+#define ENGINES(X)                                                                                                     \
+    X(ENGINE_COMPUTE, "compute")                                                                                       \
+    X(ENGINE_COPY, "host copy")                                                                                        \
+    X(ENGINE_SEND, "send")                                                                                             \
+    X(ENGINE_RECEIVE, "receive")                                                                                       \
     X(ENGINE_PROGRAM, "cell programming")
 
 enum engine {
 #define X(id, name) id,
     ENGINES(X)
 #undef X
-    N_ENGINES
+        N_ENGINES
 };
 
 const char *engine_name(enum engine engine);
@@ -37,11 +37,11 @@ enum slot_init { SLOT_INIT_NONE, SLOT_INIT_ZERO, SLOT_INIT_ONE, SLOT_INIT_UNIFOR
 struct slot {
     const char *name;
     enum slot_kind kind;
-    int root;               /* the slot whose memory this one is part of (itself when it owns memory) */
+    int root; /* the slot whose memory this one is part of (itself when it owns memory) */
     int64_t elements;
-    uint64_t offset_bytes;  /* in the device's memory */
+    uint64_t offset_bytes; /* in the device's memory */
     uint64_t bytes;
-    enum slot_init init;    /* initial values, for slots that live over steps */
+    enum slot_init init; /* initial values, for slots that live over steps */
     double init_scale;
     uint32_t init_place;
     const double *values;
@@ -51,8 +51,8 @@ struct slot {
 
 enum { NO_SLOT = -1 };
 
-/* An instruction waits for the end of another one: of this run of the program, or of the run before. Within one engine order
- * is implied, so only waits across engines are listed (plan/depend.c finds them). */
+/* An instruction waits for the end of another one: of this run of the program, or of the run before. Within one engine
+ * order is implied, so only waits across engines are listed (plan/depend.c finds them). */
 struct wait {
     int instr;
     int previous_run;
@@ -62,14 +62,14 @@ struct instr {
     const struct op *op;
     int in[OP_MAX_IN], out[OP_MAX_OUT];
     enum engine engine;
-    int phase;                 /* index into phase_name */
+    int phase; /* index into phase_name */
     int block;
     const char *name;
-    int group;                 /* ALLREDUCE: index of the group of devices, else -1 */
-    int channel;               /* SEND, RECV: pairs them; ALLREDUCE: number of the collective within the program */
-    const char *algorithm;     /* ALLREDUCE: what the cost model chose */
+    int group;             /* ALLREDUCE: index of the group of devices, else -1 */
+    int channel;           /* SEND, RECV: pairs them; ALLREDUCE: number of the collective within the program */
+    const char *algorithm; /* ALLREDUCE: what the cost model chose */
     struct cost cost;
-    int first_wait, n_waits;   /* into the program's waits */
+    int first_wait, n_waits; /* into the program's waits */
 };
 
 /* The phases of a step, in the order of reports: load forward backward update. */
@@ -77,7 +77,7 @@ const char *phase_name(int phase);
 enum { PROGRAM_PHASES = 4 };
 
 struct program {
-    int device;                /* number of the device that runs it */
+    int device; /* number of the device that runs it */
     struct instr *instrs;
     int n_instrs;
     struct slot *slots;
@@ -85,13 +85,13 @@ struct program {
     struct wait *waits;
     int n_waits;
     int n_collectives;
-    int64_t samples;           /* of this device's share of a minibatch */
-    int64_t first_sample;      /* number of its first sample within the minibatch */
-    uint64_t memory_bytes;     /* device memory needed: largest offset + bytes */
-    uint64_t kind_bytes[N_SLOT_KINDS];  /* of which, by kind (activations: peak) */
-    uint64_t scratch_bytes;    /* host scratch for kernels, not device memory */
-    int sums;                  /* slot of {sum of losses, counted elements} */
-    int output;                /* slot of the model's output (evaluation) */
+    int64_t samples;                   /* of this device's share of a minibatch */
+    int64_t first_sample;              /* number of its first sample within the minibatch */
+    uint64_t memory_bytes;             /* device memory needed: largest offset + bytes */
+    uint64_t kind_bytes[N_SLOT_KINDS]; /* of which, by kind (activations: peak) */
+    uint64_t scratch_bytes;            /* host scratch for kernels, not device memory */
+    int sums;                          /* slot of {sum of losses, counted elements} */
+    int output;                        /* slot of the model's output (evaluation) */
 };
 
 /* The programs that a run uses, per device. A device that takes no part in one has n_instrs = 0. */
@@ -99,18 +99,18 @@ enum program_id { PROGRAM_TRAIN, PROGRAM_EVALUATE, N_PROGRAMS };
 
 struct plan {
     int n_devices;
-    struct program *programs[N_PROGRAMS];  /* [n_devices] each */
+    struct program *programs[N_PROGRAMS]; /* [n_devices] each */
     enum number_format format;
-    uint64_t *capacity_bytes;              /* [n_devices] */
-    uint64_t hash;                         /* of everything above: equal on all ranks */
+    uint64_t *capacity_bytes; /* [n_devices] */
+    uint64_t hash;            /* of everything above: equal on all ranks */
 };
 
-/* Local. Fault (as a bug) when a program breaks its own rules: an operand read before it was written, slots that overlap while
- * both live, a zero cost. Called once per plan in every run: O(instructions * log). */
+/* Local. Fault (as a bug) when a program breaks its own rules: an operand read before it was written, slots that
+ * overlap while both live, a zero cost. Called once per plan in every run: O(instructions * log). */
 void program_validate(const struct program *program);
 
-/* Local. Fills in the waits of every instruction from the memory ranges that the instructions read and write (reads after
- * writes, writes after reads, writes after writes), within a run and against the run before. */
+/* Local. Fills in the waits of every instruction from the memory ranges that the instructions read and write (reads
+ * after writes, writes after reads, writes after writes), within a run and against the run before. */
 void program_link_waits(struct program *program, struct arena *arena);
 
 /* Local. Content hash (FNV-1a 64) of a program. */

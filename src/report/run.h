@@ -1,7 +1,8 @@
-/* run.h - everything a finished run has to tell: filled by the scheduler, written as result.h5, summary.json and tables.
+/* run.h - everything a finished run has to tell: filled by the scheduler, written as result.h5, summary.json and
+ * tables.
  *
- * All of it is virtual or numeric, so it is the same for every number of ranks; wall times are not here (report/wall.h).
- * Arrays belong to whoever filled them (an arena that lives as long).
+ * All of it is virtual or numeric, so it is the same for every number of ranks; wall times are not here
+ * (report/wall.h). Arrays belong to whoever filled them (an arena that lives as long).
  */
 #ifndef REPORT_RUN_H
 #define REPORT_RUN_H
@@ -10,37 +11,37 @@
 
 #include "plan/ledger.h"
 
-struct run_step {            /* one training step */
-    int64_t step;            /* from 1 */
-    double loss;             /* mean over counted elements; NaN in timing-only runs */
+struct run_step { /* one training step */
+    int64_t step; /* from 1 */
+    double loss;  /* mean over counted elements; NaN in timing-only runs */
     double learning_rate;
-    uint64_t time_ps;        /* virtual time at its end (latest device) */
-    double energy_j;         /* of all devices up to then, without waiting and idle energy */
+    uint64_t time_ps; /* virtual time at its end (latest device) */
+    double energy_j;  /* of all devices up to then, without waiting and idle energy */
 };
 
-struct run_metrics {         /* of one horizon, in data units */
+struct run_metrics { /* of one horizon, in data units */
     double mae, rmse, mape_percent, nse;
     int64_t count;
 };
 
-struct run_evaluation {      /* of the test set */
+struct run_evaluation { /* of the test set */
     int64_t step;
     uint64_t time_ps;
     double loss;
     int n_horizons;
-    struct run_metrics *horizon;   /* [n_horizons] */
-    struct run_metrics all;        /* over all horizons */
+    struct run_metrics *horizon; /* [n_horizons] */
+    struct run_metrics all;      /* over all horizons */
 };
 
 struct run_baseline {
-    const char *name;        /* "persistence", "AR(12)", "ridge VAR(3)" */
+    const char *name; /* "persistence", "AR(12)", "ridge VAR(3)" */
     int n_horizons;
     struct run_metrics *horizon;
     struct run_metrics all;
 };
 
 struct run_device {
-    const char *name;        /* gpu0 */
+    const char *name; /* gpu0 */
     const char *kind, *profile;
     int node;
     uint64_t memory_bytes, capacity_bytes;
@@ -51,23 +52,23 @@ struct run_parameter {
     const char *name;
     int n_dims;
     int64_t dims[4];
-    const float *values;     /* or NULL with values64 */
+    const float *values; /* or NULL with values64 */
     const double *values64;
 };
 
 struct run {
-    const char *name;        /* of the job */
-    const char *config;      /* the resolved job, YAML */
-    const char *model_text;  /* one line: "encoder wind: 57 tokens x 12 features, d 64, ..." */
+    const char *name;       /* of the job */
+    const char *config;     /* the resolved job, YAML */
+    const char *model_text; /* one line: "encoder wind: 57 tokens x 12 features, d 64, ..." */
     const char *placement_text;
-    const char *units;       /* of the target, "m s-1" */
+    const char *units; /* of the target, "m s-1" */
     const char *target;
     int timing_only;
-    int stopped_early;       /* --max-wall */
+    int stopped_early; /* --max-wall */
     int64_t n_parameters, n_trainable;
     int64_t n_train, n_test; /* samples */
     int64_t steps;
-    uint64_t flops;          /* of the whole run */
+    uint64_t flops; /* of the whole run */
     int n_steps;
     struct run_step *step;
     int n_evaluations;
@@ -77,8 +78,8 @@ struct run {
     int n_devices;
     struct run_device *device;
     int n_parameters_stored;
-    struct run_parameter *parameter;   /* trained weights */
-    int64_t n_predictions;   /* 0 when not stored; [n_predictions, n_outputs] in data units */
+    struct run_parameter *parameter; /* trained weights */
+    int64_t n_predictions;           /* 0 when not stored; [n_predictions, n_outputs] in data units */
     int64_t n_outputs;
     const float *prediction, *observation;
     uint64_t end_ps;

@@ -72,9 +72,10 @@ static enum status settle_shape(struct job *job, const struct windows_shape *sha
     int64_t found[3] = {shape->tokens, shape->features, shape->outputs};
     for (int i = 0; i < 3; i++)
         if (given[i] != JOB_UNSET && given[i] != found[i])
-            return fault_set(fault, STATUS_USAGE,
-                             "%s: model.%s: expected %lld, which follows from the data set, found %lld: leave the key out",
-                             job->source, keys[i], (long long)found[i], (long long)given[i]);
+            return fault_set(
+                fault, STATUS_USAGE,
+                "%s: model.%s: expected %lld, which follows from the data set, found %lld: leave the key out",
+                job->source, keys[i], (long long)found[i], (long long)given[i]);
     model->tokens = config->tokens = shape->tokens;
     model->features = config->features = shape->features;
     model->outputs = config->outputs = shape->outputs;
@@ -84,7 +85,8 @@ static enum status settle_shape(struct job *job, const struct windows_shape *sha
     config->masked = shape->masked;
     if (model->residual && !shape->residual_possible)
         return fault_set(fault, STATUS_USAGE,
-                         "%s: model.residual: the target is not among data.inputs, so it has no last value", job->source);
+                         "%s: model.residual: the target is not among data.inputs, so it has no last value",
+                         job->source);
     return STATUS_OK;
 }
 
@@ -112,8 +114,8 @@ static enum status settle_stack(const struct job *job, const char *key, struct i
                                 int *n, int64_t *width, enum activation *act, struct fault *fault)
 {
     if (acts->n && acts->n != widths->n)
-        return fault_set(fault, STATUS_USAGE, "%s: model.%s_act: expected %d words, one per width, found %d", job->source,
-                         key, widths->n, acts->n);
+        return fault_set(fault, STATUS_USAGE, "%s: model.%s_act: expected %d words, one per width, found %d",
+                         job->source, key, widths->n, acts->n);
     if (widths->n) {
         *n = widths->n;
         for (int i = 0; i < *n; i++) {
@@ -132,8 +134,9 @@ static enum status settle_stack(const struct job *job, const char *key, struct i
 static enum status settle_token_head(const struct job *job, struct encoder_config *config, struct fault *fault)
 {
     if (job->model.reduce_width.n || job->model.decode_width.n)
-        return fault_set(fault, STATUS_USAGE, "%s: model.head: expected preset when model.reduce_width or decode_width is given, "
-                                              "found token",
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.head: expected preset when model.reduce_width or decode_width is given, "
+                         "found token",
                          job->source);
     config->n_reduce = 1;
     config->reduce_width[0] = 1;
@@ -203,8 +206,12 @@ static struct optimiser optimiser_of(const struct job *job)
 {
     static const char *const words[] = {"sgd", "adam", "adamw"};
     const struct job_optimiser *o = &job->train.optimiser;
-    struct optimiser optimiser = {(enum optimiser_kind)word_index(o->kind, words, 3), o->beta1, o->beta2, o->eps,
-                                  o->weight_decay, job->train.clip_norm};
+    struct optimiser optimiser = {(enum optimiser_kind)word_index(o->kind, words, 3),
+                                  o->beta1,
+                                  o->beta2,
+                                  o->eps,
+                                  o->weight_decay,
+                                  job->train.clip_norm};
     return optimiser;
 }
 
@@ -227,7 +234,8 @@ static const struct graph *build_graph(const struct job *job, const struct encod
 
 /* The graph of this many samples: devices with equal shares use the same one. */
 static const struct graph *graph_for(const struct job *job, const struct encoder_config *config, int64_t samples,
-                                     int training, struct arena *arena, const struct graph **kept, int64_t *kept_samples)
+                                     int training, struct arena *arena, const struct graph **kept,
+                                     int64_t *kept_samples)
 {
     if (!*kept || *kept_samples != samples) {
         *kept = build_graph(job, config, samples, training, arena);
@@ -253,8 +261,8 @@ static enum status build_programs(const struct job *job, const struct encoder_co
             .arena = arena,
         };
         first += lowering.samples;
-        const struct graph *graph = graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept,
-                                              &kept_samples);
+        const struct graph *graph =
+            graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept, &kept_samples);
         enum status status = lower(&lowering, graph, &plan->programs[id][d], fault);
         if (status != STATUS_OK)
             return status;
@@ -271,10 +279,11 @@ enum status build_plan(const struct job *job, const struct encoder_config *confi
     plan->format = machine_format(job);
     plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
     if (job->train.minibatch < machine->n_devices)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
-                         "fewer devices",
-                         job->source, machine->n_devices, (long long)job->train.minibatch);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
+            "fewer devices",
+            job->source, machine->n_devices, (long long)job->train.minibatch);
     for (int d = 0; d < machine->n_devices; d++)
         plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
     enum status status = STATUS_OK;

@@ -41,10 +41,11 @@ static int64_t parameter_elements(const struct program *program, int trainable_o
 static const char *model_text(const struct training *training)
 {
     const struct encoder_config *c = &training->config;
-    return arena_printf(training->arena,
-                        "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
-                        training->job->model.preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs,
-                        (long long)c->d_model, (long long)c->heads, (long long)c->layers, (long long)c->ffn);
+    return arena_printf(
+        training->arena,
+        "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
+        training->job->model.preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs,
+        (long long)c->d_model, (long long)c->heads, (long long)c->layers, (long long)c->ffn);
 }
 
 static const char *placement_text(const struct training *training)
@@ -116,7 +117,8 @@ static enum status fill_observations(const struct training *training, struct run
         if (status != STATUS_OK)
             return status;
         for (size_t o = 0; o < outputs; o++)
-            row[o] = mask[o] != 0 ? (float)windows_to_units(training->windows, (int64_t)o % shape->stations, row[o]) : NAN;
+            row[o] =
+                mask[o] != 0 ? (float)windows_to_units(training->windows, (int64_t)o % shape->stations, row[o]) : NAN;
     }
     return STATUS_OK;
 }
@@ -125,11 +127,13 @@ enum status describe_predictions(const struct training *training, struct executo
                                  struct fault *fault)
 {
     float *predictions = NULL;
-    enum status status = executor_predictions(executor, training->arena, run->n_test, run->n_outputs, &predictions, fault);
+    enum status status =
+        executor_predictions(executor, training->arena, run->n_test, run->n_outputs, &predictions, fault);
     if (status != STATUS_OK)
         return status;
     if (predictions) {
-        float *observation = arena_array(training->arena, (size_t)(run->n_test * run->n_outputs) + 1, sizeof *observation);
+        float *observation =
+            arena_array(training->arena, (size_t)(run->n_test * run->n_outputs) + 1, sizeof *observation);
         status = fill_observations(training, run, observation, fault);
         run->n_predictions = run->n_test;
         run->prediction = predictions;

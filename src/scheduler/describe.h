@@ -6,8 +6,8 @@
 #include "report/run.h"
 #include "scheduler/train.h"
 
-/* Local. Hash of what the arithmetic of this process depends on beyond the program: BLAS kernel and instruction set. Ranks that
- * differ in it would not give the same bytes. */
+/* Local. Hash of what the arithmetic of this process depends on beyond the program: BLAS kernel and instruction set.
+ * Ranks that differ in it would not give the same bytes. */
 uint64_t describe_arithmetic_hash(void);
 
 /* Local. Is this slot a parameter of the model with a name of its own (not the block that holds them)? */

@@ -100,8 +100,8 @@ static void lower_node(const struct node *node, const struct program *program, s
 
 /* A piece of the gradients that is summed over the devices as soon as the backward pass has completed it. */
 struct bucket {
-    int64_t first, elements;  /* of the block of gradients */
-    int after;                /* node that completes it */
+    int64_t first, elements; /* of the block of gradients */
+    int after;               /* node that completes it */
 };
 
 /* Last node that writes into elements first .. first+elements-1 of the block. */
@@ -113,7 +113,8 @@ static int completed_by(const struct graph *graph, int64_t first, int64_t elemen
             int t = graph->nodes[i].out[o];
             if (t == NO_TENSOR || graph->tensors[t].base != graph->grads)
                 continue;
-            if (graph->tensors[t].offset < first + elements && first < graph->tensors[t].offset + graph->tensors[t].elements)
+            if (graph->tensors[t].offset < first + elements &&
+                first < graph->tensors[t].offset + graph->tensors[t].elements)
                 last = i;
         }
     return last;
@@ -235,7 +236,8 @@ static int find_output(const struct graph *graph)
     return NO_TENSOR;
 }
 
-enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program, struct fault *fault)
+enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
+                  struct fault *fault)
 {
     enum number_format format = lowering->machine->specs[lowering->device].format;
     uint64_t element_bytes = format == FORMAT_FP64 ? 8 : 4;
@@ -260,8 +262,8 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
         program->scratch_bytes = scratch > program->scratch_bytes ? scratch : program->scratch_bytes;
     }
     program_validate(program);
-    return memory_check(program, lowering->machine->specs[lowering->device].name,
-                        lowering->machine->backends[lowering->device]->memory_bytes(
-                            lowering->machine->states[lowering->device]),
-                        fault);
+    return memory_check(
+        program, lowering->machine->specs[lowering->device].name,
+        lowering->machine->backends[lowering->device]->memory_bytes(lowering->machine->states[lowering->device]),
+        fault);
 }

@@ -9,13 +9,14 @@
 struct lowering {
     const struct machine *machine;
     int device;
-    int64_t first_sample, samples;    /* the device's share of the minibatch */
-    double bucket_bytes;              /* all-reduce of gradients in pieces of about this size */
-    const struct program *shared;     /* program of the same device whose parameters this one uses, or NULL */
+    int64_t first_sample, samples; /* the device's share of the minibatch */
+    double bucket_bytes;           /* all-reduce of gradients in pieces of about this size */
+    const struct program *shared;  /* program of the same device whose parameters this one uses, or NULL */
     struct arena *arena;
 };
 
-/* Local. Fault STATUS_USAGE: the device cannot run an op, or has not the memory. The program borrows names from the graph. */
+/* Local. Fault STATUS_USAGE: the device cannot run an op, or has not the memory. The program borrows names from the
+ * graph. */
 enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
                   struct fault *fault);
 

@@ -12,12 +12,13 @@ enum number_format machine_format(const struct job *job)
     bug("number format %s", job->placement.numerics);
 }
 
-static enum status find_link(const struct cluster *cluster, const char *key, const char *name, struct link_profile *link,
-                             struct fault *fault)
+static enum status find_link(const struct cluster *cluster, const char *key, const char *name,
+                             struct link_profile *link, struct fault *fault)
 {
     const struct link_profile *profile = name ? catalogue_link(name) : NULL;
     if (!name)
-        return fault_set(fault, STATUS_USAGE, "%s: links.%s: expected a link profile, since devices talk over it, found none",
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: links.%s: expected a link profile, since devices talk over it, found none",
                          cluster->source, key);
     if (!profile)
         return fault_set(fault, STATUS_USAGE, "%s: links.%s: unknown link profile '%s': polyrank devices lists them",

@@ -10,9 +10,9 @@
 
 struct machine {
     int n_devices;
-    struct device_spec *specs;        /* [n_devices] */
-    const struct device **backends;   /* [n_devices] */
-    void **states;                    /* [n_devices] opened for pricing; no tensor memory */
+    struct device_spec *specs;      /* [n_devices] */
+    const struct device **backends; /* [n_devices] */
+    void **states;                  /* [n_devices] opened for pricing; no tensor memory */
     struct fabric fabric;
 };
 

@@ -82,7 +82,7 @@ static uint64_t put_kind(struct program *program, enum slot_kind kind, uint64_t 
 
 struct life {
     int slot;
-    int first, last;   /* instructions */
+    int first, last; /* instructions */
     uint64_t bytes, offset;
 };
 
@@ -196,8 +196,9 @@ enum status memory_check(const struct program *program, const char *device_name,
     unit_show(part[1], sizeof part[1], UNIT_BYTES, (double)program->kind_bytes[SLOT_STATE]);
     unit_show(part[2], sizeof part[2], UNIT_BYTES, (double)program->kind_bytes[SLOT_GRAD]);
     unit_show(part[3], sizeof part[3], UNIT_BYTES, (double)program->kind_bytes[SLOT_ACTIVATION]);
-    return fault_set(fault, STATUS_USAGE,
-                     "%s needs %s of %s: parameters %s, optimiser state %s, gradients %s, activations %s (%lld samples): "
-                     "lower train.minibatch, add devices or take a device with more memory",
-                     device_name, need, has, part[0], part[1], part[2], part[3], (long long)program->samples);
+    return fault_set(
+        fault, STATUS_USAGE,
+        "%s needs %s of %s: parameters %s, optimiser state %s, gradients %s, activations %s (%lld samples): "
+        "lower train.minibatch, add devices or take a device with more memory",
+        device_name, need, has, part[0], part[1], part[2], part[3], (long long)program->samples);
 }

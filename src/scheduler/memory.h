@@ -1,7 +1,7 @@
 /* memory.h - where each tensor lies in a device's memory.
  *
- * Tensors that live over steps come first, at fixed offsets that all programs of a device share; what lives within a step is
- * placed by its lifetime, so that memory is reused as soon as the last reader is through.
+ * Tensors that live over steps come first, at fixed offsets that all programs of a device share; what lives within a
+ * step is placed by its lifetime, so that memory is reused as soon as the last reader is through.
  */
 #ifndef SCHEDULER_MEMORY_H
 #define SCHEDULER_MEMORY_H
@@ -10,9 +10,9 @@
 #include "base/status.h"
 #include "plan/program.h"
 
-/* Local. Sets offset_bytes of all slots, kind_bytes and memory_bytes of the program. `shared` is a program of the same device
- * whose parameters, state and constants this one uses by name (NULL: it lays out its own). Loaded slots get room for two
- * minibatches (the next one is copied in while the step runs). */
+/* Local. Sets offset_bytes of all slots, kind_bytes and memory_bytes of the program. `shared` is a program of the same
+ * device whose parameters, state and constants this one uses by name (NULL: it lays out its own). Loaded slots get room
+ * for two minibatches (the next one is copied in while the step runs). */
 void memory_plan(struct program *program, const struct program *shared, struct arena *arena);
 
 /* Local. Fault STATUS_USAGE "gpu0 needs 91.2 GiB of 80.0 GiB (...)" with the parts and what to change. */

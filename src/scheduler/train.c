@@ -23,20 +23,22 @@ static enum status check_length(const struct training *training, struct fault *f
     if (training_steps(training) > 0)
         return STATUS_OK;
     if (!training->windows)
-        return fault_set(fault, STATUS_USAGE, "%s: train.steps: expected a number of steps, since there is no data.file",
-                         job->source);
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: train.steps: expected a number of steps, since there is no data.file", job->source);
     return fault_set(fault, STATUS_USAGE,
                      "%s: train.minibatch: expected at most the %lld training samples of the data set, found %lld",
-                     job->source, (long long)windows_shape(training->windows)->n_train, (long long)job->train.minibatch);
+                     job->source, (long long)windows_shape(training->windows)->n_train,
+                     (long long)job->train.minibatch);
 }
 
 static enum status open_local(struct training *training, int timing_only, struct fault *fault)
 {
     struct job *job = training->job;
     if (!job->data.file && !timing_only)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: data.file: expected a data set to train on, found none: give one, or run with --timing-only",
-                         job->source);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: data.file: expected a data set to train on, found none: give one, or run with --timing-only",
+            job->source);
     enum status status = job->data.file ? open_windows(training, fault) : STATUS_OK;
     if (status == STATUS_OK)
         status = machine_open(job, training->arena, &training->machine, fault);
@@ -113,8 +115,8 @@ struct progress_of_run {
     struct progress progress;
     wide_uint program_energy_fj[N_PROGRAMS]; /* one run, all devices */
     wide_uint energy_fj;
-    uint32_t *order;                         /* of the training samples in this epoch */
-    int64_t epoch;                           /* whose order it is; -1 at first */
+    uint32_t *order; /* of the training samples in this epoch */
+    int64_t epoch;   /* whose order it is; -1 at first */
     double start_s;
     int stopped;
 };
@@ -145,8 +147,8 @@ static void record_step(struct progress_of_run *state, int64_t step, uint64_t en
 {
     struct run *run = &state->result->run;
     state->energy_fj += state->program_energy_fj[PROGRAM_TRAIN];
-    run->step[run->n_steps++] = (struct run_step){step, loss, training_learning_rate(state->training, step), end_ps,
-                                                  joules(state->energy_fj)};
+    run->step[run->n_steps++] =
+        (struct run_step){step, loss, training_learning_rate(state->training, step), end_ps, joules(state->energy_fj)};
 }
 
 static int out_of_time(const struct progress_of_run *state)
@@ -174,9 +176,10 @@ static enum status train_step(struct progress_of_run *state, int64_t step, struc
         return STATUS_OK;
     double loss = result.loss_sum / result.loss_count;
     if (!isfinite(result.loss_sum))
-        return fault_set(fault, STATUS_FAILED,
-                         "the loss is not finite at step %lld: lower train.optimiser.learning_rate or set train.clip_norm",
-                         (long long)step);
+        return fault_set(
+            fault, STATUS_FAILED,
+            "the loss is not finite at step %lld: lower train.optimiser.learning_rate or set train.clip_norm",
+            (long long)step);
     record_step(state, step, result.end_ps, loss);
     char note[64];
     snprintf(note, sizeof note, "loss %.4g", loss);
@@ -197,7 +200,8 @@ static enum status time_steps(struct progress_of_run *state, int64_t first, int6
     return status;
 }
 
-static void record_evaluation(struct progress_of_run *state, int64_t step, uint64_t end_ps, const struct metric_sums *sums)
+static void record_evaluation(struct progress_of_run *state, int64_t step, uint64_t end_ps,
+                              const struct metric_sums *sums)
 {
     struct run *run = &state->result->run;
     struct run_evaluation *evaluation = &run->evaluation[run->n_evaluations++];
@@ -244,7 +248,8 @@ static enum status evaluate(struct progress_of_run *state, int64_t step, struct 
 
 static int64_t next_evaluation(const struct training *training, int64_t step)
 {
-    int64_t last = training_steps(training), every = training->job->train.evaluate_epochs * training_epoch_steps(training);
+    int64_t last = training_steps(training),
+            every = training->job->train.evaluate_epochs * training_epoch_steps(training);
     if (every <= 0)
         return last;
     int64_t next = (step / every + 1) * every;
@@ -327,8 +332,8 @@ static void start(struct progress_of_run *state)
     for (int id = 0; id < N_PROGRAMS; id++)
         state->program_energy_fj[id] = program_energy_fj(&training->plan, id);
     if (training->windows)
-        state->order = arena_array(training->arena, (size_t)windows_shape(training->windows)->n_train + 1,
-                                   sizeof *state->order);
+        state->order =
+            arena_array(training->arena, (size_t)windows_shape(training->windows)->n_train + 1, sizeof *state->order);
     state->epoch = -1;
     state->start_s = wall_s();
     progress_start(&state->progress, "train", "samples", steps, (double)training->job->train.minibatch,

@@ -14,7 +14,7 @@ struct training {
     struct comm *comm;
     struct job *job;
     struct arena *arena;
-    struct windows *windows;        /* NULL without a data set */
+    struct windows *windows; /* NULL without a data set */
     struct machine machine;
     struct encoder_config config;
     struct plan plan;
@@ -22,7 +22,7 @@ struct training {
 
 struct training_options {
     int timing_only;
-    double max_wall_s;              /* 0: no limit */
+    double max_wall_s; /* 0: no limit */
     int quiet;
 };
 
@@ -33,7 +33,7 @@ struct training_result {
     size_t n_marks;
     uint64_t traced_steps;
     double wall_s;
-    struct executor_wall wall;      /* of this rank */
+    struct executor_wall wall; /* of this rank */
 };
 
 /* Collective. Opens data and machine, builds the plan. Without `timing_only` the job must name a data set. */

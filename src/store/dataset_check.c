@@ -127,7 +127,9 @@ enum status dataset_check(const char *path, struct fault *fault)
 {
     struct dataset *dataset;
     struct h5 *file;
-    enum status status = dataset_open(path, &dataset, fault);
+    enum status status = h5_verify(path, fault);
+    if (status == STATUS_OK)
+        status = dataset_open(path, &dataset, fault);
     if (status != STATUS_OK)
         return status;
     status = h5_open(path, &file, fault);

@@ -34,6 +34,9 @@ static void silence(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
+/* Larger files are compared by h5_verify: reading them whole at every start would take too long. */
+enum { SEAL_CHECK_BYTES = 256 << 20 };
+
 static enum status check_signature(const char *path, struct fault *fault)
 {
     struct stat info;
@@ -45,9 +48,15 @@ static enum status check_signature(const char *path, struct fault *fault)
         return fault_set(fault, STATUS_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (info.st_size == 0)
         return fault_set(fault, STATUS_IO, "%s: the file is empty", path);
-    if (H5Fis_hdf5(path) <= 0)
-        return fault_set(fault, STATUS_IO, "%s: not an HDF5 file", path);
-    return STATUS_OK;
+    enum status status = h5_check_seal(path, SEAL_CHECK_BYTES, fault);
+    if (status == STATUS_OK && H5Fis_hdf5(path) <= 0)
+        status = fault_set(fault, STATUS_IO, "%s: not an HDF5 file", path);
+    return status;
+}
+
+enum status h5_verify(const char *path, struct fault *fault)
+{
+    return h5_check_seal(path, 0, fault);
 }
 
 static struct h5 *handle(const char *path)

@@ -8,6 +8,9 @@
  * A new file is written under the name `path.tmp` and renamed when h5_finish has flushed it to the disk, so that a file under
  * its own name is always complete. After a fault call h5_abandon: it removes the temporary.
  *
+ * Finished files carry a checksum of the whole (behind the end of what HDF5 reads); h5_open compares it in files of up to 256 MiB,
+ * h5_verify always. Foreign files have none: HDF5 itself may not survive a damaged one.
+ *
  * All faults are STATUS_IO unless said otherwise ("wind.h5: steps/loss: no such object in the file").
  */
 #ifndef STORE_H5_H
@@ -41,6 +44,9 @@ struct h5_shape {
 
 /* Local. Opens a file for reading. Faults name what is wrong: no such file, not an HDF5 file, truncated. */
 enum status h5_open(const char *path, struct h5 **file, struct fault *fault);
+
+/* Local. Reads the whole file and compares its checksum; files without one pass. */
+enum status h5_verify(const char *path, struct fault *fault);
 
 /* Local. Closes a file that was opened for reading. NULL is allowed. */
 void h5_close(struct h5 *file);

@@ -45,4 +45,10 @@ void h5_forget(struct h5 *file);
 enum status h5_strings_from(const struct h5 *file, const char *object, hid_t dataset, hid_t attribute, hid_t type,
                             int64_t n, struct arena *arena, const char ***strings, struct fault *fault);
 
+/* Local. Appends the checksum to a closed file; `told` is the name for messages. */
+enum status h5_seal(const char *path, const char *told, struct fault *fault);
+
+/* Local. Compares the checksum, if the file has one and is not larger than most_bytes (0: of any size). */
+enum status h5_check_seal(const char *path, int64_t most_bytes, struct fault *fault);
+
 #endif

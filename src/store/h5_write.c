@@ -38,7 +38,8 @@ enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
     }
     close(descriptor);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access_list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_libver_bounds(access_list, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+    /* Object headers of 1.8 carry checksums. */
+    H5Pset_libver_bounds(access_list, H5F_LIBVER_V18, H5F_LIBVER_V18);
     H5Pset_fclose_degree(access_list, H5F_CLOSE_STRONG);
     H5Pset_obj_track_times(creation, 0);
     /* Ordered links let netCDF-4 see variables and dimensions in the order they were made. */
@@ -104,6 +105,8 @@ enum status h5_finish(struct h5 *file, struct fault *fault)
     if (H5Fclose(file->id) < 0 && status == STATUS_OK)
         status = h5_fault(file, NULL, "cannot be closed", fault);
     file->id = -1;
+    if (status == STATUS_OK)
+        status = h5_seal(file->temporary, file->path, fault);
     if (status == STATUS_OK)
         status = sync_path(file->temporary, O_RDONLY, file->path, fault);
     if (status == STATUS_OK && rename(file->temporary, file->path) != 0)

@@ -333,7 +333,7 @@ static enum status name_stations(struct grid *grid, const struct axes *axes, str
         return STATUS_OK;
     for (int64_t i = 0; i < axes->n_stations; i++) {
         char name[200] = "";
-        int64_t rest = i, index[GRID_MAX_DIMS];
+        int64_t rest = i, index[GRID_MAX_DIMS] = {0};
         for (int s = axes->n_space - 1; s >= 0; s--) {
             index[s] = rest % axes->length[s];
             rest /= axes->length[s];

@@ -69,7 +69,8 @@ START_TEST(an_ar_process_is_predicted_as_well_as_it_can_be)
 }
 END_TEST
 
-/* A field that moves on by one station in each step is known to VAR from the neighbour, and not to the station's own past. */
+/* A field that moves on by one station in each step is known to VAR from the neighbour, and not to the station's own
+ * past. */
 START_TEST(var_sees_what_comes_from_the_neighbour)
 {
     enum { ROWS = 4000, STATIONS = 6 };
@@ -144,7 +145,8 @@ START_TEST(test_rows_do_not_leak_into_the_fit)
         ck_assert_str_eq(one[i].name, other[i].name);
     /* Mean and fits know nothing of the rows: the mean's error grows by exactly 2000 for each value. */
     ck_assert_double_eq_tol(other[1].sums.row[0].absolute - one[1].sums.row[0].absolute, 2000.0 * 2 * 31, 0.01);
-    /* With the one test row 200 all inputs lie before it: every method's error grows by exactly 2000 for each station. */
+    /* With the one test row 200 all inputs lie before it: every method's error grows by exactly 2000 for each station.
+     */
     problem.test_last_row = 200;
     memcpy(moved, values, 800 * sizeof *moved);
     moved[400] += 2000;
@@ -199,8 +201,13 @@ START_TEST(a_constant_station_is_predicted)
     int n;
     for (int i = 0; i < 300; i++)
         values[i] = 0.1F;
-    struct baseline_problem problem = {
-        .values = values, .n_rows = 100, .n_stations = 3, .test_first_row = 80, .test_last_row = 99, .window = 4, .horizon = 2};
+    struct baseline_problem problem = {.values = values,
+                                       .n_rows = 100,
+                                       .n_stations = 3,
+                                       .test_first_row = 80,
+                                       .test_last_row = 99,
+                                       .window = 4,
+                                       .horizon = 2};
     compute(&problem, table, &n);
     for (int i = 0; i < n; i++)
         ck_assert_double_le(metric_rmse(&table[i].sums.row[1]), 1e-6);
@@ -213,11 +220,41 @@ START_TEST(impossible_problems_are_refused)
     struct baseline table[BASELINE_MAX];
     int n;
     const struct baseline_problem wrong[] = {
-        {.values = values, .n_rows = 20, .n_stations = 1, .test_first_row = 10, .test_last_row = 20, .window = 1, .horizon = 1},
-        {.values = values, .n_rows = 20, .n_stations = 1, .test_first_row = 0, .test_last_row = 19, .window = 1, .horizon = 1},
-        {.values = values, .n_rows = 20, .n_stations = 1, .test_first_row = 9, .test_last_row = 8, .window = 1, .horizon = 1},
-        {.values = values, .n_rows = 20, .n_stations = 1, .test_first_row = 9, .test_last_row = 12, .window = 0, .horizon = 1},
-        {.values = values, .n_rows = 20, .n_stations = 1, .test_first_row = 9, .test_last_row = 12, .window = 1, .horizon = 65},
+        {.values = values,
+         .n_rows = 20,
+         .n_stations = 1,
+         .test_first_row = 10,
+         .test_last_row = 20,
+         .window = 1,
+         .horizon = 1},
+        {.values = values,
+         .n_rows = 20,
+         .n_stations = 1,
+         .test_first_row = 0,
+         .test_last_row = 19,
+         .window = 1,
+         .horizon = 1},
+        {.values = values,
+         .n_rows = 20,
+         .n_stations = 1,
+         .test_first_row = 9,
+         .test_last_row = 8,
+         .window = 1,
+         .horizon = 1},
+        {.values = values,
+         .n_rows = 20,
+         .n_stations = 1,
+         .test_first_row = 9,
+         .test_last_row = 12,
+         .window = 0,
+         .horizon = 1},
+        {.values = values,
+         .n_rows = 20,
+         .n_stations = 1,
+         .test_first_row = 9,
+         .test_last_row = 12,
+         .window = 1,
+         .horizon = 65},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct fault fault = FAULT_NONE;

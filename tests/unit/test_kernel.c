@@ -4,7 +4,8 @@ Suite *suite_kernel(void);
 
 enum { CASES_PER_OP = 60, N_ARITHMETIC = OP_UPDATE + 1 };
 
-/* Largest difference over the largest value of the reference (not counting below `floor`); not a number is a difference. */
+/* Largest difference over the largest value of the reference (not counting below `floor`); not a number is a
+ * difference. */
 static double distance(const double *found, const double *reference, size_t n, double floor)
 {
     double difference = 0, largest = floor;
@@ -16,7 +17,8 @@ static double distance(const double *found, const double *reference, size_t n, d
     return difference / largest;
 }
 
-static void compare(const struct kernel_case *found, const struct kernel_case *reference, double tolerance, uint32_t place)
+static void compare(const struct kernel_case *found, const struct kernel_case *reference, double tolerance,
+                    uint32_t place)
 {
     for (int o = 0; o < OP_MAX_OUT; o++) {
         if (!found->out[o])
@@ -153,7 +155,8 @@ START_TEST(large_products_agree)
         enum op_kind kind = kinds[place % 3];
         struct kernel_case pair[2];
         for (int f = 0; f < 2; f++) {
-            pair[f] = (struct kernel_case){.op = {.kind = kind, .rows = 97, .in = 530, .out = 520, .act = place < 3 ? ACT_RELU : ACT_GELU}};
+            pair[f] = (struct kernel_case){
+                .op = {.kind = kind, .rows = 97, .in = 530, .out = 520, .act = place < 3 ? ACT_RELU : ACT_GELU}};
             size_t t = 97, c = 530, o = 520;
             case_in(&pair[f], 0, kind == OP_LINEAR ? t * c : t * o, place, 1);
             case_in(&pair[f], 1, kind == OP_LINEAR_DW ? t * c : o * c, place, 1);
@@ -190,7 +193,8 @@ END_TEST
 
 static struct kernel_case scores_of(const double *q, const double *k, size_t n)
 {
-    struct kernel_case test = {.op = {.kind = OP_ATTENTION, .samples = 1, .n_query = 1, .n_key = (int64_t)n, .heads = 1, .head_width = 1}};
+    struct kernel_case test = {
+        .op = {.kind = OP_ATTENTION, .samples = 1, .n_query = 1, .n_key = (int64_t)n, .heads = 1, .head_width = 1}};
     case_in(&test, 0, 1, 1, 1);
     case_in(&test, 1, n, 1, 1);
     case_in(&test, 2, n, 1, 1);
@@ -203,7 +207,9 @@ static struct kernel_case scores_of(const double *q, const double *k, size_t n)
 
 START_TEST(softmax_survives_extremes)
 {
-    static const double one = 1, scores[][4] = {{1e4, -1e4, 0, 1e4}, {-1e30, -1e30, -1e30, -1e30}, {88, -88, 0, -104}, {3e38, -3e38, 0, 0}};
+    static const double one = 1,
+                        scores[][4] = {
+                            {1e4, -1e4, 0, 1e4}, {-1e30, -1e30, -1e30, -1e30}, {88, -88, 0, -104}, {3e38, -3e38, 0, 0}};
     static const double expected[][4] = {{0.5, 0, 0, 0.5}, {0.25, 0.25, 0.25, 0.25}, {1, 0, 0, 0}, {1, 0, 0, 0}};
     for (int f = 0; f < 2; f++)
         for (int s = 0; s < 4; s++) {
@@ -261,7 +267,13 @@ END_TEST
 START_TEST(first_adamw_step_is_known)
 {
     for (int f = 0; f < 2; f++) {
-        struct kernel_case test = {.op = {.kind = OP_UPDATE, .rows = 1, .optimiser = OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .optimiser_eps = 1e-8, .weight_decay = 0.01},
+        struct kernel_case test = {.op = {.kind = OP_UPDATE,
+                                          .rows = 1,
+                                          .optimiser = OPTIMISER_ADAMW,
+                                          .beta1 = 0.9,
+                                          .beta2 = 0.999,
+                                          .optimiser_eps = 1e-8,
+                                          .weight_decay = 0.01},
                                    .context = {.step = 1, .learning_rate = 1e-3}};
         case_in(&test, 0, 1, 1, 1);
         case_in(&test, 1, 2, 1, 1);

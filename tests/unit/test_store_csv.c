@@ -75,7 +75,8 @@ static const struct {
     {"id,v\nx,2\ny,3\n", "", "t.csv: no time column was found: name it with --time-column"},
     {"time,v\n1,2\n2,3\n", "long", "t.csv: no column holds station names: name it with --id-column"},
     {"id,time,v\nx,1,2\nx,2,3\n", "var=w", "t.csv:1: --variable w: no such column; the columns are id, time, v"},
-    {"time,v\n1,2\n2,3\n", "var2", "t.csv: --variable: the columns are stations of one variable: expected one name, found 2"},
+    {"time,v\n1,2\n2,3\n", "var2",
+     "t.csv: --variable: the columns are stations of one variable: expected one name, found 2"},
     {"time\n1\n2\n", "", "t.csv: no column is left for values"},
     {"1,2\n3,4\n", "variables", "t.csv: --layout variables needs a header line with their names"},
     {"1,2\n3,4\n", "from", "--from 2019: the rows have no time stamps"},
@@ -98,7 +99,9 @@ static struct import_options options_of(const char *words)
     }
     if (strncmp(words, "station=", 8) == 0)
         options.station[options.n_stations++] = words + 8;
-    options.layout = strcmp(words, "long") == 0 ? LAYOUT_LONG : strcmp(words, "variables") == 0 ? LAYOUT_VARIABLES : LAYOUT_AUTO;
+    options.layout = strcmp(words, "long") == 0        ? LAYOUT_LONG
+                     : strcmp(words, "variables") == 0 ? LAYOUT_VARIABLES
+                                                       : LAYOUT_AUTO;
     if (strcmp(words, "from") == 0)
         options.first_time = "2019";
     if (strcmp(words, "start") == 0) {
@@ -113,7 +116,8 @@ static struct import_options options_of(const char *words)
     return options;
 }
 
-static enum status import(const char *text, const char *words, struct arena *arena, struct field *field, struct fault *fault)
+static enum status import(const char *text, const char *words, struct arena *arena, struct field *field,
+                          struct fault *fault)
 {
     struct import_options options = options_of(words);
     *fault = FAULT_NONE;
@@ -165,7 +169,9 @@ static struct field read_field(const char *text, const char *words, struct arena
 START_TEST(tables_without_header_are_stations)
 {
     struct arena *arena = arena_new();
-    struct field field = read_field("\xEF\xBB\xBF" "1,2.5,NA\r\n-3e-1,,+4\r\n\r\n", "", arena);
+    struct field field = read_field("\xEF\xBB\xBF"
+                                    "1,2.5,NA\r\n-3e-1,,+4\r\n\r\n",
+                                    "", arena);
     ck_assert_int_eq(field.n_rows, 2);
     ck_assert_int_eq(field.n_stations, 3);
     ck_assert_ptr_null(field.time_s);
@@ -181,8 +187,8 @@ END_TEST
 START_TEST(dates_and_names_are_found)
 {
     struct arena *arena = arena_new();
-    struct field field = read_field("when,\"Roche's, Point\",\"say \"\"B\"\"\"\n2019-03-08 14:00,1,2\n2019-03-08 15:00:30Z,3,4\n", "",
-                                    arena);
+    struct field field = read_field(
+        "when,\"Roche's, Point\",\"say \"\"B\"\"\"\n2019-03-08 14:00,1,2\n2019-03-08 15:00:30Z,3,4\n", "", arena);
     ck_assert_int_eq(field.n_stations, 2);
     ck_assert_str_eq(field.station[0], "Roche's, Point");
     ck_assert_str_eq(field.station[1], "say \"B\"");
@@ -257,7 +263,8 @@ START_TEST(stations_and_edges_are_joined)
         {"e.csv", "1,2,3,4\n",
          "e.csv: expected edges i,j,weight, or a matrix of 2 x 2 weights, found 1 lines of 4 fields"},
         {"s.csv", "Code,Latitude,Longitude\nBEL,54,10\n", "s.csv: station VAL is not listed"},
-        {"s.csv", "Code,Latitude,Longitude\nBEL,54,10\nVAL,95,3\n", "s.csv:3:5: expected a latitude in degrees, found \"95\""},
+        {"s.csv", "Code,Latitude,Longitude\nBEL,54,10\nVAL,95,3\n",
+         "s.csv:3:5: expected a latitude in degrees, found \"95\""},
         {"s.csv", "Code,Place\nBEL,54\n", "s.csv:1: expected a header with columns of names, lat... and lon..."},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -315,7 +322,8 @@ START_TEST(dates_print_and_read_back)
     ck_assert_int_eq(last_s - first_s, 29 * 86400 - 1);
     ck_assert_ptr_null(calendar_parse("1970-01-01T01:00:00+01:00", &first_s, &last_s));
     ck_assert_int_eq(first_s, 0);
-    static const char *const wrong[] = {"", "19", "2019-13", "2019-02-29", "2019-02-20T25:00", "2019-1-1x", "2019-01-01T12:61"};
+    static const char *const wrong[] = {
+        "", "19", "2019-13", "2019-02-29", "2019-02-20T25:00", "2019-1-1x", "2019-01-01T12:61"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         ck_assert_ptr_nonnull(calendar_parse(wrong[i], &first_s, &last_s));
     double unit_s;
