@@ -33,7 +33,7 @@ BLAS_LIBDIR := $(shell $(PKG) --variable=libdir openblas 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Werror
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Isrc $(PKG_CFLAGS) -DPOLYRANK_VERSION='"$(VERSION)"' \
                -ffp-contract=off
-KERNEL_CFLAGS := -O3 -fopenmp-simd -ffp-contract=fast -fno-math-errno -fno-trapping-math
+KERNEL_CFLAGS := -Wno-psabi -O3 -fopenmp-simd -ffp-contract=fast -fno-math-errno -fno-trapping-math
 ifdef SAN
 BASE_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 BASE_LDFLAGS += -fsanitize=address,undefined

@@ -87,6 +87,10 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
     gpu->element_bytes = spec->format == FORMAT_FP64 ? 8 : 4;
     gpu->fused_attention = spec->fused_attention;
     override_profile(&gpu->profile, gpu->math, spec);
+    if (gpu->profile.tdp_mw <= gpu->profile.base_power_mw)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: tdp_w: expected more than the %g W that a %s draws without work, found %g", spec->name,
+                         (double)gpu->profile.base_power_mw * 1e-3, spec->profile, spec->tdp_w);
     if (!gpu_supports_math(&gpu->profile, gpu->math))
         return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose another placement.numerics", spec->name,
                          spec->profile, number_format_name(spec->format));
@@ -163,61 +167,80 @@ static void add_host_copy(const struct gpu *gpu, uint64_t bytes, struct cost *to
     add_cost(total, &cost);
 }
 
-static int64_t state_arrays(const struct op *op)
+/* GEMMs and attention; 0 for other ops. A bias goes with its GEMM, an activation is a kernel of its own. */
+static int add_matrix_kernels(const struct gpu *gpu, const struct op *op, struct cost *cost)
 {
-    return op->optimiser == OPTIMISER_SGD ? 0 : 2;
-}
-
-/* The kernels of each op as an eager framework launches them: a bias goes with its GEMM, an activation is a kernel of
- * its own. */
-static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
-{
-    const struct gpu *gpu = state;
-    memset(cost, 0, sizeof *cost);
-    int64_t in_elements = op->rows * op->in, out_elements = op->rows * op->out;
+    int64_t out_elements = op->rows * op->out;
     switch (op->kind) {
     case OP_LINEAR:
         add_gemm(gpu, op->rows, op->out, op->in, cost);
         if (op->act != ACT_NONE)
             add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
-        break;
+        return 1;
     case OP_LINEAR_DX:
         add_gemm(gpu, op->rows, op->in, op->out, cost);
         if (op->accumulate)
-            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
-        break;
+            add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 2, 1, 1, cost);
+        return 1;
     case OP_LINEAR_DW:
         add_gemm(gpu, op->out, op->in, op->rows, cost);
         add_stream(gpu, GPU_KERNEL_REDUCE, out_elements, 1, 1.0 / (double)op->rows, 1, cost);
-        break;
-    case OP_ACT_BWD:
-        add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 2, 1, op->act == ACT_GELU ? 12 : 1, cost);
-        break;
+        return 1;
     case OP_ATTENTION:
-        add_attention(gpu, op, 0, cost);
-        break;
     case OP_ATTENTION_BWD:
-        add_attention(gpu, op, 1, cost);
+        add_attention(gpu, op, op->kind == OP_ATTENTION_BWD, cost);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void add_norm_kernels(const struct gpu *gpu, const struct op *op, struct cost *cost)
+{
+    int64_t elements = op->rows * op->in;
+    if (op->kind == OP_NORM) {
+        if (op->dropout > 0)
+            add_stream(gpu, GPU_KERNEL_ADD, elements, 1, 1.25, 2, cost);
+        add_stream(gpu, GPU_KERNEL_ADD, elements, 2, 1, 1, cost);
+        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 1, 1, 8, cost);
+        return;
+    }
+    add_row_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 2, 1, 12, cost);
+    add_stream(gpu, GPU_KERNEL_REDUCE, elements, 2, 2.0 / (double)op->rows, 3, cost);
+    if (op->dropout > 0)
+        add_stream(gpu, GPU_KERNEL_ADD, elements, 1.25, 1, 1, cost);
+    if (op->accumulate)
+        add_stream(gpu, GPU_KERNEL_ADD, elements, 2, 1, 1, cost);
+}
+
+/* Reads and writes of the optimiser: gradient, parameter and state, all but the gradient written back. */
+static void add_update_kernel(const struct gpu *gpu, const struct op *op, struct cost *cost)
+{
+    double states = op->optimiser == OPTIMISER_SGD ? 0 : 2;
+    add_stream(gpu, GPU_KERNEL_OPTIMISER, op->rows, 2 + states, 1 + states, op->optimiser == OPTIMISER_SGD ? 2 : 12,
+               cost);
+}
+
+/* The kernels of each op as an eager framework launches them. */
+static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
+{
+    const struct gpu *gpu = state;
+    memset(cost, 0, sizeof *cost);
+    if (add_matrix_kernels(gpu, op, cost))
+        return;
+    switch (op->kind) {
+    case OP_ACT_BWD:
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 2, 1, op->act == ACT_GELU ? 12 : 1, cost);
         break;
     case OP_NORM:
-        if (op->dropout > 0)
-            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1, 1.25, 2, cost);
-        add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
-        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, in_elements, op->rows, 1, 1, 8, cost);
-        break;
     case OP_NORM_BWD:
-        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, in_elements, op->rows, 2, 1, 12, cost);
-        add_stream(gpu, GPU_KERNEL_REDUCE, in_elements, 2, 2.0 / (double)op->rows, 3, cost);
-        if (op->dropout > 0)
-            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1.25, 1, 1, cost);
-        if (op->accumulate)
-            add_stream(gpu, GPU_KERNEL_ADD, in_elements, 2, 1, 1, cost);
+        add_norm_kernels(gpu, op, cost);
         break;
     case OP_ADD:
         add_stream(gpu, GPU_KERNEL_ADD, op->rows * (op->in ? op->in : 1), 2, 1, 1, cost);
         break;
     case OP_ADD_POS:
-        add_stream(gpu, GPU_KERNEL_ADD, in_elements, 1, 1, 1, cost);
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1, 1, cost);
         break;
     case OP_CONCAT:
     case OP_SPLIT:
@@ -233,17 +256,13 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         add_stream(gpu, GPU_KERNEL_REDUCE, op->rows, 1, 0, 2, cost);
         break;
     case OP_UPDATE:
-        add_stream(gpu, GPU_KERNEL_OPTIMISER, op->rows, 2 + (double)state_arrays(op), 1 + (double)state_arrays(op),
-                   op->optimiser == OPTIMISER_SGD ? 2 : 12, cost);
+        add_update_kernel(gpu, op, cost);
         break;
     case OP_LOAD:
     case OP_METRIC:
         add_host_copy(gpu, op->transfer_bytes, cost);
         break;
-    case OP_ALLREDUCE: /* priced by the fabric that joins the devices */
-    case OP_SEND:
-    case OP_RECV:
-    case N_OP_KINDS:
+    default: /* an all-reduce is priced by the fabric that joins the devices */
         bug("a GPU has no cost of its own for %s", op_name(op->kind));
     }
 }

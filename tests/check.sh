@@ -6,7 +6,7 @@ BUILD=${BUILD:-build}
 export BUILD
 log=$BUILD/check.log
 jobs=$(nproc 2>/dev/null || echo 2)
-make --no-print-directory -j"$jobs" ${SAN:+SAN=1} BUILD="$BUILD" all "$BUILD/check-unit" "$BUILD/check-mpi" "$BUILD/check-golden" >"$BUILD.make.log" 2>&1 || { tail -n 40 "$BUILD.make.log"; rm -f "$BUILD.make.log"; echo "0 passed, 1 failed"; exit 1; }
+make --no-print-directory -j"$jobs" ${SAN:+SAN=1} ${COV:+COV=1} BUILD="$BUILD" all "$BUILD/check-unit" "$BUILD/check-mpi" "$BUILD/check-golden" >"$BUILD.make.log" 2>&1 || { tail -n 40 "$BUILD.make.log"; rm -f "$BUILD.make.log"; echo "0 passed, 1 failed"; exit 1; }
 rm -f "$BUILD.make.log"
 . scripts/mpi-env.sh
 if [ -n "${SAN:-}" ]; then

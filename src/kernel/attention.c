@@ -8,7 +8,7 @@
 #include "kernel/tile.h"
 
 /* Rows of scores that are made, turned into probabilities and used while they are hot. */
-enum { BLOCK_ROWS = 48 };
+enum { BLOCK_ROWS = 60 };
 
 /* From here on a float's unit in the last place shows in a probability. */
 enum { LARGE_SCORE = 256 };

@@ -24,9 +24,15 @@ struct dropout dropout_of(const struct op *op, const struct kernel_context *cont
     return dropout;
 }
 
+/* A loop for the reason given at v16_set. */
 KERNEL_INLINE v8w words_set(uint64_t x)
 {
-    return x + (v8w){0};
+    uint64_t lane[VECTOR_BLOCKS];
+    v8w all;
+    for (int i = 0; i < VECTOR_BLOCKS; i++)
+        lane[i] = x;
+    memcpy(&all, lane, sizeof all);
+    return all;
 }
 
 /* Eight consecutive blocks, as rng_block makes them, in the order of their elements. */

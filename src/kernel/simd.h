@@ -65,10 +65,16 @@ KERNEL_INLINE void v16_store_part(float *to, v16 x, size_t n)
     memcpy(to, &x, n * sizeof *to);
 }
 
-/* Local. The same value in every lane. (Written out lane by lane, GCC would build it lane by lane; x - 0 is x.) */
+/* Local. The same value in every lane. A loop, because GCC 12 takes a vector constructor apart before it makes the clones,
+ * and sets lane by lane; of this it makes one broadcast. */
 KERNEL_INLINE v16 v16_set(float x)
 {
-    return x - (v16){0};
+    float lane[LANES];
+    v16 all;
+    for (int i = 0; i < LANES; i++)
+        lane[i] = x;
+    memcpy(&all, lane, sizeof all);
+    return all;
 }
 
 /* Local. Lane by lane: mask (0 or -1) ? a : b. */

@@ -79,18 +79,39 @@ KERNEL_INLINE TILE_TARGET void TILE(stripe)(const struct tile_product *p, size_t
         TILE(tile)(p, i, j, room, 1, vectors);
 }
 
+/* One function per width: together they would be more than the register allocator does well. */
+TILE_TARGET __attribute__((noinline)) static void TILE(stripe_full)(const struct tile_product *p, size_t j, size_t room)
+{
+    TILE(stripe)(p, j, room, TILE_VECTORS);
+}
+
+TILE_TARGET __attribute__((noinline)) static void TILE(stripe_three)(const struct tile_product *p, size_t j, size_t room)
+{
+    TILE(stripe)(p, j, room, 3 < TILE_VECTORS ? 3 : 1);
+}
+
+TILE_TARGET __attribute__((noinline)) static void TILE(stripe_two)(const struct tile_product *p, size_t j, size_t room)
+{
+    TILE(stripe)(p, j, room, 2 < TILE_VECTORS ? 2 : 1);
+}
+
+TILE_TARGET __attribute__((noinline)) static void TILE(stripe_one)(const struct tile_product *p, size_t j, size_t room)
+{
+    TILE(stripe)(p, j, room, 1);
+}
+
 TILE_TARGET static void TILE(multiply)(const struct tile_product *p)
 {
     const size_t width = p->padded ? lanes_up(p->columns) : p->columns;
     for (size_t j = 0; j < p->columns; j += TILE_VECTORS * TILE_FLOATS) {
         size_t room = width - j, vectors = (p->columns - j + TILE_FLOATS - 1) / TILE_FLOATS;
         if (vectors >= TILE_VECTORS)
-            TILE(stripe)(p, j, room, TILE_VECTORS);
+            TILE(stripe_full)(p, j, room);
         else if (vectors == 3)
-            TILE(stripe)(p, j, room, 3 < TILE_VECTORS ? 3 : 1);
+            TILE(stripe_three)(p, j, room);
         else if (vectors == 2)
-            TILE(stripe)(p, j, room, 2 < TILE_VECTORS ? 2 : 1);
+            TILE(stripe_two)(p, j, room);
         else
-            TILE(stripe)(p, j, room, 1);
+            TILE(stripe_one)(p, j, room);
     }
 }

@@ -128,11 +128,24 @@ static int is_mask(const struct grid *grid, const struct grid_variable *v)
     return grid_find(grid, base) != NULL;
 }
 
-/* A field: numbers over time and at least one more dimension (or over time alone when nothing else is there). */
+/* Files may say anything: the same dimension twice, or with another length than its coordinate has. */
+static int has_sound_dimensions(const struct axes *axes, const struct grid_variable *v)
+{
+    for (int d = 0; d < v->n_dims; d++) {
+        for (int other = 0; other < d; other++)
+            if (strcmp(v->dim[d], v->dim[other]) == 0)
+                return 0;
+        if (strcmp(v->dim[d], axes->time_dim) == 0 && v->dims[d] != axes->time->dims[0])
+            return 0;
+    }
+    return v->n_values > 0;
+}
+
+/* A field: numbers over time and at least one more dimension. */
 static int is_field(const struct grid *grid, const struct axes *axes, const struct grid_variable *v)
 {
-    return !v->is_text && v->n_dims >= 2 && dimension_of(v, axes->time_dim) >= 0 && !is_mask(grid, v) &&
-           v->n_values / v->dims[dimension_of(v, axes->time_dim)] > 0;
+    return !v->is_text && v->n_dims >= 2 && dimension_of(v, axes->time_dim) >= 0 && has_sound_dimensions(axes, v) &&
+           !is_mask(grid, v);
 }
 
 static int has_same_space(const struct axes *axes, const struct grid_variable *v, int with_time)
@@ -241,7 +254,7 @@ static enum status read_coordinate(struct grid *grid, const struct axes *axes, c
     double *values;
     for (int d = v->n_dims - 1; d >= 0; step *= v->dims[d--])
         for (int s = 0; s < axes->n_space; s++)
-            if (strcmp(axes->space[s], v->dim[d]) == 0)
+            if (strcmp(axes->space[s], v->dim[d]) == 0 && axes->length[s] == v->dims[d])
                 stride[s] = step;
     enum status status = read_doubles(grid, v, &values, fault);
     if (status != STATUS_OK)
@@ -269,7 +282,7 @@ static int lies_in_space(const struct axes *axes, const struct grid_variable *v)
         if (!found)
             return 0;
     }
-    return v->n_dims >= 1 && v->n_values > 0;
+    return v->n_dims >= 1 && has_sound_dimensions(axes, v);
 }
 
 static enum status read_coordinates(struct grid *grid, struct axes *axes, struct field *field, struct fault *fault)
@@ -326,7 +339,7 @@ static enum status name_stations(struct grid *grid, const struct axes *axes, str
     for (int i = 0; i < grid->n_variables && axes->n_space == 1; i++) {
         const struct grid_variable *v = &grid->variable[i];
         int is_list = v->n_dims == 1 || (v->n_dims == 2 && v->type == 2) || (v->n_dims == 2 && v->type == 1);
-        if (v->is_text && is_list && strcmp(v->dim[0], axes->space[0]) == 0)
+        if (v->is_text && is_list && strcmp(v->dim[0], axes->space[0]) == 0 && v->dims[0] == axes->n_stations)
             return grid->read_text(grid, v, axes->n_stations, field->station, fault);
     }
     if (name_points(axes, field))
@@ -389,7 +402,7 @@ static enum status read_fields(struct grid *grid, const struct import_options *o
         int is_coordinate = v->n_dims == 1 && strcmp(v->dim[0], v->name) == 0;
         if (is_field(grid, axes, v) && has_same_space(axes, v, 1))
             status = add_field(grid, axes, v, 0, field, fault);
-        else if (!is_coordinate && has_same_space(axes, v, 0))
+        else if (!is_coordinate && v->n_values > 0 && has_same_space(axes, v, 0))
             status = add_field(grid, axes, v, 1, field, fault);
         else if (options->n_variables > 0)
             status = refuse(grid, arena_printf(grid->arena, "--variable %s has other dimensions than the first variable", v->name),

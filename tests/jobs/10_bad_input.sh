@@ -99,6 +99,7 @@ broken "no host link" 2 "host" 's/, host: pcie4//'
 broken "no link inside of the node" 2 "inside" 's/inside: nvlink3, //'
 broken "no devices" 2 "devices" 's/count: 2/count: 0/'
 broken "device without memory" 2 "needs" 's/      count: 2/      count: 2\n      memory_bytes: 1 kB/'
+broken "power limit below base power" 2 "tdp_w" 's/      count: 2/      count: 2\n      tdp_w: 30 W/'
 broken "cluster file that is not there" 4 "nowhere.yaml" '/^cluster:/,/^  links/d;s/^name: base/name: base\ncluster: nowhere.yaml/'
 
 # CSV
