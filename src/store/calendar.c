@@ -54,9 +54,9 @@ static int digits(const char **at, int max_digits, int *value)
 }
 
 struct moment {
-    int field[6];   /* year month day hour minute second */
-    int n_fields;   /* how many were written */
-    int offset_s;   /* of the time zone */
+    int field[6]; /* year month day hour minute second */
+    int n_fields; /* how many were written */
+    int offset_s; /* of the time zone */
 };
 
 static const char *read_clock(const char **at, struct moment *moment)
@@ -164,10 +164,10 @@ static double unit_length(const char *word, size_t n)
     static const struct {
         const char *word;
         double seconds;
-    } units[] = {{"nanosecond", 1e-9}, {"ns", 1e-9},   {"microsecond", 1e-6}, {"us", 1e-6},  {"millisecond", 1e-3},
-                 {"msec", 1e-3},       {"ms", 1e-3},   {"second", 1},         {"sec", 1},    {"s", 1},
-                 {"minute", 60},       {"min", 60},    {"hour", 3600},        {"hr", 3600},  {"h", 3600},
-                 {"day", 86400},       {"d", 86400},   {"week", 604800}};
+    } units[] = {{"nanosecond", 1e-9}, {"ns", 1e-9}, {"microsecond", 1e-6}, {"us", 1e-6}, {"millisecond", 1e-3},
+                 {"msec", 1e-3},       {"ms", 1e-3}, {"second", 1},         {"sec", 1},   {"s", 1},
+                 {"minute", 60},       {"min", 60},  {"hour", 3600},        {"hr", 3600}, {"h", 3600},
+                 {"day", 86400},       {"d", 86400}, {"week", 604800}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         size_t length = strlen(units[i].word);
         if (strncasecmp(word, units[i].word, length) != 0)

@@ -14,7 +14,7 @@ struct reader {
     char *line_start;
     int64_t line;
     char separator;
-    int after_row;    /* the cell just read ended its row */
+    int after_row; /* the cell just read ended its row */
     struct arena *arena;
     struct csv *csv;
     int64_t n_cells, cell_room, row_room;
@@ -110,7 +110,8 @@ static enum status bare_cell(struct reader *reader, char **text, struct fault *f
         start++;
     while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
-    /* The separator is consumed: its place is free. The last cell of a file without a line end has the byte after the text. */
+    /* The separator is consumed: its place is free. The last cell of a file without a line end has the byte after the
+     * text. */
     *stop = '\0';
     *text = start;
     return STATUS_OK;
@@ -148,8 +149,8 @@ static enum status read_row(struct reader *reader, struct fault *fault)
     if (csv->n_rows == 1)
         csv->n_columns = n;
     if (n != csv->n_columns)
-        return fault_set(fault, STATUS_USAGE, "%s:%lld: expected %lld fields as in the first line, found %lld", reader->path,
-                         (long long)line, (long long)csv->n_columns, (long long)n);
+        return fault_set(fault, STATUS_USAGE, "%s:%lld: expected %lld fields as in the first line, found %lld",
+                         reader->path, (long long)line, (long long)csv->n_columns, (long long)n);
     return STATUS_OK;
 }
 
@@ -239,6 +240,7 @@ int csv_number(const char *cell, double *value)
 
 enum status csv_expected(const struct csv *csv, int64_t row, int64_t column, const char *what, struct fault *fault)
 {
-    return fault_set(fault, STATUS_USAGE, "%s:%lld:%u: expected %s, found \"%.60s\"", csv->path, (long long)csv->line[row],
-                     csv->column[row * csv->n_columns + column], what, csv_cell(csv, row, column));
+    return fault_set(fault, STATUS_USAGE, "%s:%lld:%u: expected %s, found \"%.60s\"", csv->path,
+                     (long long)csv->line[row], csv->column[row * csv->n_columns + column], what,
+                     csv_cell(csv, row, column));
 }

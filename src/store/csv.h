@@ -1,8 +1,8 @@
 /* csv.h - reads a CSV file strictly into cells that know their place.
  *
- * RFC 4180: quoted fields may hold separators, line ends and doubled quotes. The separator is the comma; a semicolon or a tab
- * when the first line has no comma. A byte order mark and blank lines at the end are skipped. Everything else that is odd is a
- * fault "file:line:column: ...", STATUS_USAGE; STATUS_IO when the file cannot be read.
+ * RFC 4180: quoted fields may hold separators, line ends and doubled quotes. The separator is the comma; a semicolon or
+ * a tab when the first line has no comma. A byte order mark and blank lines at the end are skipped. Everything else
+ * that is odd is a fault "file:line:column: ...", STATUS_USAGE; STATUS_IO when the file cannot be read.
  */
 #ifndef STORE_CSV_H
 #define STORE_CSV_H
@@ -14,11 +14,11 @@
 
 struct csv {
     const char *path;
-    int64_t n_rows;          /* the first may be a header */
+    int64_t n_rows; /* the first may be a header */
     int64_t n_columns;
-    const char **cell;       /* [n_rows, n_columns] without quotes and outer blanks */
-    uint32_t *column;        /* [n_rows, n_columns] place of the cell in its line, from 1, in bytes */
-    int64_t *line;           /* [n_rows] from 1 */
+    const char **cell; /* [n_rows, n_columns] without quotes and outer blanks */
+    uint32_t *column;  /* [n_rows, n_columns] place of the cell in its line, from 1, in bytes */
+    int64_t *line;     /* [n_rows] from 1 */
 };
 
 /* Local. Reads a file into the arena. All rows have the same number of fields. */

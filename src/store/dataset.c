@@ -36,8 +36,8 @@ static enum status check_schema(struct dataset *dataset, struct fault *fault)
     const char *path = h5_path(dataset->file);
     int64_t version;
     if (!h5_has_attribute(dataset->file, "/", "polyrank_dataset_version"))
-        return fault_set(fault, STATUS_USAGE, "%s: not a data set of this program: convert it with \"polyrank data import\"",
-                         path);
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: not a data set of this program: convert it with \"polyrank data import\"", path);
     enum status status = h5_get_int(dataset->file, "/", "polyrank_dataset_version", &version, fault);
     if (status == STATUS_OK && version != DATASET_SCHEMA)
         status = fault_set(fault, STATUS_USAGE, "%s: expected data set version %d, found %lld", path, DATASET_SCHEMA,
@@ -52,7 +52,8 @@ static enum status axis_length(struct dataset *dataset, const char *axis, int64_
     if (status != STATUS_OK)
         return status;
     if (shape.n_dims != 1 || shape.dims[0] < 1 || shape.dims[0] > INT32_MAX)
-        return fault_set(fault, STATUS_USAGE, "%s: %s: expected a list that is not empty", h5_path(dataset->file), axis);
+        return fault_set(fault, STATUS_USAGE, "%s: %s: expected a list that is not empty", h5_path(dataset->file),
+                         axis);
     *length = shape.dims[0];
     return STATUS_OK;
 }
@@ -94,7 +95,8 @@ static enum status read_time(struct dataset *dataset, struct fault *fault)
     enum status status = h5_read(dataset->file, "time", H5_FLOAT64, dataset->n_rows, values, fault);
     for (int64_t i = 0; status == STATUS_OK && i < dataset->n_rows; i++) {
         if (!(fabs(values[i] * unit_s) < 1e12))
-            return fault_set(fault, STATUS_USAGE, "%s: time: row %lld: no time stamp", h5_path(dataset->file), (long long)i);
+            return fault_set(fault, STATUS_USAGE, "%s: time: row %lld: no time stamp", h5_path(dataset->file),
+                             (long long)i);
         dataset->time_s[i] = origin_s + (int64_t)llround(values[i] * unit_s);
     }
     dataset->step_s = median_step(dataset->time_s, dataset->n_rows);
@@ -152,8 +154,9 @@ static enum status add_variable(struct dataset *dataset, const char *name, int w
     if (status != STATUS_OK || shape.kind == H5_KIND_GROUP)
         return status;
     int is_static = shape.n_dims == 1;
-    int fits = is_static ? shape.dims[0] == dataset->n_stations
-                         : shape.n_dims == 2 && shape.dims[0] == dataset->n_rows && shape.dims[1] == dataset->n_stations;
+    int fits = is_static
+                   ? shape.dims[0] == dataset->n_stations
+                   : shape.n_dims == 2 && shape.dims[0] == dataset->n_rows && shape.dims[1] == dataset->n_stations;
     if (!fits || (shape.kind != H5_KIND_FLOAT && shape.kind != H5_KIND_INTEGER))
         return fault_set(fault, STATUS_USAGE, "%s: %s: expected numbers [%lld rows, %lld stations] or [%lld stations]",
                          h5_path(dataset->file), name, (long long)dataset->n_rows, (long long)dataset->n_stations,
@@ -291,8 +294,8 @@ enum status dataset_find(const struct dataset *dataset, const char *name, int *v
     }
     const char *near = nearest_word(name, names, (size_t)dataset->n_variables);
     if (near)
-        return fault_set(fault, STATUS_USAGE, "%s: no variable %s: did you mean %s? It has %s", h5_path(dataset->file), name,
-                         near, list);
+        return fault_set(fault, STATUS_USAGE, "%s: no variable %s: did you mean %s? It has %s", h5_path(dataset->file),
+                         name, near, list);
     return fault_set(fault, STATUS_USAGE, "%s: no variable %s: it has %s", h5_path(dataset->file), name, list);
 }
 
@@ -312,11 +315,12 @@ enum status dataset_find_time(const struct dataset *dataset, const char *iso, in
     const char *path = h5_path(dataset->file);
     int64_t first_s, last_s, low = 0, high = dataset->n_rows;
     if (!dataset->time_s)
-        return fault_set(fault, STATUS_USAGE, "%s: the rows have no time stamps: give row numbers instead of %s", path, iso);
+        return fault_set(fault, STATUS_USAGE, "%s: the rows have no time stamps: give row numbers instead of %s", path,
+                         iso);
     const char *reason = calendar_parse(iso, &first_s, &last_s);
     if (reason)
-        return fault_set(fault, STATUS_USAGE, "expected a date such as 2019-03-08 or 2019-03-08T14:00, found \"%s\": %s", iso,
-                         reason);
+        return fault_set(fault, STATUS_USAGE,
+                         "expected a date such as 2019-03-08 or 2019-03-08T14:00, found \"%s\": %s", iso, reason);
     /* First row not before the start, or first row after the end. */
     while (low < high) {
         int64_t middle = low + (high - low) / 2;

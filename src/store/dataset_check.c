@@ -37,13 +37,14 @@ static enum status check_coordinates(const struct dataset *dataset, const char *
     const double *latitude = dataset_latitude(dataset), *longitude = dataset_longitude(dataset);
     for (int64_t row = 1; row < dataset_n_rows(dataset) && dataset_time(dataset, 0) != DATASET_NO_TIME; row++)
         if (dataset_time(dataset, row) <= dataset_time(dataset, row - 1))
-            return fault_set(fault, STATUS_INVALID, "%s: time: row %lld is not after the row before", path, (long long)row);
+            return fault_set(fault, STATUS_INVALID, "%s: time: row %lld is not after the row before", path,
+                             (long long)row);
     if (!latitude != !longitude)
         return fault_set(fault, STATUS_INVALID, "%s: expected both latitude and longitude or none", path);
     for (int64_t s = 0; latitude && s < dataset_n_stations(dataset); s++)
         if (!(fabs(latitude[s]) <= 90) || !(fabs(longitude[s]) <= 360))
-            return fault_set(fault, STATUS_INVALID, "%s: station %s: no place on earth: latitude %g, longitude %g", path,
-                             dataset_station(dataset, s), latitude[s], longitude[s]);
+            return fault_set(fault, STATUS_INVALID, "%s: station %s: no place on earth: latitude %g, longitude %g",
+                             path, dataset_station(dataset, s), latitude[s], longitude[s]);
     return STATUS_OK;
 }
 
@@ -52,8 +53,9 @@ struct block {
     uint8_t *missing, *mask;
 };
 
-static enum status check_values(const struct dataset *dataset, const struct dataset_variable *variable, const char *path,
-                                int64_t first_row, int64_t n_values, const struct block *block, struct fault *fault)
+static enum status check_values(const struct dataset *dataset, const struct dataset_variable *variable,
+                                const char *path, int64_t first_row, int64_t n_values, const struct block *block,
+                                struct fault *fault)
 {
     for (int64_t i = 0; i < n_values; i++) {
         const char *wrong = NULL;
@@ -64,8 +66,8 @@ static enum status check_values(const struct dataset *dataset, const struct data
         else if (variable->has_missing && block->mask[i] != block->missing[i])
             wrong = block->missing[i] ? "missing, but not in the mask" : "present, but marked as missing";
         if (wrong)
-            return fault_set(fault, STATUS_INVALID, "%s: %s: row %lld, station %s: the value is %s", path, variable->name,
-                             (long long)(first_row + i / dataset_n_stations(dataset)),
+            return fault_set(fault, STATUS_INVALID, "%s: %s: row %lld, station %s: the value is %s", path,
+                             variable->name, (long long)(first_row + i / dataset_n_stations(dataset)),
                              dataset_station(dataset, i % dataset_n_stations(dataset)), wrong);
     }
     return STATUS_OK;
@@ -98,7 +100,8 @@ static enum status check_variables(struct dataset *dataset, struct h5 *file, str
     for (int v = 0; v < dataset_n_variables(dataset) && status == STATUS_OK; v++) {
         int64_t n_rows = dataset_variable(dataset, v)->is_static ? 1 : dataset_n_rows(dataset);
         for (int64_t row = 0; row < n_rows && status == STATUS_OK; row += block_rows)
-            status = check_block(dataset, file, v, row, n_rows - row < block_rows ? n_rows - row : block_rows, &block, fault);
+            status = check_block(dataset, file, v, row, n_rows - row < block_rows ? n_rows - row : block_rows, &block,
+                                 fault);
     }
     free(block.values);
     free(block.missing);
@@ -113,12 +116,14 @@ static enum status check_adjacency(struct dataset *dataset, const char *path, st
         return STATUS_OK;
     float *weight = malloc((size_t)(n * n) * sizeof *weight);
     if (!weight)
-        return fault_set(fault, STATUS_FAILED, "%s: adjacency: %lld stations do not fit into memory", path, (long long)n);
+        return fault_set(fault, STATUS_FAILED, "%s: adjacency: %lld stations do not fit into memory", path,
+                         (long long)n);
     enum status status = dataset_read_adjacency(dataset, weight, fault);
     for (int64_t i = 0; i < n * n && status == STATUS_OK; i++)
         if (!isfinite(weight[i]) || weight[i] < 0)
-            status = fault_set(fault, STATUS_INVALID, "%s: adjacency: %s to %s: expected a weight of 0 or more, found %g", path,
-                               dataset_station(dataset, i / n), dataset_station(dataset, i % n), (double)weight[i]);
+            status =
+                fault_set(fault, STATUS_INVALID, "%s: adjacency: %s to %s: expected a weight of 0 or more, found %g",
+                          path, dataset_station(dataset, i / n), dataset_station(dataset, i % n), (double)weight[i]);
     free(weight);
     return status;
 }

@@ -39,10 +39,11 @@ static enum status check_variables(const char *path, const struct dataset_spec *
     for (int i = 0; i < spec->n_variables; i++) {
         const char *name = spec->variable[i].name;
         if (!name_is_allowed(name))
-            return fault_set(fault, STATUS_USAGE,
-                             "%s: \"%s\" cannot be the name of a variable: expected a letter, then letters, digits and _, not "
-                             "the name of a coordinate",
-                             path, name);
+            return fault_set(
+                fault, STATUS_USAGE,
+                "%s: \"%s\" cannot be the name of a variable: expected a letter, then letters, digits and _, not "
+                "the name of a coordinate",
+                path, name);
         for (int j = 0; j < i; j++)
             if (strcmp(name, spec->variable[j].name) == 0)
                 return fault_set(fault, STATUS_USAGE, "%s: two variables have the name %s", path, name);
@@ -80,8 +81,8 @@ static enum status check_stations(const char *path, const struct dataset_spec *s
 static enum status check_spec(const char *path, const struct dataset_spec *spec, struct fault *fault)
 {
     if (spec->n_rows < 1 || spec->n_stations < 1 || spec->n_rows > INT32_MAX || spec->n_stations > INT32_MAX)
-        return fault_set(fault, STATUS_USAGE, "%s: expected at least one row and one station, found %lld and %lld", path,
-                         (long long)spec->n_rows, (long long)spec->n_stations);
+        return fault_set(fault, STATUS_USAGE, "%s: expected at least one row and one station, found %lld and %lld",
+                         path, (long long)spec->n_rows, (long long)spec->n_stations);
     for (int64_t i = 0; spec->time_s && i + 1 < spec->n_rows; i++)
         if (spec->time_s[i] >= spec->time_s[i + 1])
             return fault_set(fault, STATUS_USAGE, "%s: row %lld: expected a time after that of the row before", path,
@@ -142,8 +143,8 @@ static const char *const *station_names(struct dataset_writer *writer)
     return names;
 }
 
-static enum status write_degrees(struct dataset_writer *writer, const char *axis, const double *values, const char *units,
-                                 struct fault *fault)
+static enum status write_degrees(struct dataset_writer *writer, const char *axis, const double *values,
+                                 const char *units, struct fault *fault)
 {
     const char *const scales[1] = {"station"};
     if (fault->status != STATUS_OK || !values ||
@@ -273,8 +274,8 @@ enum status dataset_create(const char *path, const struct dataset_spec *spec, st
 }
 
 /* Marks the NaNs in writer->mask. */
-static enum status mark_missing(struct dataset_writer *writer, const struct dataset_variable *variable, int64_t first_row,
-                                int64_t n_values, const float *values, struct fault *fault)
+static enum status mark_missing(struct dataset_writer *writer, const struct dataset_variable *variable,
+                                int64_t first_row, int64_t n_values, const float *values, struct fault *fault)
 {
     if (n_values > writer->mask_room) {
         uint8_t *more = realloc(writer->mask, (size_t)n_values);
@@ -287,7 +288,8 @@ static enum status mark_missing(struct dataset_writer *writer, const struct data
         writer->mask[i] = isnan(values[i]) != 0;
         if (isinf(values[i]) || (writer->mask[i] && !variable->has_missing))
             return fault_set(fault, STATUS_USAGE, "%s: %s: row %lld, station %lld: expected a finite number, found %s",
-                             h5_path(writer->file), variable->name, (long long)(first_row + i / writer->spec.n_stations),
+                             h5_path(writer->file), variable->name,
+                             (long long)(first_row + i / writer->spec.n_stations),
                              (long long)(i % writer->spec.n_stations), isinf(values[i]) ? "infinity" : "NaN");
     }
     return STATUS_OK;

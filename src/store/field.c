@@ -20,7 +20,8 @@ int field_fits(int64_t n, size_t size)
 enum status field_room(struct field *field, int64_t n_rows, int64_t n_stations, float **values, struct fault *fault)
 {
     size_t n;
-    int fits = size_mul((size_t)n_rows, (size_t)n_stations, &n) && n < INT64_MAX && field_fits((int64_t)n, sizeof **values);
+    int fits =
+        size_mul((size_t)n_rows, (size_t)n_stations, &n) && n < INT64_MAX && field_fits((int64_t)n, sizeof **values);
     void *probe = fits ? malloc(n * sizeof **values + 65536) : NULL;
     free(probe);
     if (!probe)

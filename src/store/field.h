@@ -13,15 +13,15 @@
 
 struct field {
     struct arena *arena;
-    const char *title, *source, *history;  /* NULL: none */
+    const char *title, *source, *history; /* NULL: none */
     int64_t n_rows, n_stations;
-    int64_t *time_s;                       /* [n_rows]; NULL: rows are numbered */
-    const char **station;                  /* [n_stations]; NULL: they are numbered */
-    double *latitude, *longitude;          /* [n_stations] or NULL */
-    float *adjacency;                      /* [n_stations, n_stations] or NULL */
+    int64_t *time_s;              /* [n_rows]; NULL: rows are numbered */
+    const char **station;         /* [n_stations]; NULL: they are numbered */
+    double *latitude, *longitude; /* [n_stations] or NULL */
+    float *adjacency;             /* [n_stations, n_stations] or NULL */
     int n_variables;
     struct dataset_variable variable[DATASET_MAX_VARIABLES];
-    float *values[DATASET_MAX_VARIABLES];  /* [n_rows, n_stations], static ones [n_stations]; NaN: missing */
+    float *values[DATASET_MAX_VARIABLES]; /* [n_rows, n_stations], static ones [n_stations]; NaN: missing */
 };
 
 /* Local. 1 if n elements of this size could be in this machine's memory at all: what a damaged file claims may not. */

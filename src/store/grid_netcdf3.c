@@ -6,8 +6,8 @@
 
 #include "store/grid.h"
 
-/* The classic formats: CDF-1, CDF-2 (64-bit offsets), CDF-5 (64-bit sizes); everything big-endian, padded to four bytes.
- * Source: NetCDF Classic and 64-bit Offset File Formats (Unidata), the grammar of the header. */
+/* The classic formats: CDF-1, CDF-2 (64-bit offsets), CDF-5 (64-bit sizes); everything big-endian, padded to four
+ * bytes. Source: NetCDF Classic and 64-bit Offset File Formats (Unidata), the grammar of the header. */
 struct netcdf3 {
     FILE *file;
     int64_t size;
@@ -264,8 +264,8 @@ static enum status read_variables(struct grid *grid, struct fault *fault)
 }
 
 /* One record (or all of a variable without records) of raw bytes into doubles or characters. */
-static enum status read_part(struct grid *grid, const struct grid_variable *v, int64_t record, int64_t n, double *values,
-                             char *text, struct fault *fault)
+static enum status read_part(struct grid *grid, const struct grid_variable *v, int64_t record, int64_t n,
+                             double *values, char *text, struct fault *fault)
 {
     struct netcdf3 *nc = grid->state;
     int bytes = type_bytes(v->type);

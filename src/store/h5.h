@@ -1,15 +1,17 @@
 /* h5.h - HDF5 files, checked: every call either works or gives one fault text with the file, the object and the reason.
  *
- * This is the only way the program touches HDF5. Reading is generic (any integer or floating type is converted to the one
- * asked for); writing makes files that h5py, xarray and netCDF-4 open as they are: dimension scales, UTF-8 strings, formats of
- * HDF5 1.8, no time stamps inside (equal content gives equal bytes). Objects are named by path within the file
- * ("steps/loss"; a leading slash may be left out; "/" is the root). Each rank opens files by itself: nothing is collective.
+ * This is the only way the program touches HDF5. Reading is generic (any integer or floating type is converted to the
+ * one asked for); writing makes files that h5py, xarray and netCDF-4 open as they are: dimension scales, UTF-8 strings,
+ * formats of HDF5 1.8, no time stamps inside (equal content gives equal bytes). Objects are named by path within the
+ * file
+ * ("steps/loss"; a leading slash may be left out; "/" is the root). Each rank opens files by itself: nothing is
+ * collective.
  *
- * A new file is written under the name `path.tmp` and renamed when h5_finish has flushed it to the disk, so that a file under
- * its own name is always complete. After a fault call h5_abandon: it removes the temporary.
+ * A new file is written under the name `path.tmp` and renamed when h5_finish has flushed it to the disk, so that a file
+ * under its own name is always complete. After a fault call h5_abandon: it removes the temporary.
  *
- * Finished files carry a checksum of the whole (behind the end of what HDF5 reads); h5_open compares it in files of up to 256 MiB,
- * h5_verify always. Foreign files have none: HDF5 itself may not survive a damaged one.
+ * Finished files carry a checksum of the whole (behind the end of what HDF5 reads); h5_open compares it in files of up
+ * to 256 MiB, h5_verify always. Foreign files have none: HDF5 itself may not survive a damaged one.
  *
  * All faults are STATUS_IO unless said otherwise ("wind.h5: steps/loss: no such object in the file").
  */
@@ -26,18 +28,29 @@ struct h5;
 enum { H5_MAX_DIMS = 8 };
 
 /* Element types in memory and, for writing, in the file (little endian). */
-enum h5_type { H5_FLOAT32, H5_FLOAT64, H5_UINT8, H5_INT8, H5_INT16, H5_INT32, H5_INT64, H5_UINT32, H5_UINT64, N_H5_TYPES };
+enum h5_type {
+    H5_FLOAT32,
+    H5_FLOAT64,
+    H5_UINT8,
+    H5_INT8,
+    H5_INT16,
+    H5_INT32,
+    H5_INT64,
+    H5_UINT32,
+    H5_UINT64,
+    N_H5_TYPES
+};
 
 /* What an object in a file is. Numbers of any width are integers or floats. */
 enum h5_kind { H5_KIND_INTEGER, H5_KIND_FLOAT, H5_KIND_STRING, H5_KIND_OTHER, H5_KIND_GROUP };
 
 struct h5_shape {
     enum h5_kind kind;
-    int n_dims;                 /* 0: scalar (and groups) */
+    int n_dims; /* 0: scalar (and groups) */
     int64_t dims[H5_MAX_DIMS];
-    int64_t n_values;           /* product of the dims; 1 for a scalar */
-    int element_bytes;          /* in the file */
-    int is_signed;              /* integers */
+    int64_t n_values;  /* product of the dims; 1 for a scalar */
+    int element_bytes; /* in the file */
+    int is_signed;     /* integers */
 };
 
 /* ---- reading ---- */
@@ -64,8 +77,8 @@ enum status h5_list(struct h5 *file, const char *group, struct arena *arena, int
 /* Local. Kind and shape of a dataset or group. */
 enum status h5_shape(struct h5 *file, const char *object, struct h5_shape *shape, struct fault *fault);
 
-/* Local. Reads a whole numeric dataset as `type` into values, in C order. n_values is what the caller has room for and must
- * equal the number of elements. */
+/* Local. Reads a whole numeric dataset as `type` into values, in C order. n_values is what the caller has room for and
+ * must equal the number of elements. */
 enum status h5_read(struct h5 *file, const char *object, enum h5_type type, int64_t n_values, void *values,
                     struct fault *fault);
 
@@ -78,8 +91,8 @@ enum status h5_read_slab(struct h5 *file, const char *object, enum h5_type type,
 enum status h5_read_doubles(struct h5 *file, const char *object, struct arena *arena, int *n_dims, int64_t *dims,
                             double **values, struct fault *fault);
 
-/* Local. Reads a string dataset (fixed or variable length, 0 or more dimensions) into the arena. Characters after the first
- * NUL are dropped, trailing blanks of blank-padded strings too. */
+/* Local. Reads a string dataset (fixed or variable length, 0 or more dimensions) into the arena. Characters after the
+ * first NUL are dropped, trailing blanks of blank-padded strings too. */
 enum status h5_read_strings(struct h5 *file, const char *object, struct arena *arena, int64_t *n,
                             const char *const **strings, struct fault *fault);
 
@@ -98,12 +111,12 @@ enum status h5_get_int(struct h5 *file, const char *object, const char *name, in
 
 /* ---- writing ---- */
 
-/* Local. Starts a new file; nothing is seen under `path` before h5_finish, which replaces a file that is there. Fault when
- * the folder is missing or not writable. */
+/* Local. Starts a new file; nothing is seen under `path` before h5_finish, which replaces a file that is there. Fault
+ * when the folder is missing or not writable. */
 enum status h5_create(const char *path, struct h5 **file, struct fault *fault);
 
-/* Local. Completes a new file: flush, close, fsync, rename to its name, fsync of the folder. The handle is gone afterwards in
- * any case; on a fault the temporary is removed and what was under the name before is untouched. */
+/* Local. Completes a new file: flush, close, fsync, rename to its name, fsync of the folder. The handle is gone
+ * afterwards in any case; on a fault the temporary is removed and what was under the name before is untouched. */
 enum status h5_finish(struct h5 *file, struct fault *fault);
 
 /* Local. Gives a new file up: closes it and removes the temporary. NULL is allowed. */
@@ -112,9 +125,9 @@ void h5_abandon(struct h5 *file);
 /* Local. Creates a group, with the groups on the way to it. An existing group is fine. */
 enum status h5_make_group(struct h5 *file, const char *group, struct fault *fault);
 
-/* Local. Creates a numeric dataset without writing it, with the groups on the way; unwritten floats are NaN, integers 0.
- * More than 4 KiB: chunks of at most 256 KiB (the trailing dimensions whole when they fit), shuffle, deflate, Fletcher32;
- * smaller ones contiguous. n_dims 0: scalar. */
+/* Local. Creates a numeric dataset without writing it, with the groups on the way; unwritten floats are NaN, integers
+ * 0. More than 4 KiB: chunks of at most 256 KiB (the trailing dimensions whole when they fit), shuffle, deflate,
+ * Fletcher32; smaller ones contiguous. n_dims 0: scalar. */
 enum status h5_make(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *dims,
                     struct fault *fault);
 
@@ -133,7 +146,8 @@ enum status h5_write_strings(struct h5 *file, const char *object, int64_t n, con
 /* Local. A scalar string dataset of any length (a job file, a text). */
 enum status h5_write_text(struct h5 *file, const char *object, const char *text, struct fault *fault);
 
-/* Local. Sets an attribute (replaces one that is there). Strings are UTF-8 of variable length: h5py reads them as str. */
+/* Local. Sets an attribute (replaces one that is there). Strings are UTF-8 of variable length: h5py reads them as str.
+ */
 enum status h5_set_string(struct h5 *file, const char *object, const char *name, const char *text, struct fault *fault);
 enum status h5_set_double(struct h5 *file, const char *object, const char *name, double value, struct fault *fault);
 enum status h5_set_float(struct h5 *file, const char *object, const char *name, float value, struct fault *fault);
@@ -143,7 +157,8 @@ enum status h5_set_int(struct h5 *file, const char *object, const char *name, in
 enum status h5_set_bytes(struct h5 *file, const char *object, const char *name, int n, const uint8_t *values,
                          struct fault *fault);
 
-/* Local. Makes a 1-d dataset a dimension scale (attributes CLASS and NAME); its own name becomes the name of the dimension. */
+/* Local. Makes a 1-d dataset a dimension scale (attributes CLASS and NAME); its own name becomes the name of the
+ * dimension. */
 enum status h5_make_scale(struct h5 *file, const char *object, struct fault *fault);
 
 /* Local. Attaches the scales to all dimensions of an array: n_dims paths of scales in order (DIMENSION_LIST there, and
@@ -151,8 +166,8 @@ enum status h5_make_scale(struct h5 *file, const char *object, struct fault *fau
 enum status h5_attach_scales(struct h5 *file, const char *object, int n_dims, const char *const *scales,
                              struct fault *fault);
 
-/* Local. The names (last component) of the scales attached to a dataset, one for each dimension; NULL where a dimension has
- * none. names has room for H5_MAX_DIMS. */
+/* Local. The names (last component) of the scales attached to a dataset, one for each dimension; NULL where a dimension
+ * has none. names has room for H5_MAX_DIMS. */
 enum status h5_dimension_names(struct h5 *file, const char *object, struct arena *arena, const char **names,
                                struct fault *fault);
 

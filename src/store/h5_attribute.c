@@ -97,8 +97,8 @@ static enum status set(struct h5 *file, const char *object, const char *name, hi
     return status;
 }
 
-static enum status set_scalar(struct h5 *file, const char *object, const char *name, enum h5_type type, const void *value,
-                              struct fault *fault)
+static enum status set_scalar(struct h5 *file, const char *object, const char *name, enum h5_type type,
+                              const void *value, struct fault *fault)
 {
     hid_t space = H5Screate(H5S_SCALAR);
     enum status status = set(file, object, name, h5_file_type(type), h5_memory_type(type), space, value, fault);

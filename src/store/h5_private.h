@@ -40,8 +40,8 @@ enum h5_kind h5_kind_of(hid_t type);
 /* Local. Closes all kept datasets. */
 void h5_forget(struct h5 *file);
 
-/* Local. Reads n strings of `type` (fixed or variable length) from a dataset or attribute, whichever of the two is given (the
- * other -1). */
+/* Local. Reads n strings of `type` (fixed or variable length) from a dataset or attribute, whichever of the two is
+ * given (the other -1). */
 enum status h5_strings_from(const struct h5 *file, const char *object, hid_t dataset, hid_t attribute, hid_t type,
                             int64_t n, struct arena *arena, const char ***strings, struct fault *fault);
 

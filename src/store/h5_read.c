@@ -5,8 +5,9 @@
 
 hid_t h5_memory_type(enum h5_type type)
 {
-    const hid_t types[N_H5_TYPES] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,  H5T_NATIVE_INT16,
-                                     H5T_NATIVE_INT32, H5T_NATIVE_INT64,  H5T_NATIVE_UINT32, H5T_NATIVE_UINT64};
+    const hid_t types[N_H5_TYPES] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT8,
+                                     H5T_NATIVE_INT8,  H5T_NATIVE_INT16,  H5T_NATIVE_INT32,
+                                     H5T_NATIVE_INT64, H5T_NATIVE_UINT32, H5T_NATIVE_UINT64};
     return types[type];
 }
 
@@ -134,7 +135,8 @@ static herr_t transfer(hid_t id, hid_t type, int n_dims, const int64_t *start, c
     hid_t space = H5Dget_space(id), memory = H5Screate_simple(n_dims, n, NULL);
     herr_t error = H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, n, NULL);
     if (error >= 0)
-        error = to ? H5Dread(id, type, memory, space, H5P_DEFAULT, to) : H5Dwrite(id, type, memory, space, H5P_DEFAULT, from);
+        error = to ? H5Dread(id, type, memory, space, H5P_DEFAULT, to)
+                   : H5Dwrite(id, type, memory, space, H5P_DEFAULT, from);
     /* Closing would clear the error stack that tells why. */
     hid_t stack = error < 0 ? H5Eget_current_stack() : -1;
     H5Sclose(memory);
@@ -182,7 +184,8 @@ enum status h5_read_doubles(struct h5 *file, const char *object, struct arena *a
     if (status != STATUS_OK)
         return status;
     /* A damaged extent must not end the process, which the arena would. */
-    void *probe = malloc((size_t)(shape.n_values < INT64_MAX / 16 ? shape.n_values : INT64_MAX / 16) * sizeof(double) + 1);
+    void *probe =
+        malloc((size_t)(shape.n_values < INT64_MAX / 16 ? shape.n_values : INT64_MAX / 16) * sizeof(double) + 1);
     free(probe);
     if (!probe)
         return fault_set(fault, STATUS_IO, "%s: %s: %lld values do not fit into memory", file->path, object,

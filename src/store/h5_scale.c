@@ -145,8 +145,8 @@ static void read_dimension_list(hid_t array, int n_dims, struct arena *arena, co
     if (attribute < 0)
         return;
     hid_t stored = H5Aget_type(attribute), space = H5Aget_space(attribute), type = H5Tvlen_create(H5T_STD_REF_OBJ);
-    int fits = stored >= 0 && H5Tget_class(stored) == H5T_VLEN && space >= 0 &&
-               H5Sget_simple_extent_npoints(space) == n_dims;
+    int fits =
+        stored >= 0 && H5Tget_class(stored) == H5T_VLEN && space >= 0 && H5Sget_simple_extent_npoints(space) == n_dims;
     if (fits && H5Aread(attribute, type, list) >= 0) {
         for (int d = 0; d < n_dims; d++)
             if (list[d].len > 0)

@@ -7,9 +7,9 @@
 
 #include "store/h5_private.h"
 
-/* HDF5 guards chunks of data, but not all of its own bookkeeping, and can crash on a damaged file. So a finished file carries a
- * checksum of everything behind its end, where HDF5 does not look: 8 bytes of mark, 8 of the size before it, 4 of the CRC-32 of
- * that, 4 of zero. A program that changes the file cuts it off. */
+/* HDF5 guards chunks of data, but not all of its own bookkeeping, and can crash on a damaged file. So a finished file
+ * carries a checksum of everything behind its end, where HDF5 does not look: 8 bytes of mark, 8 of the size before it,
+ * 4 of the CRC-32 of that, 4 of zero. A program that changes the file cuts it off. */
 enum { SEAL_BYTES = 24, BLOCK_BYTES = 1 << 16 };
 
 static const char mark[8] = {'P', 'R', 'S', 'E', 'A', 'L', '1', '\n'};

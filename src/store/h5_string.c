@@ -24,7 +24,8 @@ static enum status fixed_strings(const struct h5 *file, const char *object, hid_
     size_t width = H5Tget_size(type), bytes;
     char *text = size_mul(width, (size_t)n, &bytes) && bytes < SIZE_MAX / 2 ? calloc(bytes + 1, 1) : NULL;
     if (!text)
-        return fault_set(fault, STATUS_IO, "%s: %s: %lld strings do not fit into memory", file->path, object, (long long)n);
+        return fault_set(fault, STATUS_IO, "%s: %s: %lld strings do not fit into memory", file->path, object,
+                         (long long)n);
     enum status status = STATUS_OK;
     if (fetch(dataset, attribute, type, text) < 0)
         status = h5_fault(file, object, "its strings cannot be read", fault);
@@ -34,13 +35,14 @@ static enum status fixed_strings(const struct h5 *file, const char *object, hid_
     return status;
 }
 
-static enum status variable_strings(const struct h5 *file, const char *object, hid_t dataset, hid_t attribute, hid_t type,
-                                    hid_t space, int64_t n, struct arena *arena, const char **strings,
+static enum status variable_strings(const struct h5 *file, const char *object, hid_t dataset, hid_t attribute,
+                                    hid_t type, hid_t space, int64_t n, struct arena *arena, const char **strings,
                                     struct fault *fault)
 {
     char **text = calloc((size_t)n + 1, sizeof *text);
     if (!text)
-        return fault_set(fault, STATUS_IO, "%s: %s: %lld strings do not fit into memory", file->path, object, (long long)n);
+        return fault_set(fault, STATUS_IO, "%s: %s: %lld strings do not fit into memory", file->path, object,
+                         (long long)n);
     if (fetch(dataset, attribute, type, text) < 0) {
         free(text);
         return h5_fault(file, object, "its strings cannot be read", fault);

@@ -198,8 +198,8 @@ static hid_t creation_list(enum h5_type type, int n_dims, const int64_t *dims)
     return list;
 }
 
-static enum status make(struct h5 *file, const char *object, hid_t type, int n_dims, const int64_t *dims, hid_t creation,
-                        struct fault *fault)
+static enum status make(struct h5 *file, const char *object, hid_t type, int n_dims, const int64_t *dims,
+                        hid_t creation, struct fault *fault)
 {
     hsize_t extent[H5_MAX_DIMS];
     enum status status = make_parents(file, object, fault);
@@ -246,8 +246,8 @@ enum status h5_write(struct h5 *file, const char *object, enum h5_type type, int
     return STATUS_OK;
 }
 
-static enum status write_strings(struct h5 *file, const char *object, int n_dims, int64_t n, size_t width, const char *text,
-                                 struct fault *fault)
+static enum status write_strings(struct h5 *file, const char *object, int n_dims, int64_t n, size_t width,
+                                 const char *text, struct fault *fault)
 {
     hid_t type = H5Tcopy(H5T_C_S1), creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Tset_size(type, width);

@@ -93,7 +93,8 @@ static enum status keep_times(const struct import_options *options, struct field
 
 static int within_box(const struct import_options *options, double latitude, double longitude)
 {
-    double width = fmod(options->east - options->west + 720, 360), distance = fmod(longitude - options->west + 1080, 360);
+    double width = fmod(options->east - options->west + 720, 360),
+           distance = fmod(longitude - options->west + 1080, 360);
     if (options->east - options->west >= 360)
         width = 360;
     return latitude >= options->south && latitude <= options->north && distance <= width;
@@ -172,8 +173,8 @@ static enum status refine(const struct import_options *options, struct field *fi
     return status;
 }
 
-enum status import_read(const char *path, const struct import_options *options, struct arena *arena, struct field *field,
-                        struct fault *fault)
+enum status import_read(const char *path, const struct import_options *options, struct arena *arena,
+                        struct field *field, struct fault *fault)
 {
     *field = (struct field){.arena = arena};
     enum status status = read_any(path, options, field, fault);

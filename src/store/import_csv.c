@@ -12,10 +12,10 @@
 struct table {
     struct csv csv;
     const struct import_options *options;
-    int64_t first;                 /* row of the first data: 1 with a header */
+    int64_t first; /* row of the first data: 1 with a header */
     int64_t time, year, month, day;
     int64_t id;
-    int time_is_index;             /* the time column holds whole numbers */
+    int time_is_index; /* the time column holds whole numbers */
 };
 
 static int is_date(const char *cell)
@@ -58,15 +58,16 @@ static enum status need_column(const struct table *table, const char *option, co
         return STATUS_OK;
     char list[400] = "";
     for (int64_t c = 0; c < table->csv.n_columns && strlen(list) < sizeof list - 40; c++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.30s", c ? ", " : "", csv_cell(&table->csv, 0, c));
-    return fault_set(fault, STATUS_USAGE, "%s:1: --%s %s: no such column; the columns are %s", table->csv.path, option, name,
-                     list);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.30s", c ? ", " : "",
+                 csv_cell(&table->csv, 0, c));
+    return fault_set(fault, STATUS_USAGE, "%s:1: --%s %s: no such column; the columns are %s", table->csv.path, option,
+                     name, list);
 }
 
 static enum status find_time(struct table *table, struct fault *fault)
 {
-    static const char *const names[] = {"time", "date", "datetime", "timestamp", "valid_time", "date_time", "day", "hour",
-                                        "week", "month", "year"};
+    static const char *const names[] = {"time", "date", "datetime", "timestamp", "valid_time", "date_time",
+                                        "day",  "hour", "week",     "month",     "year"};
     const char *name = table->options->time_column;
     table->time = -1;
     if (name && strcmp(name, "none") == 0)
@@ -100,7 +101,8 @@ static enum status find_id(struct table *table, struct fault *fault)
             !is_value(csv_cell(&table->csv, 2, c)))
             table->id = c;
     if (table->id < 0 && options->layout == LAYOUT_LONG)
-        return fault_set(fault, STATUS_USAGE, "%s: no column holds station names: name it with --id-column", table->csv.path);
+        return fault_set(fault, STATUS_USAGE, "%s: no column holds station names: name it with --id-column",
+                         table->csv.path);
     return STATUS_OK;
 }
 
@@ -109,7 +111,8 @@ static enum status date_of_columns(const struct table *table, int64_t row, int64
     const int64_t column[3] = {table->year, table->month, table->day};
     double value[3] = {0, 1, 1};
     for (int i = 0; i < 3; i++)
-        if (column[i] >= 0 && (!csv_number(csv_cell(&table->csv, row, column[i]), &value[i]) || value[i] != floor(value[i])))
+        if (column[i] >= 0 &&
+            (!csv_number(csv_cell(&table->csv, row, column[i]), &value[i]) || value[i] != floor(value[i])))
             return csv_expected(&table->csv, row, column[i], "a whole number", fault);
     if (!(fabs(value[0]) < 1e4) || !(fabs(value[1]) < 100) || !(fabs(value[2]) < 100) ||
         !calendar_is_date((int64_t)value[0], (int)value[1], (int)value[2]))
@@ -251,7 +254,8 @@ static enum status read_columns_as_variables(const struct table *table, const in
 {
     enum status status = STATUS_OK;
     if (table->first == 0)
-        return fault_set(fault, STATUS_USAGE, "%s: --layout variables needs a header line with their names", table->csv.path);
+        return fault_set(fault, STATUS_USAGE, "%s: --layout variables needs a header line with their names",
+                         table->csv.path);
     field->n_stations = 1;
     for (int64_t c = 0; c < n && status == STATUS_OK; c++) {
         const char *name = csv_cell(&table->csv, 0, column[c]);
@@ -331,8 +335,8 @@ static enum status place_stations(const struct table *table, int64_t n, struct f
     }
     qsort(sorted, (size_t)n, sizeof *sorted, compare_named);
     for (int64_t i = 0; i < n; i++)
-        first[sorted[i].row] = i > 0 && strcmp(sorted[i].name, sorted[i - 1].name) == 0 ? first[sorted[i - 1].row]
-                                                                                        : sorted[i].row;
+        first[sorted[i].row] =
+            i > 0 && strcmp(sorted[i].name, sorted[i - 1].name) == 0 ? first[sorted[i - 1].row] : sorted[i].row;
     for (int64_t i = 0; i < n; i++) {
         if (first[i] == i) {
             places->station[i] = field->n_stations;
@@ -343,8 +347,8 @@ static enum status place_stations(const struct table *table, int64_t n, struct f
     return STATUS_OK;
 }
 
-static enum status check_once(const struct table *table, int64_t n, const struct field *field, const struct places *places,
-                              struct fault *fault)
+static enum status check_once(const struct table *table, int64_t n, const struct field *field,
+                              const struct places *places, struct fault *fault)
 {
     int64_t *line = calloc((size_t)(field->n_rows * field->n_stations), sizeof *line);
     if (!line)
@@ -354,9 +358,9 @@ static enum status check_once(const struct table *table, int64_t n, const struct
     for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
         int64_t *seen = &line[places->row[i] * field->n_stations + places->station[i]];
         if (*seen)
-            status = fault_set(fault, STATUS_USAGE, "%s:%lld: station %s has this time in line %lld already", table->csv.path,
-                               (long long)table->csv.line[table->first + i], field->station[places->station[i]],
-                               (long long)*seen);
+            status = fault_set(fault, STATUS_USAGE, "%s:%lld: station %s has this time in line %lld already",
+                               table->csv.path, (long long)table->csv.line[table->first + i],
+                               field->station[places->station[i]], (long long)*seen);
         *seen = table->csv.line[table->first + i];
     }
     free(line);
@@ -397,7 +401,8 @@ static enum status read_long(const struct table *table, const int64_t *column, i
     struct places places;
     int64_t n = table->csv.n_rows - table->first;
     if (!has_time(table))
-        return fault_set(fault, STATUS_USAGE, "%s: no time column was found: name it with --time-column", table->csv.path);
+        return fault_set(fault, STATUS_USAGE, "%s: no time column was found: name it with --time-column",
+                         table->csv.path);
     enum status status = place_rows(table, n, field, &places, fault);
     if (status == STATUS_OK)
         status = place_stations(table, n, field, &places, fault);

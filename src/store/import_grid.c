@@ -49,7 +49,8 @@ static int is_time(const struct grid_variable *v)
     return strcmp(v->standard_name, "time") == 0 || strstr(v->units, " since ") || is_one_of(v->name, names);
 }
 
-static const struct grid_variable *find_like(const struct grid *grid, int (*is)(const struct grid_variable *), int n_dims)
+static const struct grid_variable *find_like(const struct grid *grid, int (*is)(const struct grid_variable *),
+                                             int n_dims)
 {
     for (int i = 0; i < grid->n_variables; i++)
         if (grid->variable[i].n_dims == n_dims && is(&grid->variable[i]))
@@ -57,8 +58,8 @@ static const struct grid_variable *find_like(const struct grid *grid, int (*is)(
     return NULL;
 }
 
-/* The name of a dimension without one, by its length: the first of time, lat, lon that no earlier dimension has taken. When
- * latitude and longitude are as long as each other and there is one such dimension, it is that of stations. */
+/* The name of a dimension without one, by its length: the first of time, lat, lon that no earlier dimension has taken.
+ * When latitude and longitude are as long as each other and there is one such dimension, it is that of stations. */
 static const char *guess_dimension(const struct grid *grid, const struct grid_variable *v, int d)
 {
     const struct grid_variable *time = find_like(grid, is_time, 1), *latitude = find_like(grid, is_latitude, 1);
@@ -109,7 +110,8 @@ static enum status find_time(const struct grid *grid, struct axes *axes, struct 
 {
     axes->time = find_like(grid, is_time, 1);
     if (!axes->time)
-        return refuse(grid, "expected a variable over time, found no list of times (a variable with units \"... since ...\")",
+        return refuse(grid,
+                      "expected a variable over time, found no list of times (a variable with units \"... since ...\")",
                       fault);
     axes->time_dim = axes->time->dim[0];
     if (axes->time->dims[0] < 1 || !field_fits(axes->time->dims[0], 64))
@@ -189,8 +191,8 @@ static enum status find_space(const struct grid *grid, const struct import_optio
             set_space(axes, v);
             /* Names and coordinates are taken from the arena, which has no fault for a damaged extent. */
             if (!field_fits(v->n_values, 2 * sizeof(double)) || !field_fits(axes->n_stations, 64))
-                return fault_set(fault, STATUS_FAILED, "%s: %s: %lld values do not fit into memory", grid->path, v->name,
-                                 (long long)v->n_values);
+                return fault_set(fault, STATUS_FAILED, "%s: %s: %lld values do not fit into memory", grid->path,
+                                 v->name, (long long)v->n_values);
             return STATUS_OK;
         }
     }
@@ -199,7 +201,8 @@ static enum status find_space(const struct grid *grid, const struct import_optio
 
 static enum status read_doubles(struct grid *grid, const struct grid_variable *v, double **values, struct fault *fault)
 {
-    double *numbers = field_fits(v->n_values, sizeof *numbers) ? malloc((size_t)v->n_values * sizeof *numbers + 1) : NULL;
+    double *numbers =
+        field_fits(v->n_values, sizeof *numbers) ? malloc((size_t)v->n_values * sizeof *numbers + 1) : NULL;
     if (!numbers)
         return fault_set(fault, STATUS_FAILED, "%s: %s: %lld values do not fit into memory", grid->path, v->name,
                          (long long)v->n_values);
@@ -247,8 +250,8 @@ static enum status read_time(struct grid *grid, const struct axes *axes, struct 
 }
 
 /* A coordinate over some of the dimensions of space, spread over all stations. */
-static enum status read_coordinate(struct grid *grid, const struct axes *axes, const struct grid_variable *v, double **out,
-                                   struct fault *fault)
+static enum status read_coordinate(struct grid *grid, const struct axes *axes, const struct grid_variable *v,
+                                   double **out, struct fault *fault)
 {
     int64_t stride[GRID_MAX_DIMS] = {0}, step = 1;
     double *values;
@@ -322,17 +325,20 @@ static int all_differ(const char **name, int64_t n, int64_t step)
     return 1;
 }
 
-/* Points are named by their coordinates when these are lists that tell them apart: the first column and the first row do. */
+/* Points are named by their coordinates when these are lists that tell them apart: the first column and the first row
+ * do. */
 static int name_points(const struct axes *axes, struct field *field)
 {
     if (axes->n_space != 2 || !field->latitude || axes->latitude->n_dims != 1 || axes->longitude->n_dims != 1)
         return 0;
     for (int64_t i = 0; i < axes->n_stations; i++)
         field->station[i] = point_name(field->arena, field->latitude[i], field->longitude[i]);
-    return all_differ(field->station, axes->length[0], axes->length[1]) && all_differ(field->station, axes->length[1], 1);
+    return all_differ(field->station, axes->length[0], axes->length[1]) &&
+           all_differ(field->station, axes->length[1], 1);
 }
 
-/* Names: a list of strings over the dimension of stations, else the coordinates of a grid, else the numbers of its indices. */
+/* Names: a list of strings over the dimension of stations, else the coordinates of a grid, else the numbers of its
+ * indices. */
 static enum status name_stations(struct grid *grid, const struct axes *axes, struct field *field, struct fault *fault)
 {
     field->station = arena_array(field->arena, (size_t)axes->n_stations, sizeof *field->station);
@@ -397,7 +403,8 @@ static enum status read_fields(struct grid *grid, const struct import_options *o
     enum status status = STATUS_OK;
     for (int i = 0; i < grid->n_variables && status == STATUS_OK; i++) {
         const struct grid_variable *v = &grid->variable[i];
-        if (v->is_text || !import_wants(options, v->name) || v == axes->latitude || v == axes->longitude || is_mask(grid, v))
+        if (v->is_text || !import_wants(options, v->name) || v == axes->latitude || v == axes->longitude ||
+            is_mask(grid, v))
             continue;
         int is_coordinate = v->n_dims == 1 && strcmp(v->dim[0], v->name) == 0;
         if (is_field(grid, axes, v) && has_same_space(axes, v, 1))
@@ -405,8 +412,9 @@ static enum status read_fields(struct grid *grid, const struct import_options *o
         else if (!is_coordinate && v->n_values > 0 && has_same_space(axes, v, 0))
             status = add_field(grid, axes, v, 1, field, fault);
         else if (options->n_variables > 0)
-            status = refuse(grid, arena_printf(grid->arena, "--variable %s has other dimensions than the first variable", v->name),
-                            fault);
+            status = refuse(
+                grid, arena_printf(grid->arena, "--variable %s has other dimensions than the first variable", v->name),
+                fault);
     }
     return status;
 }

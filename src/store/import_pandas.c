@@ -6,7 +6,8 @@
 #include "store/h5.h"
 #include "store/import.h"
 
-/* A frame as pandas writes it with PyTables, "fixed" format: axis0 the columns, axis1 the index, block0_values [rows, columns]. */
+/* A frame as pandas writes it with PyTables, "fixed" format: axis0 the columns, axis1 the index, block0_values [rows,
+ * columns]. */
 struct frame {
     struct h5 *file;
     const char *group;
@@ -24,10 +25,11 @@ static enum status check_frame(const struct frame *frame, struct h5_shape *shape
     struct h5_shape rows, columns;
     const char *path = h5_path(frame->file);
     if (h5_exists(frame->file, member(frame, "block1_values")))
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: %s: the frame has columns of several types: expected one table of numbers (convert it with "
-                         "df.astype(\"float64\"))",
-                         path, frame->group);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: %s: the frame has columns of several types: expected one table of numbers (convert it with "
+            "df.astype(\"float64\"))",
+            path, frame->group);
     enum status status = h5_shape(frame->file, member(frame, "block0_values"), shape, fault);
     if (status == STATUS_OK)
         status = h5_shape(frame->file, member(frame, "axis0"), &columns, fault);
@@ -35,8 +37,8 @@ static enum status check_frame(const struct frame *frame, struct h5_shape *shape
         status = h5_shape(frame->file, member(frame, "axis1"), &rows, fault);
     if (status != STATUS_OK)
         return status;
-    if (shape->n_dims != 2 || shape->dims[0] != rows.n_values || shape->dims[1] != columns.n_values || rows.n_values < 1 ||
-        columns.n_values < 1)
+    if (shape->n_dims != 2 || shape->dims[0] != rows.n_values || shape->dims[1] != columns.n_values ||
+        rows.n_values < 1 || columns.n_values < 1)
         return fault_set(fault, STATUS_USAGE, "%s: %s/block0_values: expected numbers [%lld rows, %lld columns]", path,
                          frame->group, (long long)rows.n_values, (long long)columns.n_values);
     return STATUS_OK;
@@ -74,7 +76,8 @@ static enum status start_and_step(const struct frame *frame, struct fault *fault
         return STATUS_OK;
     const char *reason = calendar_parse(frame->options->start, &start_s, &last_s);
     if (reason)
-        return fault_set(fault, STATUS_USAGE, "--start: expected a date, found \"%s\": %s", frame->options->start, reason);
+        return fault_set(fault, STATUS_USAGE, "--start: expected a date, found \"%s\": %s", frame->options->start,
+                         reason);
     field->time_s = arena_array(field->arena, (size_t)field->n_rows, sizeof *field->time_s);
     for (int64_t r = 0; r < field->n_rows; r++)
         field->time_s[r] = start_s + (int64_t)llround(frame->options->step_s * (double)r);
@@ -123,8 +126,8 @@ static enum status read_frame(const struct frame *frame, struct fault *fault)
     return status == STATUS_OK ? field_add(field, &variable, values, fault) : status;
 }
 
-enum status import_pandas(const char *path, const char *group, const struct import_options *options, struct field *field,
-                          struct fault *fault)
+enum status import_pandas(const char *path, const char *group, const struct import_options *options,
+                          struct field *field, struct fault *fault)
 {
     struct frame frame = {.group = group, .field = field, .options = options};
     enum status status = h5_open(path, &frame.file, fault);

@@ -71,15 +71,17 @@ static enum status name_by_order(const struct csv *csv, struct field *field, int
                                  struct fault *fault)
 {
     if (csv->n_rows - 1 != field->n_stations)
-        return fault_set(fault, STATUS_USAGE, "%s: the stations have no names, so one line each is needed: expected %lld, "
-                         "found %lld", csv->path, (long long)field->n_stations, (long long)(csv->n_rows - 1));
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: the stations have no names, so one line each is needed: expected %lld, "
+                         "found %lld",
+                         csv->path, (long long)field->n_stations, (long long)(csv->n_rows - 1));
     int64_t name = 0;
     while (name == latitude || name == longitude)
         name++;
     field->station = arena_array(field->arena, (size_t)field->n_stations, sizeof *field->station);
     for (int64_t s = 0; s < field->n_stations; s++)
-        field->station[s] = name < csv->n_columns ? csv_cell(csv, s + 1, name)
-                                                  : arena_printf(field->arena, "%lld", (long long)s);
+        field->station[s] =
+            name < csv->n_columns ? csv_cell(csv, s + 1, name) : arena_printf(field->arena, "%lld", (long long)s);
     return STATUS_OK;
 }
 
@@ -120,8 +122,8 @@ enum status import_stations(const char *path, struct field *field, struct fault 
 }
 
 /* A station by its name, otherwise by its number. */
-static enum status read_end(const struct csv *csv, int64_t row, int64_t column, const struct field *field, int by_number,
-                            int64_t *station, struct fault *fault)
+static enum status read_end(const struct csv *csv, int64_t row, int64_t column, const struct field *field,
+                            int by_number, int64_t *station, struct fault *fault)
 {
     const char *cell = csv_cell(csv, row, column);
     double number;
@@ -195,8 +197,9 @@ enum status import_adjacency(const char *path, struct field *field, struct fault
         return status;
     }
     if (csv.n_columns != 3)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: expected edges i,j,weight, or a matrix of %lld x %lld weights, found %lld lines of %lld fields",
-                         path, (long long)n, (long long)n, (long long)csv.n_rows, (long long)csv.n_columns);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: expected edges i,j,weight, or a matrix of %lld x %lld weights, found %lld lines of %lld fields", path,
+            (long long)n, (long long)n, (long long)csv.n_rows, (long long)csv.n_columns);
     return read_edges(&csv, field, fault);
 }

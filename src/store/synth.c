@@ -17,7 +17,7 @@ static const double DAY_S = 86400;
 static const double MEMORY_S = 6 * 3600; /* of the stations' own random part */
 
 struct wave {
-    double kx, ky;             /* radians per unit of the region */
+    double kx, ky; /* radians per unit of the region */
     double radians_per_s;
     double amplitude, phase;
 };
@@ -25,9 +25,9 @@ struct wave {
 struct synth {
     const struct synth_options *options;
     struct arena *arena;
-    double *x, *y;             /* [stations] in 0..1 */
-    double *mean, *amplitude;  /* [stations] of one variable: mean, daily cycle */
-    double *slow;              /* [stations] the random part at the current row */
+    double *x, *y;            /* [stations] in 0..1 */
+    double *mean, *amplitude; /* [stations] of one variable: mean, daily cycle */
+    double *slow;             /* [stations] the random part at the current row */
     struct wave wave[N_WAVES];
     struct rng_key noise, gap;
     float *block;
@@ -149,17 +149,18 @@ static void describe(struct synth *synth, struct dataset_spec *spec, struct data
     for (int v = 0; v < options->n_variables; v++)
         variable[v] = (struct dataset_variable){
             .name = options->variable[v], .units = options->units[v], .has_missing = options->missing_fraction > 0};
-    *spec = (struct dataset_spec){.title = "synthetic field: travelling waves, daily cycle, AR(1)",
-                                  .source = arena_printf(synth->arena, "synthetic, seed %llu", (unsigned long long)options->seed),
-                                  .history = options->history,
-                                  .n_rows = options->n_rows,
-                                  .n_stations = options->n_stations,
-                                  .time_s = time_s,
-                                  .station = station,
-                                  .latitude = latitude,
-                                  .longitude = longitude,
-                                  .n_variables = options->n_variables,
-                                  .variable = variable};
+    *spec = (struct dataset_spec){
+        .title = "synthetic field: travelling waves, daily cycle, AR(1)",
+        .source = arena_printf(synth->arena, "synthetic, seed %llu", (unsigned long long)options->seed),
+        .history = options->history,
+        .n_rows = options->n_rows,
+        .n_stations = options->n_stations,
+        .time_s = time_s,
+        .station = station,
+        .latitude = latitude,
+        .longitude = longitude,
+        .n_variables = options->n_variables,
+        .variable = variable};
 }
 
 static enum status write_all(struct synth *synth, const char *path, struct fault *fault)

@@ -138,7 +138,7 @@ static inline int64_t case_size(uint32_t place, uint64_t i, int64_t most)
 static inline void case_linear(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
-    op->rows = case_size(place, 0, 400), op->in = case_size(place, 1, 150), op->out = case_size(place, 2, 150);
+    op->rows = case_size(place, 0, 180), op->in = case_size(place, 1, 100), op->out = case_size(place, 2, 100);
     op->act = (enum activation)rng_below(case_key(place), 3, 0, 3);
     op->accumulate = op->kind == OP_LINEAR_DX && place % 2;
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
@@ -177,8 +177,8 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
     struct op *op = &test->op;
     op->samples = case_size(place, 0, 3), op->heads = case_size(place, 1, 4), op->head_width = case_size(place, 2, 40);
     op->packed = place % 2;
-    op->n_query = case_size(place, 3, 130);
-    op->n_key = op->packed ? op->n_query : case_size(place, 4, 130);
+    op->n_query = case_size(place, 3, 90);
+    op->n_key = op->packed ? op->n_query : case_size(place, 4, 90);
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
     size_t key = (size_t)(op->samples * op->n_key) * width, p = (size_t)(op->samples * op->heads * op->n_query * op->n_key);
@@ -207,7 +207,7 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
 static inline void case_norm(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
-    op->rows = case_size(place, 0, 120), op->in = case_size(place, 1, 300);
+    op->rows = case_size(place, 0, 70), op->in = case_size(place, 1, 200);
     op->eps = 1e-5;
     op->dropout = place % 3 == 0 ? 0.1 + 0.2 * (double)(place % 4) : 0;
     op->site = place;
@@ -250,7 +250,7 @@ static inline void case_norm(struct kernel_case *test, uint32_t place)
 static inline void case_elementwise(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
-    int64_t b = case_size(place, 0, 9), n = case_size(place, 1, 40);
+    int64_t b = case_size(place, 0, 5), n = case_size(place, 1, 20);
     op->samples = b, op->rows = b * n, op->in = case_size(place, 2, 90), op->out = case_size(place, 3, 90);
     size_t t_in = (size_t)(op->rows * op->in), t_out = (size_t)(op->rows * op->out);
     if (op->kind == OP_ACT_BWD) {

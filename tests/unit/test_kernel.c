@@ -2,7 +2,7 @@
 
 Suite *suite_kernel(void);
 
-enum { CASES_PER_OP = 60, N_ARITHMETIC = OP_UPDATE + 1 };
+enum { CASES_PER_OP = 40, N_ARITHMETIC = OP_UPDATE + 1 };
 
 /* Largest difference over the largest value of the reference (not counting below `floor`); not a number is a
  * difference. */
@@ -108,11 +108,11 @@ END_TEST
 START_TEST(runs_repeat_to_the_bit)
 {
     for (int kind = 0; kind < N_ARITHMETIC; kind++)
-        for (uint32_t place = 0; place < 8; place++) {
+        for (uint32_t place = 0; place < 5; place++) {
             struct kernel_case first = case_of((enum op_kind)kind, place), again = case_of((enum op_kind)kind, place);
-            struct kernel_case other = case_of(OP_ATTENTION, place + 100);
+            struct kernel_case other = case_of(OP_LOSS, place + 100);
             case_run(&first, (enum number_format)_i, -1);
-            case_run(&other, FORMAT_BF16, -1);
+            case_run(&other, FORMAT_FP32, -1);
             case_run(&again, (enum number_format)_i, -1);
             for (int o = 0; o < OP_MAX_OUT; o++)
                 if (first.out[o])

@@ -142,15 +142,17 @@ START_TEST(a_file_without_time_is_refused_with_what_it_has)
     OK(h5_write(file, "t", H5_FLOAT64, 0, NULL, values, &fault));
     OK(h5_finish(file, &fault));
     ck_assert_int_eq(import_read("n.h5", &options, arena, &field, &fault), STATUS_USAGE);
-    ck_assert_str_eq(fault.text, "n.h5: expected a variable over time, found no list of times (a variable with units \"... since "
-                                 "...\"); the file has HT [dim_2=2, dim_3=3], t []");
+    ck_assert_str_eq(fault.text,
+                     "n.h5: expected a variable over time, found no list of times (a variable with units \"... since "
+                     "...\"); the file has HT [dim_2=2, dim_3=3], t []");
     write_packed();
     fault = FAULT_NONE;
     options.variable[0] = "XX";
     options.n_variables = 1;
     ck_assert_int_eq(import_read("p.nc", &options, arena, &field, &fault), STATUS_USAGE);
-    ck_assert_str_eq(fault.text, "p.nc: --variable XX: no such variable over time and space; the file has HT [lat=2, time=3, "
-                                 "lon=2], lat [lat=2], lon [lon=2], time [time=3]");
+    ck_assert_str_eq(fault.text,
+                     "p.nc: --variable XX: no such variable over time and space; the file has HT [lat=2, time=3, "
+                     "lon=2], lat [lat=2], lon [lon=2], time [time=3]");
     arena_free(arena);
 }
 END_TEST
