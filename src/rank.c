@@ -171,10 +171,14 @@ static void run_instr(struct executor *executor, const struct step_record *recor
         return;
     }
     double before_s = wall_s();
+    struct load load = {executor->windows, record->program == PROGRAM_TRAIN ? WINDOWS_TRAIN : WINDOWS_TEST,
+                        program,           executor->samples,
+                        record->n_samples, element_bytes(executor)};
     if (instr->op->kind == OP_LOAD)
-        load_minibatch(executor, record, program, out);
+        load_minibatch(&load, out, &executor->fault);
     else
-        load_errors(executor, record, device, program, in);
+        load_errors(&load, in, slot_memory(device, program, program->sums), &device->metrics,
+                    executor->options.keep_predictions ? &device->predictions : NULL);
     executor->wall.data_s += wall_s() - before_s;
 }
 

@@ -1,9 +1,9 @@
-/* rank_load.c - what enters and leaves an emulated device's memory: initial values, minibatches, predictions. */
+#include "rank_load.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
-#include "rank_private.h"
 
 static void store(void *memory, int element_bytes, int64_t i, double value)
 {
@@ -46,34 +46,40 @@ void load_initial_values(const struct program *program, uint64_t seed, int eleme
     }
 }
 
-/* Samples of this device in this minibatch: the last minibatch of an evaluation may hold fewer. */
-static int64_t own_samples(const struct step_record *record, const struct program *program)
+static int64_t own_samples(const struct load *load)
 {
-    int64_t left = (int64_t)record->n_samples - program->first_sample;
-    return left < 0 ? 0 : left < program->samples ? left : program->samples;
+    int64_t left = load->n_samples - load->program->first_sample;
+    return left < 0 ? 0 : left < load->program->samples ? left : load->program->samples;
 }
 
-static void *row(void *memory, int element_bytes, int64_t sample, int64_t row_elements)
+static void *row(const struct load *load, void *memory, int64_t sample, int64_t row_elements)
 {
-    return memory ? (char *)memory + sample * row_elements * element_bytes : NULL;
+    return memory ? (char *)memory + sample * row_elements * load->element_bytes : NULL;
 }
 
-void load_minibatch(struct executor *executor, const struct step_record *record, const struct program *program,
-                    void *const out[OP_MAX_OUT])
+static void clear_rows(const struct load *load, void *memory, int64_t first, int64_t row_elements)
 {
-    const struct windows_shape *shape = windows_shape(executor->windows);
-    int64_t x_elements = shape->tokens * shape->features, n = own_samples(record, program), rest = program->samples - n;
-    int bytes = element_bytes(executor);
-    enum window_set set = record->program == PROGRAM_TRAIN ? WINDOWS_TRAIN : WINDOWS_TEST;
-    for (int64_t s = 0; s < n; s++)
-        if (windows_sample(executor->windows, set, executor->samples[program->first_sample + s], bytes,
-                           row(out[0], bytes, s, x_elements), row(out[1], bytes, s, shape->outputs),
-                           row(out[2], bytes, s, shape->outputs), &executor->fault) != STATUS_OK)
-            return;
-    memset(row(out[0], bytes, n, x_elements), 0, (size_t)(rest * x_elements * bytes));
-    memset(row(out[1], bytes, n, shape->outputs), 0, (size_t)(rest * shape->outputs * bytes));
-    if (out[2])
-        memset(row(out[2], bytes, n, shape->outputs), 0, (size_t)(rest * shape->outputs * bytes));
+    if (memory)
+        memset(row(load, memory, first, row_elements), 0,
+               (size_t)((load->program->samples - first) * row_elements * load->element_bytes));
+}
+
+enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT], struct fault *fault)
+{
+    const struct windows_shape *shape = windows_shape(load->windows);
+    int64_t x_elements = shape->tokens * shape->features, n = own_samples(load);
+    for (int64_t s = 0; s < n; s++) {
+        enum status status =
+            windows_sample(load->windows, load->set, load->samples[load->program->first_sample + s],
+                           load->element_bytes, row(load, out[0], s, x_elements), row(load, out[1], s, shape->outputs),
+                           row(load, out[2], s, shape->outputs), fault);
+        if (status != STATUS_OK)
+            return status;
+    }
+    clear_rows(load, out[0], n, x_elements);
+    clear_rows(load, out[1], n, shape->outputs);
+    clear_rows(load, out[2], n, shape->outputs);
+    return STATUS_OK;
 }
 
 static float *prediction_row(struct prediction_list *list, uint32_t sample, int64_t outputs)
@@ -89,32 +95,31 @@ static float *prediction_row(struct prediction_list *list, uint32_t sample, int6
     return list->values + list->n++ * (size_t)outputs;
 }
 
-static void add_errors(struct executor *executor, struct local_device *device, const void *const in[OP_MAX_IN],
-                       int64_t sample, uint32_t number)
+static void add_errors(const struct load *load, const void *const in[OP_MAX_IN], int64_t sample,
+                       struct metric_sums *metrics, float *keep)
 {
-    const struct windows_shape *shape = windows_shape(executor->windows);
-    int bytes = element_bytes(executor);
-    float *keep =
-        executor->options.keep_predictions ? prediction_row(&device->predictions, number, shape->outputs) : NULL;
+    const struct windows_shape *shape = windows_shape(load->windows);
+    int bytes = load->element_bytes;
     for (int64_t o = 0; o < shape->outputs; o++) {
         int64_t i = sample * shape->outputs + o, station = o % shape->stations;
-        double prediction = windows_to_units(executor->windows, station, fetch(in[0], bytes, i));
+        double prediction = windows_to_units(load->windows, station, fetch(in[0], bytes, i));
         if (keep)
             keep[o] = (float)prediction;
         if (!in[2] || fetch(in[2], bytes, i) != 0)
-            metric_add(&device->metrics.row[o / shape->stations], prediction,
-                       windows_to_units(executor->windows, station, fetch(in[1], bytes, i)));
+            metric_add(&metrics->row[o / shape->stations], prediction,
+                       windows_to_units(load->windows, station, fetch(in[1], bytes, i)));
     }
 }
 
-void load_errors(struct executor *executor, const struct step_record *record, struct local_device *device,
-                 const struct program *program, const void *const in[OP_MAX_IN])
+void load_errors(const struct load *load, const void *const in[OP_MAX_IN], const void *sums,
+                 struct metric_sums *metrics, struct prediction_list *keep)
 {
-    const void *sums = slot_memory(device, program, program->sums);
-    int bytes = element_bytes(executor);
-    device->metrics.n_horizons = (int)windows_shape(executor->windows)->horizon;
-    device->metrics.loss_sum += fetch(sums, bytes, 0);
-    device->metrics.loss_count += fetch(sums, bytes, 1);
-    for (int64_t s = 0; s < own_samples(record, program); s++)
-        add_errors(executor, device, in, s, executor->samples[program->first_sample + s]);
+    const struct windows_shape *shape = windows_shape(load->windows);
+    metrics->n_horizons = (int)shape->horizon;
+    metrics->loss_sum += fetch(sums, load->element_bytes, 0);
+    metrics->loss_count += fetch(sums, load->element_bytes, 1);
+    for (int64_t s = 0; s < own_samples(load); s++) {
+        uint32_t number = load->samples[load->program->first_sample + s];
+        add_errors(load, in, s, metrics, keep ? prediction_row(keep, number, shape->outputs) : NULL);
+    }
 }

@@ -6,13 +6,7 @@
 #include "cluster/sum.h"
 #include "plan/clock.h"
 #include "rank.h"
-
-/* Predictions of an evaluation: rows of [1 + outputs] floats would lose sample numbers above 2^24, so two arrays. */
-struct prediction_list {
-    uint32_t *sample;
-    float *values; /* [n][outputs] */
-    size_t n, max;
-};
+#include "rank_load.h"
 
 struct local_device {
     int number;
@@ -69,17 +63,5 @@ static inline void *slot_memory(const struct local_device *device, const struct 
 {
     return slot == NO_SLOT ? NULL : device->memory + program->slots[slot].offset_bytes;
 }
-
-/* Local. Initial values of the slots that live over steps: counter-based random numbers keyed by parameter, so every
- * device holds the same. */
-void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory);
-
-/* Local. LOAD: the device's share of the minibatch into x, target, mask; rows beyond n_samples are zero with mask 0. */
-void load_minibatch(struct executor *executor, const struct step_record *record, const struct program *program,
-                    void *const out[OP_MAX_OUT]);
-
-/* Local. METRIC: errors of the device's share in data units. */
-void load_errors(struct executor *executor, const struct step_record *record, struct local_device *device,
-                 const struct program *program, const void *const in[OP_MAX_IN]);
 
 #endif

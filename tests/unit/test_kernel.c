@@ -2,7 +2,7 @@
 
 Suite *suite_kernel(void);
 
-enum { CASES_PER_OP = 40, N_ARITHMETIC = OP_UPDATE + 1 };
+enum { CASES_PER_OP = 150, N_ARITHMETIC = OP_UPDATE + 1 };
 
 /* Largest difference over the largest value of the reference (not counting below `floor`); not a number is a
  * difference. */
@@ -51,7 +51,7 @@ START_TEST(formats_stay_near_and_differ)
     enum number_format format = (enum number_format)_i;
     double total = 0;
     for (size_t k = 0; k < 5; k++)
-        for (uint32_t place = 1; place < 30; place++) {
+        for (uint32_t place = 1; place < 20; place++) {
             struct kernel_case fast = case_of(kinds[k], place), reference = case_of(kinds[k], place);
             case_run(&fast, format, -1);
             case_run(&reference, FORMAT_FP64, -1);
@@ -61,7 +61,7 @@ START_TEST(formats_stay_near_and_differ)
             case_release(&fast);
             case_release(&reference);
         }
-    ck_assert_double_gt(total / 145, 1e-5);
+    ck_assert_double_gt(total / 95, 1e-5);
 }
 END_TEST
 

@@ -75,6 +75,13 @@ static float pattern_value(enum number_format format, uint32_t bits)
     return format == FORMAT_FP16 ? half_value(bits) : value;
 }
 
+static void must_round(enum number_format format, float from, float to)
+{
+    float found = round_one(format, from);
+    if (found != to)
+        ck_abort_msg("%s of %a is %a, found %a", number_format_name(format), (double)from, (double)to, (double)found);
+}
+
 START_TEST(every_pattern_and_every_gap)
 {
     enum number_format format = _i ? FORMAT_FP16 : FORMAT_BF16;
@@ -84,14 +91,14 @@ START_TEST(every_pattern_and_every_gap)
             ck_assert_float_nan(round_one(format, low));
             continue;
         }
-        ck_assert_float_eq(round_one(format, low), low);
-        ck_assert_float_eq(round_one(format, -low), -low);
+        must_round(format, low, low);
+        must_round(format, -low, -low);
         if (!isfinite(high))
             continue;
         float middle = (float)(((double)low + (double)high) / 2);
-        ck_assert_float_eq(round_one(format, middle), bits % 2 ? high : low);
-        ck_assert_float_eq(round_one(format, nextafterf(middle, 0)), low);
-        ck_assert_float_eq(round_one(format, nextafterf(middle, INFINITY)), high);
+        must_round(format, middle, bits % 2 ? high : low);
+        must_round(format, nextafterf(middle, 0), low);
+        must_round(format, nextafterf(middle, INFINITY), high);
     }
 }
 END_TEST
@@ -127,12 +134,13 @@ END_TEST
 
 START_TEST(exp_over_its_range)
 {
-    for (int i = 0; i < 400000; i++) {
-        float x = -87.3f + (float)i * (175.3f / 400000), lanes[LANES];
+    for (int i = 0; i < 150000; i++) {
+        float x = -87.3f + (float)i * (175.3f / 150000), lanes[LANES];
         v16 e = v16_exp(v16_set(x));
         memcpy(lanes, &e, sizeof lanes);
         double exact = exp((double)x);
-        ck_assert_msg(fabs((double)lanes[3] - exact) <= 2e-7 * exact, "exp(%.9g) = %.9g", (double)x, (double)lanes[3]);
+        if (!(fabs((double)lanes[3] - exact) <= 2e-7 * exact))
+            ck_abort_msg("exp(%.9g) = %.9g", (double)x, (double)lanes[3]);
     }
     v16 special = v16_exp((v16){-88, -1e4f, -INFINITY, 0, NAN, -0.0f});
     ck_assert_float_eq(special[0], 0);
@@ -146,12 +154,13 @@ END_TEST
 
 START_TEST(erf_over_its_range)
 {
-    for (int i = -400000; i <= 400000; i++) {
-        float x = (float)i * 1.5e-5f, lanes[LANES];
+    for (int i = -100000; i <= 100000; i++) {
+        float x = (float)i * 6e-5f, lanes[LANES];
         v16 e = v16_erf(v16_set(x));
         memcpy(lanes, &e, sizeof lanes);
         double exact = erf((double)x), allowed = fabs((double)x) < 0.5 ? 3e-7 * fabs(exact) : 2e-7;
-        ck_assert_msg(fabs((double)lanes[5] - exact) <= allowed, "erf(%.9g) = %.9g", (double)x, (double)lanes[5]);
+        if (!(fabs((double)lanes[5] - exact) <= allowed))
+            ck_abort_msg("erf(%.9g) = %.9g", (double)x, (double)lanes[5]);
     }
     v16 special = v16_erf((v16){INFINITY, -INFINITY, NAN, 1e30f});
     ck_assert_float_eq(special[0], 1);
