@@ -2,8 +2,8 @@
  *
  * usage: kernels [D HEADS LAYERS FFN TOKENS MINIBATCH]     (64 4 3 128 57 32)
  *
- * One core, fp32, best of several runs of each op on operands that the caches may hold; `times` is how often the op comes in
- * one step. GB/s counts every operand once.
+ * One core, fp32, best of several runs of each op on operands that the caches may hold; `times` is how often the op
+ * comes in one step. GB/s counts every operand once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,8 @@ static double time_item(const struct item *item)
     const float *in[OP_MAX_IN] = {NULL};
     float *out[OP_MAX_OUT] = {NULL};
     size_t scratch_bytes = kernel_scratch_bytes(&item->op, FORMAT_FP32);
-    struct kernel_context context = {.step = 1, .learning_rate = 1e-6, .scratch = buffer(scratch_bytes / sizeof(float) + 1)};
+    struct kernel_context context = {
+        .step = 1, .learning_rate = 1e-6, .scratch = buffer(scratch_bytes / sizeof(float) + 1)};
     for (int i = 0; i < OP_MAX_IN; i++)
         in[i] = item->n_in[i] ? buffer(item->n_in[i]) : NULL;
     for (int o = 0; o < OP_MAX_OUT; o++)
@@ -88,10 +89,11 @@ static double peak_flop_per_s(void)
     return 2.0 * N * N * N / best_s;
 }
 
-static struct item linear_item(const char *name, enum op_kind kind, int64_t rows, int64_t in, int64_t out, int64_t times,
-                               enum activation act)
+static struct item linear_item(const char *name, enum op_kind kind, int64_t rows, int64_t in, int64_t out,
+                               int64_t times, enum activation act)
 {
-    struct item item = {.name = name, .op = {.kind = kind, .rows = rows, .in = in, .out = out, .act = act}, .times = times};
+    struct item item = {
+        .name = name, .op = {.kind = kind, .rows = rows, .in = in, .out = out, .act = act}, .times = times};
     size_t x = (size_t)(rows * in), y = (size_t)(rows * out), w = (size_t)(in * out);
     item.n_in[0] = kind == OP_LINEAR ? x : y;
     item.n_in[1] = kind == OP_LINEAR_DW ? x : w;
@@ -178,12 +180,17 @@ static size_t other_items(struct item *items, const struct shape *shape)
     items[n] = flat_item("loss", loss, (size_t)t, (size_t)t, 2, 1);
     items[n++].n_out[1] = (size_t)t;
     items[n++] = linear_item("gelu layer", OP_LINEAR, t, shape->d, shape->d, 0, ACT_GELU);
-    struct op update = {.kind = OP_UPDATE, .rows = (int64_t)weights, .optimiser = OPTIMISER_ADAMW, .beta1 = 0.9,
-                        .beta2 = 0.999, .optimiser_eps = 1e-8};
+    struct op update = {.kind = OP_UPDATE,
+                        .rows = (int64_t)weights,
+                        .optimiser = OPTIMISER_ADAMW,
+                        .beta1 = 0.9,
+                        .beta2 = 0.999,
+                        .optimiser_eps = 1e-8};
     items[n] = flat_item("adamw", update, weights, 2, weights, 1);
     items[n].n_out[1] = items[n].n_out[2] = weights;
     n++;
-    items[n++] = flat_item("square sum", (struct op){.kind = OP_SQUARE_SUM, .rows = (int64_t)weights}, weights, 0, 1, 1);
+    items[n++] =
+        flat_item("square sum", (struct op){.kind = OP_SQUARE_SUM, .rows = (int64_t)weights}, weights, 0, 1, 1);
     return n;
 }
 

@@ -29,7 +29,7 @@ enum {
     KEY_AR,
     KEY_VAR,
     KEY_LAMBDA,
-    KEY_WITHIN
+    KEY_ACROSS
 };
 
 static const struct argp_option options[] = {
@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
     {"test-from", KEY_TEST_FROM, "TIME", 0, "the first time to predict", 1},
     {"test-to", KEY_TEST_TO, "TIME", 0, "the last time to predict (default the end)", 1},
     {"test-fraction", KEY_TEST_FRACTION, "F", 0, "the last part of the rows (default 0.2)", 1},
-    {"window-within-test", KEY_WITHIN, NULL, 0, "leave predictions out whose window reaches before the test rows", 1},
+    {"across-border", KEY_ACROSS, NULL, 0, "predict the first test rows too, from the rows before them", 1},
     {"period", KEY_PERIOD, "ROWS", 0, "rows of a season (default: a day, a week, a year, by the step); 0: none", 2},
     {"ar", KEY_AR, "P", 0, "order of the AR of each station (default 12, at most the window)", 2},
     {"var", KEY_VAR, "Q", 0, "order of the ridge VAR of all stations (default 3, at most the window)", 2},
@@ -97,8 +97,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TEST_TO:
         input->test_to = arg;
         return 0;
-    case KEY_WITHIN:
-        input->problem.window_within_test = 1;
+    case KEY_ACROSS:
+        input->problem.window_within_test = 0;
         return 0;
     case KEY_WINDOW:
     case KEY_HORIZON:
@@ -229,8 +229,11 @@ static enum status compute(struct dataset *dataset, struct baseline_input *input
 
 enum status data_baseline(struct arena *arena, int argc, char **argv, struct fault *fault)
 {
-    struct baseline_input input = {
-        .fault = fault, .first_row = -1, .last_row = -1, .period = -1, .problem = {.window = 12, .horizon = 1}};
+    struct baseline_input input = {.fault = fault,
+                                   .first_row = -1,
+                                   .last_row = -1,
+                                   .period = -1,
+                                   .problem = {.window = 12, .horizon = 1, .window_within_test = 1}};
     struct dataset *dataset;
     int done, variable;
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);

@@ -7,8 +7,8 @@
 /* Local. y = 0.5 x (1 + erf(x / sqrt 2)), n elements; y may be x. */
 void gelu_f32(size_t n, const float *x, float *y);
 
-/* Local. y[t,o] += bias[o], then negative values become 0 with `relu`: the second pass after a BLAS product. bias may be
- * NULL. */
+/* Local. y[t,o] += bias[o], then negative values become 0 with `relu`: the second pass after a BLAS product. bias may
+ * be NULL. */
 void bias_f32(size_t rows, size_t columns, const float *bias, int relu, float *y);
 
 #endif

@@ -17,10 +17,10 @@ enum { LARGE_SCORE = 256 };
 struct head {
     size_t n_query, n_key, width, wide_width, wide_keys; /* N, M, D; D and M in whole vectors */
     enum number_format format;
-    float scale;                /* 1 / sqrt D */
-    float *q, *k, *v, *grad;    /* [N or M, wide_width] */
-    float *crossed;             /* [D, wide_keys]: k^T forward, v^T backward */
-    float *scores, *kept;       /* [BLOCK_ROWS, wide_keys] */
+    float scale;             /* 1 / sqrt D */
+    float *q, *k, *v, *grad; /* [N or M, wide_width] */
+    float *crossed;          /* [D, wide_keys]: k^T forward, v^T backward */
+    float *scores, *kept;    /* [BLOCK_ROWS, wide_keys] */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -87,8 +87,8 @@ KERNEL_INLINE void exact_scores(const struct head *head, const float *q, size_t 
             sum[l] += (double)q[d] * (double)head->crossed[d * head->wide_keys + j + l];
 }
 
-/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a row
- * is made again as differences to its largest, from doubles. */
+/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a
+ * row is made again as differences to its largest, from doubles. */
 KERNEL_CLONES
 static void refine_row(const struct head *head, const float *q, float *row)
 {
@@ -138,8 +138,8 @@ static void exponentiate(const struct head *head, size_t rows, const float *larg
     }
 }
 
-/* Up to 16 values of a row to array[at], `n` of them the row's. Rows are written in order, so that a row may run over into
- * the next one; not beyond the end of the array. */
+/* Up to 16 values of a row to array[at], `n` of them the row's. Rows are written in order, so that a row may run over
+ * into the next one; not beyond the end of the array. */
 KERNEL_INLINE void store_row(float *array, size_t at, size_t end, size_t n, v16 values)
 {
     if (at + LANES <= end)
@@ -181,8 +181,8 @@ static void softmax_rows(const struct head *head, const float *q, size_t rows, f
     keep_shares(head, rows, share, p);
 }
 
-/* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes 0.
- * The sum is taken twice, the second time of what the first left: where one p is nearly 1, its gradient is the small
+/* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes
+ * 0. The sum is taken twice, the second time of what the first left: where one p is nearly 1, its gradient is the small
  * difference of two large numbers. */
 KERNEL_CLONES
 static void softmax_bwd_rows(const struct head *head, size_t rows, const float *p)

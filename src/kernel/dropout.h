@@ -1,8 +1,8 @@
 /* dropout.h - which elements a dropout drops: the same for every split of a minibatch, forward and backward.
  *
- * Element e = (first row + row) * channels + column of a site takes word e % 4 of Philox block e / 4 (base/rng.h: key of
- * seed, RNG_DROPOUT and site; counter of step and block). It is dropped when word < p * 2^32; survivors are multiplied by
- * 1 / (1 - p). The masks are made again in the backward pass rather than kept.
+ * Element e = (first row + row) * channels + column of a site takes word e % 4 of Philox block e / 4 (base/rng.h: key
+ * of seed, RNG_DROPOUT and site; counter of step and block). It is dropped when word < p * 2^32; survivors are
+ * multiplied by 1 / (1 - p). The masks are made again in the backward pass rather than kept.
  */
 #ifndef KERNEL_DROPOUT_H
 #define KERNEL_DROPOUT_H
@@ -26,8 +26,8 @@ struct dropout {
 /* Local. The dropout of an op with op->dropout > 0; a probability of 1 or more is a bug. */
 struct dropout dropout_of(const struct op *op, const struct kernel_context *context);
 
-/* Local. Words of elements first .. first + n - 1, written into `words` (n + DROPOUT_SLACK of them, aligned to 64); returns
- * where the first one stands. */
+/* Local. Words of elements first .. first + n - 1, written into `words` (n + DROPOUT_SLACK of them, aligned to 64);
+ * returns where the first one stands. */
 const uint32_t *dropout_words(const struct dropout *dropout, uint64_t first, size_t n, uint32_t *words);
 
 #endif

@@ -29,7 +29,8 @@ KERNEL_INLINE v16 round_mantissa(v16 x, int kept)
 KERNEL_INLINE v16 round_fp16(v16 x)
 {
     v16 a = v16_abs(x);
-    /* The spacing of floats in [0.5, 1) is that of fp16's subnormals, 2^-24: adding and subtracting 0.5 rounds to it. */
+    /* The spacing of floats in [0.5, 1) is that of fp16's subnormals, 2^-24: adding and subtracting 0.5 rounds to it.
+     */
     v16 small = (a + v16_set(0.5f)) - v16_set(0.5f);
     v16 normal = round_bits(a, FP16_MANTISSA);
     normal = v16_select(normal > v16_set(65504.0f), v16_set(__builtin_inff()), normal);

@@ -7,8 +7,8 @@
 #include "kernel/simd.h"
 #include "kernel/tile.h"
 
-/* PANEL columns of b lie together in scratch, as wide as the largest tile; BLOCK_ROWS rows of the result are finished while
- * they are hot; BLOCK_DEPTH rows of x and dy meet in the second-level cache. */
+/* PANEL columns of b lie together in scratch, as wide as the largest tile; BLOCK_ROWS rows of the result are finished
+ * while they are hot; BLOCK_DEPTH rows of x and dy meet in the second-level cache. */
 enum { PANEL = 64, BLOCK_ROWS = 96, BLOCK_DEPTH = 256 };
 
 /* Our own tiles win while the weights fit the second-level cache and packing them pays; see bench/kernels.c. */
@@ -42,8 +42,8 @@ static const float *rounded(enum number_format format, const float *from, size_t
     return to;
 }
 
-/* b as panels: panel p holds columns PANEL * p .., `depth` rows of its width. `from` is [columns, depth] when transposed,
- * else [depth, columns]. */
+/* b as panels: panel p holds columns PANEL * p .., `depth` rows of its width. `from` is [columns, depth] when
+ * transposed, else [depth, columns]. */
 static const float *pack(enum number_format format, int transposed, size_t depth, size_t columns, const float *from,
                          float *to)
 {

@@ -2,8 +2,8 @@
 #include "kernel/ops.h"
 #include "kernel/simd.h"
 
-/* Sixteen elements: the loss of each, its derivative, and whether it counts. A target that does not count may be anything,
- * not a number included: it is left out by selection, not by multiplication. */
+/* Sixteen elements: the loss of each, its derivative, and whether it counts. A target that does not count may be
+ * anything, not a number included: it is left out by selection, not by multiplication. */
 struct lanes {
     v16 loss, slope, counted;
 };

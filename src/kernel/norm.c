@@ -91,8 +91,8 @@ static void norm_rows(const struct rows *rows, const float *x, const float *u, c
     }
 }
 
-/* First look at a row: the sums of g = dy gamma and of g unit, unit = (s - mean) / sd; dgamma += dy unit, dbeta += dy where
- * there are such. */
+/* First look at a row: the sums of g = dy gamma and of g unit, unit = (s - mean) / sd; dgamma += dy unit, dbeta += dy
+ * where there are such. */
 KERNEL_INLINE void row_sums(size_t n, const float *dy, const float *s, const float *stats, const float *gamma,
                             float *dgamma, float *dbeta, float sums[2])
 {
@@ -142,10 +142,8 @@ static struct rows rows_of(const struct op *op, const struct kernel_context *con
                            size_t first)
 {
     size_t left = (size_t)op->rows - first, rows = chunk_rows(op);
-    struct rows chunk = {.n_rows = left < rows ? left : rows,
-                         .n = (size_t)op->in,
-                         .eps = (float)op->eps,
-                         .accumulate = op->accumulate};
+    struct rows chunk = {
+        .n_rows = left < rows ? left : rows, .n = (size_t)op->in, .eps = (float)op->eps, .accumulate = op->accumulate};
     if (op->dropout > 0) {
         uint64_t element = (context->first_row + first) * chunk.n;
         chunk.words = dropout_words(dropout, element, chunk.n_rows * chunk.n, context->scratch);

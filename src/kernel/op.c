@@ -2,9 +2,16 @@
 
 #include "base/status.h"
 
-/* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling of a
- * norm. The other figures are counts of the formulas in TORCH-like notation: see run_f64.c. */
-enum { FLOPS_SOFTMAX = 5, FLOPS_SOFTMAX_BWD = 4, FLOPS_NORM = 8, FLOPS_NORM_BWD = 11, FLOPS_GELU = 8, FLOPS_GELU_BWD = 12 };
+/* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling
+ * of a norm. The other figures count the formulas of run_f64.c and its neighbours. */
+enum {
+    FLOPS_SOFTMAX = 5,
+    FLOPS_SOFTMAX_BWD = 4,
+    FLOPS_NORM = 8,
+    FLOPS_NORM_BWD = 11,
+    FLOPS_GELU = 8,
+    FLOPS_GELU_BWD = 12
+};
 
 const char *op_name(enum op_kind kind)
 {

@@ -3,37 +3,31 @@
  * Hardware-free. The graph is made of these ops, a program's instructions carry them, device models price them, the
  * kernels run them. One list; every room above and the kernels beside it use the same.
  *
- * Shape letters: B samples, T rows (B * tokens) , C channels in, O channels out, N tokens of a sample, H heads, D head width.
- * All tensors are row-major, last index fastest. A linear weight is [O, C]: y = x W^T + b.
+ * Shape letters: B samples, T rows (B * tokens) , C channels in, O channels out, N tokens of a sample, H heads, D head
+ * width. All tensors are row-major, last index fastest. A linear weight is [O, C]: y = x W^T + b.
  *
  * Operands, in order ("-" may be absent: id -1 in graphs and programs, NULL in kernels):
- *   LINEAR        in x[T,C] w[O,C] b[O]-            out y[T,O] pre[T,O]-        y = act(x w^T + b); pre = x w^T + b is kept
- *                                                                               only for ACT_GELU
- *   LINEAR_DX     in dy[T,O] w[O,C]                 out dx[T,C]                 dx (+)= dy w; += when op.accumulate
- *   LINEAR_DW     in dy[T,O] x[T,C]                 out dw[O,C] db[O]-          overwritten
- *   ACT_BWD       in dy[T,O] kept[T,O]              out dz[T,O]                 kept: y for ACT_RELU, pre for ACT_GELU; dz may be dy
- *   ATTENTION     in q[B,N,H*D] k[B,M,H*D] v[B,M,H*D]  out o[B,N,H*D] p[B,H,N,M]   softmax(q k^T / sqrt D) v per head; p kept
- *                 packed: in qkv[B,N,3*H*D] - -
- *   ATTENTION_BWD in do q k v p                     out dq dk dv                packed: in do qkv - - p, out dqkv - -
- *   NORM          in x[T,C] u[T,C]- gamma[C] beta[C]   out y[T,C] s[T,C]- stats[T,2]  s = x + drop(u), y = LayerNorm(s);
- *                                                                               without u: s absent, y = LayerNorm(x); stats = mean, 1/sd
- *   NORM_BWD      in dy s stats gamma               out ds[T,C] du[T,C]- dgamma[C]- dbeta[C]-   ds = d(x); du = ds o mask, only with
- *                                                                               dropout (otherwise du is ds itself); ds += when op.accumulate
- *   ADD           in a b                            out c                       n elements; c may be a or b
- *   ADD_POS       in e[B,N,C] pe[N,C]               out z[B,N,C]
- *   CONCAT        in a[T,C] b[T,O]                  out c[T,C+O]
+ *   LINEAR        in x[T,C] w[O,C] b[O]-            out y[T,O] pre[T,O]-        y = act(x w^T + b); pre = x w^T + b is
+ * kept only for ACT_GELU LINEAR_DX     in dy[T,O] w[O,C]                 out dx[T,C]                 dx (+)= dy w; +=
+ * when op.accumulate LINEAR_DW     in dy[T,O] x[T,C]                 out dw[O,C] db[O]-          overwritten ACT_BWD in
+ * dy[T,O] kept[T,O]              out dz[T,O]                 kept: y for ACT_RELU, pre for ACT_GELU; dz may be dy
+ *   ATTENTION     in q[B,N,H*D] k[B,M,H*D] v[B,M,H*D]  out o[B,N,H*D] p[B,H,N,M]   softmax(q k^T / sqrt D) v per head;
+ * p kept packed: in qkv[B,N,3*H*D] - - ATTENTION_BWD in do q k v p                     out dq dk dv packed: in do qkv -
+ * - p, out dqkv - - NORM          in x[T,C] u[T,C]- gamma[C] beta[C]   out y[T,C] s[T,C]- stats[T,2]  s = x + drop(u),
+ * y = LayerNorm(s); without u: s absent, y = LayerNorm(x); stats = mean, 1/sd NORM_BWD      in dy s stats gamma out
+ * ds[T,C] du[T,C]- dgamma[C]- dbeta[C]-   ds = d(x); du = ds o mask, only with dropout (otherwise du is ds itself); ds
+ * += when op.accumulate ADD           in a b                            out c                       n elements; c may
+ * be a or b ADD_POS       in e[B,N,C] pe[N,C]               out z[B,N,C] CONCAT        in a[T,C] b[T,O] out c[T,C+O]
  *   SPLIT         in c[T,C+O]                       out a[T,C]- b[T,O]-         (backward of CONCAT) a, b overwritten
- *   ADD_LAST      in y[B,n_out] x[B,N,C]            out z[B,n_out]              z[b,h*S+i] = y + x[b, last_offset + i*last_stride],
- *                                                                               i < S = last_count, h < n_out / S; z may be y
- *   LOSS          in y[B,n_out] t[B,n_out] mask[B,n_out]-   out sums[2] dy[B,n_out]-   sums = {sum of losses, number of counted
- *                                                                               elements}; dy = derivative of sums[0]: NOT divided by the count
- *   SQUARE_SUM    in g[n]                           out s[1]                    sum of squares
- *   UPDATE        in g[n] sums[2] square_sum[1]-    out p[n] m[n]- v[n]-        optimiser step on a flat range; the gradient used is
- *                                                                               g / max(sums[1], 1), clipped to global norm clip_norm
- *   LOAD          in -                              out x t mask-               host to device copy of a minibatch (the rank fills it)
- *   METRIC        in y[B,n_out] t mask-             out -                       error sums for the report (the rank keeps them)
- *   ALLREDUCE     in g[n]                           out g[n]                    sum over the devices of a group, in device order
- *   SEND / RECV   in a / out a                                                  between two devices
+ *   ADD_LAST      in y[B,n_out] x[B,N,C]            out z[B,n_out]              z[b,h*S+i] = y + x[b, last_offset +
+ * i*last_stride], i < S = last_count, h < n_out / S; z may be y LOSS          in y[B,n_out] t[B,n_out] mask[B,n_out]-
+ * out sums[2] dy[B,n_out]-   sums = {sum of losses, number of counted elements}; dy = derivative of sums[0]: NOT
+ * divided by the count SQUARE_SUM    in g[n]                           out s[1]                    sum of squares
+ *   UPDATE        in g[n] sums[2] square_sum[1]-    out p[n] m[n]- v[n]-        optimiser step on a flat range; the
+ * gradient used is g / max(sums[1], 1), clipped to global norm clip_norm LOAD          in - out x t mask- host to
+ * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
+ * the report (the rank keeps them) ALLREDUCE     in g[n]                           out g[n]                    sum over
+ * the devices of a group, in device order SEND / RECV   in a / out a between two devices
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
@@ -41,54 +35,54 @@
 #include <stdint.h>
 
 /* Kernel classes of the ledger. X(enum, name in reports and files) */
-#define KERNEL_CLASSES(X)            \
-    X(CLASS_GEMM, "gemm")            \
-    X(CLASS_ATTENTION, "attention")  \
-    X(CLASS_NORM, "norm")            \
-    X(CLASS_ELEMENTWISE, "elementwise") \
-    X(CLASS_LOSS, "loss")            \
-    X(CLASS_OPTIMISER, "optimiser")  \
-    X(CLASS_HOST_COPY, "host copy")  \
-    X(CLASS_COLLECTIVE, "collective") \
-    X(CLASS_TRANSFER, "transfer")    \
+#define KERNEL_CLASSES(X)                                                                                              \
+    X(CLASS_GEMM, "gemm")                                                                                              \
+    X(CLASS_ATTENTION, "attention")                                                                                    \
+    X(CLASS_NORM, "norm")                                                                                              \
+    X(CLASS_ELEMENTWISE, "elementwise")                                                                                \
+    X(CLASS_LOSS, "loss")                                                                                              \
+    X(CLASS_OPTIMISER, "optimiser")                                                                                    \
+    X(CLASS_HOST_COPY, "host copy")                                                                                    \
+    X(CLASS_COLLECTIVE, "collective")                                                                                  \
+    X(CLASS_TRANSFER, "transfer")                                                                                      \
     X(CLASS_PROGRAM, "cell programming")
 
 enum kernel_class {
 #define X(id, name) id,
     KERNEL_CLASSES(X)
 #undef X
-    N_KERNEL_CLASSES
+        N_KERNEL_CLASSES
 };
 
 /* X(enum, name, class, operands in, operands out) */
-#define OP_KINDS(X)                                             \
-    X(OP_LINEAR, "linear", CLASS_GEMM, 3, 2)                    \
-    X(OP_LINEAR_DX, "linear dx", CLASS_GEMM, 2, 1)              \
-    X(OP_LINEAR_DW, "linear dw", CLASS_GEMM, 2, 2)              \
-    X(OP_ACT_BWD, "activation bwd", CLASS_ELEMENTWISE, 2, 1)    \
-    X(OP_ATTENTION, "attention", CLASS_ATTENTION, 3, 2)         \
-    X(OP_ATTENTION_BWD, "attention bwd", CLASS_ATTENTION, 5, 3) \
-    X(OP_NORM, "norm", CLASS_NORM, 4, 3)                        \
-    X(OP_NORM_BWD, "norm bwd", CLASS_NORM, 4, 4)                \
-    X(OP_ADD, "add", CLASS_ELEMENTWISE, 2, 1)                   \
-    X(OP_ADD_POS, "add positions", CLASS_ELEMENTWISE, 2, 1)     \
-    X(OP_CONCAT, "concat", CLASS_ELEMENTWISE, 2, 1)             \
-    X(OP_SPLIT, "split", CLASS_ELEMENTWISE, 1, 2)               \
-    X(OP_ADD_LAST, "add last value", CLASS_ELEMENTWISE, 2, 1)   \
-    X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                        \
-    X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)       \
-    X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)               \
-    X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 3)                   \
-    X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)               \
-    X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)       \
-    X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                    \
+#define OP_KINDS(X)                                                                                                    \
+    X(OP_LINEAR, "linear", CLASS_GEMM, 3, 2)                                                                           \
+    X(OP_LINEAR_DX, "linear dx", CLASS_GEMM, 2, 1)                                                                     \
+    X(OP_LINEAR_DW, "linear dw", CLASS_GEMM, 2, 2)                                                                     \
+    X(OP_ACT_BWD, "activation bwd", CLASS_ELEMENTWISE, 2, 1)                                                           \
+    X(OP_ATTENTION, "attention", CLASS_ATTENTION, 3, 2)                                                                \
+    X(OP_ATTENTION_BWD, "attention bwd", CLASS_ATTENTION, 5, 3)                                                        \
+    X(OP_NORM, "norm", CLASS_NORM, 4, 3)                                                                               \
+    X(OP_NORM_BWD, "norm bwd", CLASS_NORM, 4, 4)                                                                       \
+    X(OP_ADD, "add", CLASS_ELEMENTWISE, 2, 1)                                                                          \
+    X(OP_ADD_POS, "add positions", CLASS_ELEMENTWISE, 2, 1)                                                            \
+    X(OP_CONCAT, "concat", CLASS_ELEMENTWISE, 2, 1)                                                                    \
+    X(OP_SPLIT, "split", CLASS_ELEMENTWISE, 1, 2)                                                                      \
+    X(OP_ADD_LAST, "add last value", CLASS_ELEMENTWISE, 2, 1)                                                          \
+    X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                                                                               \
+    X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
+    X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
+    X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 3)                                                                          \
+    X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
+    X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
+    X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                                                                           \
     X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)
 
 enum op_kind {
 #define X(id, name, class, n_in, n_out) id,
     OP_KINDS(X)
 #undef X
-    N_OP_KINDS
+        N_OP_KINDS
 };
 
 enum { OP_MAX_IN = 5, OP_MAX_OUT = 4 };
@@ -104,23 +98,23 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
     enum op_kind kind;
-    int64_t samples;   /* B */
-    int64_t rows;      /* T: rows of a matrix = samples * tokens, or elements n of a flat op */
-    int64_t in;        /* C */
-    int64_t out;       /* O, or n_out */
-    int64_t n_query, n_key, heads, head_width;  /* attention: N, M, H, D */
-    int packed;        /* attention: q, k, v are one tensor [B, N, 3*H*D] */
-    int accumulate;    /* the first output is added to */
+    int64_t samples;                           /* B */
+    int64_t rows;                              /* T: rows of a matrix = samples * tokens, or elements n of a flat op */
+    int64_t in;                                /* C */
+    int64_t out;                               /* O, or n_out */
+    int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
+    int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
+    int accumulate;                            /* the first output is added to */
     enum activation act;
-    double dropout;    /* probability of dropping, on NORM's u */
-    uint32_t site;     /* which dropout of the graph: keys its masks */
-    double eps;        /* NORM */
-    int64_t last_offset, last_stride, last_count;  /* ADD_LAST */
+    double dropout;                               /* probability of dropping, on NORM's u */
+    uint32_t site;                                /* which dropout of the graph: keys its masks */
+    double eps;                                   /* NORM */
+    int64_t last_offset, last_stride, last_count; /* ADD_LAST */
     enum loss_kind loss;
     double huber_delta;
-    enum optimiser_kind optimiser;  /* UPDATE; the learning rate comes with each step */
+    enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
-    uint64_t transfer_bytes;  /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
+    uint64_t transfer_bytes; /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
 /* Local. Names and classes. */
@@ -129,7 +123,8 @@ enum kernel_class op_class(enum op_kind kind);
 const char *kernel_class_name(enum kernel_class class);
 const char *number_format_name(enum number_format format);
 
-/* Local. Real arithmetic of the op (multiply and add count two; GPU.md-like counts: softmax and norm 5 and 8 per element). */
+/* Local. Real arithmetic of the op (multiply and add count two; GPU.md-like counts: softmax and norm 5 and 8 per
+ * element). */
 uint64_t op_flops(const struct op *op);
 
 #endif

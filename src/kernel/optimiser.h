@@ -5,10 +5,10 @@
 #include "kernel/run.h"
 
 /* SGD: p -= rate g. Adam, AdamW, in this order:
- *   g += l2 p; p *= keep; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p -= rate m / (sqrt(v) root + eps)
- * with rate = lr / (1 - beta1^step), root = 1 / sqrt(1 - beta2^step). l2 is Adam's weight decay, keep = 1 - lr decay is
- * AdamW's. g is the given gradient times `factor`: divided by the count, clipped to the global norm.
- * Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2. */
+ *   g += l2 p; p *= keep; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p -= rate m / (sqrt(v) root +
+ * eps) with rate = lr / (1 - beta1^step), root = 1 / sqrt(1 - beta2^step). l2 is Adam's weight decay, keep = 1 - lr
+ * decay is AdamW's. g is the given gradient times `factor`: divided by the count, clipped to the global norm. Source:
+ * Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2. */
 struct optimiser_step {
     double factor, rate, keep, l2, beta1, beta2, root, eps;
 };

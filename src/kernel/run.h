@@ -13,13 +13,13 @@
 #include "kernel/op.h"
 
 struct kernel_context {
-    enum number_format format;  /* FORMAT_FP64 for kernel_run_f64, any other for kernel_run_f32 */
-    uint64_t seed;              /* dropout: key of the job */
-    uint32_t step;              /* dropout and optimiser: training step, from 1 */
-    uint64_t first_row;         /* dropout: number of this device's first row within the minibatch of all devices, so that
-                                   masks do not depend on how the minibatch is split */
-    double learning_rate;       /* UPDATE */
-    void *scratch;              /* at least kernel_scratch_bytes of the op */
+    enum number_format format; /* FORMAT_FP64 for kernel_run_f64, any other for kernel_run_f32 */
+    uint64_t seed;             /* dropout: key of the job */
+    uint32_t step;             /* dropout and optimiser: training step, from 1 */
+    uint64_t first_row;   /* dropout: number of this device's first row within the minibatch of all devices, so that
+                             masks do not depend on how the minibatch is split */
+    double learning_rate; /* UPDATE */
+    void *scratch;        /* at least kernel_scratch_bytes of the op */
 };
 
 /* Local. Bytes of scratch an op needs in a format. */

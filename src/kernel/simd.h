@@ -1,12 +1,12 @@
 /* simd.h - vectors of sixteen floats, and one source for every instruction set.
  *
- * A v16 is sixteen explicit lanes whatever the processor: one register with AVX-512, two with AVX2, four with SSE2. Sums
- * over lanes follow one tree, so that a sum does not depend on the width of the registers; with and without fused
+ * A v16 is sixteen explicit lanes whatever the processor: one register with AVX-512, two with AVX2, four with SSE2.
+ * Sums over lanes follow one tree, so that a sum does not depend on the width of the registers; with and without fused
  * multiply-add results still differ in the last bit.
  *
- * KERNEL_CLONES before a function compiles it once per instruction set; the loader picks. It is empty where that does not
- * work: other compilers, other processors, and under address sanitizers (the resolvers run before the sanitizer is ready).
- * Functions in this header must be inlined into the clones, hence KERNEL_INLINE.
+ * KERNEL_CLONES before a function compiles it once per instruction set; the loader picks. It is empty where that does
+ * not work: other compilers, other processors, and under address sanitizers (the resolvers run before the sanitizer is
+ * ready). Functions in this header must be inlined into the clones, hence KERNEL_INLINE.
  */
 #ifndef KERNEL_SIMD_H
 #define KERNEL_SIMD_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&              \
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&               \
     !defined(__SANITIZE_THREAD__) && !defined(KERNEL_NO_CLONES)
 #define KERNEL_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #define KERNEL_HAS_CLONES 1
@@ -65,8 +65,8 @@ KERNEL_INLINE void v16_store_part(float *to, v16 x, size_t n)
     memcpy(to, &x, n * sizeof *to);
 }
 
-/* Local. The same value in every lane. A loop, because GCC 12 takes a vector constructor apart before it makes the clones,
- * and sets lane by lane; of this it makes one broadcast. */
+/* Local. The same value in every lane. A loop, because GCC 12 takes a vector constructor apart before it makes the
+ * clones, and sets lane by lane; of this it makes one broadcast. */
 KERNEL_INLINE v16 v16_set(float x)
 {
     float lane[LANES];

@@ -8,14 +8,16 @@
 
 #include "kernel/simd.h"
 
-/* Local. e^x for x <= 88 with a relative error below 2e-7; 0 below -87.33 (no subnormal results), not a number stays so. */
+/* Local. e^x for x <= 88 with a relative error below 2e-7; 0 below -87.33 (no subnormal results), not a number stays
+ * so. */
 KERNEL_INLINE v16 v16_exp(v16 x)
 {
     const v16 to_integer = v16_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest integer */
     v16 shifted = x * v16_set(1.44269504f) + to_integer;
     v16 n = shifted - to_integer;
     v16 r = x - n * v16_set(0.693359375f);
-    r = r + n * v16_set(2.12194440e-4f); /* ln 2 = 0.693359375 - 2.1219444e-4, the first part short enough to be exact */
+    r = r +
+        n * v16_set(2.12194440e-4f); /* ln 2 = 0.693359375 - 2.1219444e-4, the first part short enough to be exact */
     v16 q = v16_set(1.3813145e-3f);
     q = q * r + v16_set(8.369419e-3f);
     q = q * r + v16_set(4.1668456e-2f);

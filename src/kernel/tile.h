@@ -1,8 +1,8 @@
 /* tile.h - products of matrices that are small in one direction or another: our own loop beside BLAS.
  *
- * Attention heads (57 x 57 x 16), thin layers and many rows: cases where packing, calling and a second pass over the result
- * cost BLAS as much as the product. Every element is one chain of multiply-adds over the depth, in order, whatever the
- * tile: a row's result depends on nothing but that row and b.
+ * Attention heads (57 x 57 x 16), thin layers and many rows: cases where packing, calling and a second pass over the
+ * result cost BLAS as much as the product. Every element is one chain of multiply-adds over the depth, in order,
+ * whatever the tile: a row's result depends on nothing but that row and b.
  */
 #ifndef KERNEL_TILE_H
 #define KERNEL_TILE_H
@@ -21,7 +21,8 @@ struct tile_product {
     float *c; /* c[i,j] = c[i * c_row + j] */
     size_t c_row;
     int relu;   /* negative results become 0 */
-    int padded; /* rows of c and start have room for lanes_up(columns): the rest is written with whatever b's rest gives */
+    int padded; /* rows of c and start have room for lanes_up(columns): the rest is written with whatever b's rest gives
+                 */
 };
 
 /* Local. Computes c. a, b and c must not overlap. */

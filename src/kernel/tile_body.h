@@ -1,7 +1,7 @@
 /* tile_body.h - the multiplication of tile.h for one width of vectors; tile.c includes it once for each.
  *
- * TILE(name): suffixes a name; TILE_TARGET: function attribute; TILE_FLOATS: floats in a vector; TILE_VECTORS: vectors in a
- * row of the largest tile. Tiles of 6 rows keep 6 * TILE_VECTORS sums in registers, narrow ones 12 rows.
+ * TILE(name): suffixes a name; TILE_TARGET: function attribute; TILE_FLOATS: floats in a vector; TILE_VECTORS: vectors
+ * in a row of the largest tile. Tiles of 6 rows keep 6 * TILE_VECTORS sums in registers, narrow ones 12 rows.
  */
 
 typedef float TILE(vector) __attribute__((vector_size(4 * TILE_FLOATS)));
@@ -59,8 +59,8 @@ KERNEL_INLINE TILE_TARGET void TILE(tile)(const struct tile_product *p, size_t i
             TILE(vector) x = sum[r][v];
             if (p->relu)
                 x = (TILE(vector))(~(x <= 0.0f) & (TILE(mask))x); /* not a number stays */
-            TILE(store)(p->c + (i + (size_t)r) * p->c_row + j + (size_t)v * TILE_FLOATS, x,
-                        room - (size_t)v * TILE_FLOATS);
+            TILE(store)
+            (p->c + (i + (size_t)r) * p->c_row + j + (size_t)v * TILE_FLOATS, x, room - (size_t)v * TILE_FLOATS);
         }
 }
 
@@ -85,7 +85,8 @@ TILE_TARGET __attribute__((noinline)) static void TILE(stripe_full)(const struct
     TILE(stripe)(p, j, room, TILE_VECTORS);
 }
 
-TILE_TARGET __attribute__((noinline)) static void TILE(stripe_three)(const struct tile_product *p, size_t j, size_t room)
+TILE_TARGET __attribute__((noinline)) static void TILE(stripe_three)(const struct tile_product *p, size_t j,
+                                                                     size_t room)
 {
     TILE(stripe)(p, j, room, 3 < TILE_VECTORS ? 3 : 1);
 }

@@ -132,3 +132,7 @@ refuses "result that is a data set" 2 "good.h5" "$P" compare "$data" "$data"
 mkdir -p "$WORK/taken" && : >"$WORK/taken/result.h5"
 with "result that exists" 2 "--force" --output "$WORK/taken"
 with "output that cannot be made" 4 "base.yaml" --output "$base/x"
+
+# N singletons: the launcher says 3, MPI says 1
+SLURM_STEP_NUM_TASKS=3 timeout 60 "$P" train "$base" -q >"$WORK/stdout" 2>"$WORK/stderr"
+[ $? = 2 ] && grep -q 'srun --mpi=pmix' "$WORK/stderr" && pass "N singletons" || fail "N singletons" "not refused with the remedy" "$WORK/stderr"

@@ -70,7 +70,8 @@ static inline void *guarded_new(size_t bytes)
     return block + GUARD_BYTES;
 }
 
-/* Checks the bytes before and behind, releases. (An assertion that holds costs a system call: not one for every byte.) */
+/* Checks the bytes before and behind, releases. (An assertion that holds costs a system call: not one for every byte.)
+ */
 static inline void guarded_free(void *memory, size_t bytes, const char *what)
 {
     unsigned char *start = memory;
@@ -188,7 +189,8 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
     op->n_key = op->packed ? op->n_query : case_size(place, 4, 90);
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
-    size_t key = (size_t)(op->samples * op->n_key) * width, p = (size_t)(op->samples * op->heads * op->n_query * op->n_key);
+    size_t key = (size_t)(op->samples * op->n_key) * width,
+           p = (size_t)(op->samples * op->heads * op->n_query * op->n_key);
     int first = op->kind == OP_ATTENTION_BWD;
     double scale = place % 7 == 0 ? 6 : 1;
     case_in(test, first, op->packed ? 3 * query : query, place, scale);
@@ -280,7 +282,8 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
         if (place % 4)
             case_out(test, 1, t_out, place);
     } else {
-        op->last_count = n, op->last_stride = op->in, op->last_offset = op->in - 1, op->out = n * case_size(place, 4, 5);
+        op->last_count = n, op->last_stride = op->in, op->last_offset = op->in - 1,
+        op->out = n * case_size(place, 4, 5);
         case_in(test, 0, (size_t)(b * op->out), place, 1);
         case_in(test, 1, t_in, place, 1);
         case_out(test, 0, (size_t)(b * op->out), place);

@@ -249,7 +249,8 @@ END_TEST
 Suite *suite_kernel_format(void)
 {
     Suite *suite = suite_create("kernel_format");
-    TCase *formats = tcase_create("formats"), *functions = tcase_create("functions"), *dropout = tcase_create("dropout");
+    TCase *formats = tcase_create("formats"), *functions = tcase_create("functions"),
+          *dropout = tcase_create("dropout");
     tcase_set_timeout(functions, 60);
     tcase_add_test(formats, known_values);
     tcase_add_loop_test(formats, every_pattern_and_every_gap, 0, 2);

@@ -81,7 +81,8 @@ END_TEST
 
 START_TEST(activation)
 {
-    struct kernel_case forward = {.op = {.kind = OP_LINEAR, .rows = 50, .in = 1, .out = 1, .act = _i ? ACT_GELU : ACT_RELU}};
+    struct kernel_case forward = {
+        .op = {.kind = OP_LINEAR, .rows = 50, .in = 1, .out = 1, .act = _i ? ACT_GELU : ACT_RELU}};
     case_in(&forward, 0, 50, 4, 2);
     case_in(&forward, 1, 1, 4, 1);
     forward.in[1][0] = 1;
@@ -128,8 +129,9 @@ END_TEST
 /* Loops over with and without dropout, with and without a gradient that is already there. */
 START_TEST(norm)
 {
-    struct kernel_case forward = {.op = {.kind = OP_NORM, .rows = 5, .in = 13, .eps = 1e-5, .dropout = _i & 1 ? 0.4 : 0, .site = 3},
-                                  .context = {.seed = 8, .step = 2, .first_row = 7}};
+    struct kernel_case forward = {
+        .op = {.kind = OP_NORM, .rows = 5, .in = 13, .eps = 1e-5, .dropout = _i & 1 ? 0.4 : 0, .site = 3},
+        .context = {.seed = 8, .step = 2, .first_row = 7}};
     for (int i = 0; i < 4; i++)
         case_in(&forward, i, i < 2 ? 65 : 13, 6, 1);
     for (int o = 0; o < 3; o++)
