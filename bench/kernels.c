@@ -161,9 +161,14 @@ static size_t linear_items(struct item *items, const struct shape *shape)
 
 static size_t other_items(struct item *items, const struct shape *shape)
 {
-    int64_t t = shape->minibatch * shape->tokens;
+    int64_t t = shape->minibatch * shape->tokens, hidden = 256, features = 12;
     size_t wide = (size_t)(t * shape->ffn), narrow = (size_t)(t * shape->d), n = 0;
     size_t weights = (size_t)(shape->layers * (4 * shape->d * shape->d + 2 * shape->d * shape->ffn));
+    items[n++] = linear_item("embed.0", OP_LINEAR, t, features, hidden, 1, ACT_NONE);
+    items[n++] = linear_item("embed.0 dw", OP_LINEAR_DW, t, features, hidden, 1, ACT_NONE);
+    items[n++] = linear_item("embed.1", OP_LINEAR, t, hidden, shape->d, 1, ACT_NONE);
+    items[n++] = linear_item("embed.1 dx", OP_LINEAR_DX, t, hidden, shape->d, 1, ACT_NONE);
+    items[n++] = linear_item("embed.1 dw", OP_LINEAR_DW, t, hidden, shape->d, 1, ACT_NONE);
     items[n++] = attention_item("attention", OP_ATTENTION, shape);
     items[n++] = attention_item("attention bwd", OP_ATTENTION_BWD, shape);
     items[n++] = norm_item("norm", OP_NORM, shape, 0);
@@ -229,7 +234,7 @@ int main(int argc, char **argv)
         step_s += (double)items[i].times * time_s;
         step_flops += (double)items[i].times * flops;
     }
-    printf("one step of the blocks: %.2f ms, %.1f GFLOP/s, %.0f%% of peak\n", step_s * 1e3, step_flops / step_s * 1e-9,
+    printf("blocks and embedding of one step: %.2f ms, %.1f GFLOP/s, %.0f%% of peak\n", step_s * 1e3, step_flops / step_s * 1e-9,
            100 * step_flops / step_s / peak);
     return 0;
 }

@@ -8,3 +8,4 @@ export OMPI_MCA_btl=self,vader
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
 export OMPI_MCA_oob_tcp_if_include=lo
 export OMPI_MCA_orte_tmpdir_base=${TMPDIR:-/tmp}
+export OMPI_MCA_odls_base_sigkill_timeout=0

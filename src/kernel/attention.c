@@ -78,31 +78,23 @@ static void copy_in(const struct head *head, size_t rows, const float *from, siz
         format_round(head->format, rows * head->wide_width, to, to);
 }
 
-/* Sixteen scores of one query from key j on, summed in doubles. */
-KERNEL_INLINE void exact_scores(const struct head *head, const float *q, size_t j, double sum[LANES])
-{
-    memset(sum, 0, LANES * sizeof *sum);
-    for (size_t d = 0; d < head->width; d++)
-        for (size_t l = 0; l < LANES; l++)
-            sum[l] += (double)q[d] * (double)head->crossed[d * head->wide_keys + j + l];
-}
-
-/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a
- * row is made again as differences to its largest, from doubles. */
+/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a row
+ * is made again as differences to its largest, from doubles. They stand where only other formats keep their factors. */
 KERNEL_CLONES
 static void refine_row(const struct head *head, const float *q, float *row)
 {
-    double sum[LANES], largest = -INFINITY;
-    for (size_t j = 0; j < head->n_key; j += LANES) {
-        exact_scores(head, q, j, sum);
-        for (size_t l = 0; l < LANES && j + l < head->n_key; l++)
-            largest = sum[l] > largest ? sum[l] : largest;
+    double *exact = (double *)(void *)head->kept, largest = -INFINITY;
+    for (size_t j = 0; j < head->wide_keys; j += LANES) {
+        double sum[LANES] = {0};
+        for (size_t d = 0; d < head->width; d++)
+            for (size_t l = 0; l < LANES; l++)
+                sum[l] += (double)q[d] * (double)head->crossed[d * head->wide_keys + j + l];
+        memcpy(exact + j, sum, sizeof sum);
     }
-    for (size_t j = 0; j < head->n_key; j += LANES) {
-        exact_scores(head, q, j, sum);
-        for (size_t l = 0; l < LANES && j + l < head->n_key; l++)
-            row[j + l] = (float)(sum[l] - largest);
-    }
+    for (size_t j = 0; j < head->n_key; j++)
+        largest = exact[j] > largest ? exact[j] : largest;
+    for (size_t j = 0; j < head->n_key; j++)
+        row[j] = (float)(exact[j] - largest);
 }
 
 /* The largest of each row of scores; what lies behind the last key becomes so small that it has no share. */
