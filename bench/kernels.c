@@ -234,7 +234,7 @@ int main(int argc, char **argv)
         step_s += (double)items[i].times * time_s;
         step_flops += (double)items[i].times * flops;
     }
-    printf("blocks and embedding of one step: %.2f ms, %.1f GFLOP/s, %.0f%% of peak\n", step_s * 1e3, step_flops / step_s * 1e-9,
-           100 * step_flops / step_s / peak);
+    printf("blocks and embedding of one step: %.2f ms, %.1f GFLOP/s, %.0f%% of peak\n", step_s * 1e3,
+           step_flops / step_s * 1e-9, 100 * step_flops / step_s / peak);
     return 0;
 }

@@ -78,8 +78,9 @@ static void copy_in(const struct head *head, size_t rows, const float *from, siz
         format_round(head->format, rows * head->wide_width, to, to);
 }
 
-/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a row
- * is made again as differences to its largest, from doubles. They stand where only other formats keep their factors. */
+/* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a
+ * row is made again as differences to its largest, from doubles. They stand where only other formats keep their
+ * factors. */
 KERNEL_CLONES
 static void refine_row(const struct head *head, const float *q, float *row)
 {

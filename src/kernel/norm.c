@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "kernel/dropout.h"
 #include "kernel/ops.h"
 #include "kernel/simd.h"
@@ -75,13 +76,13 @@ static void norm_rows(const struct rows *rows, const float *x, const float *u, c
         v16 sum = v16_set(0);
         for (size_t c = 0; c < n; c += LANES) {
             v16 value = load_some(x + row + c, n - c);
-            if (u) {
+            if (u && s) {
                 value += dropped(rows, row + c, load_some(u + row + c, n - c));
                 store_some(s + row + c, value, n - c);
             }
             sum += value;
         }
-        const float *from = u ? s + row : x + row;
+        const float *from = u && s ? s + row : x + row;
         row_stats(from, n, rows->eps, sum, stats + 2 * t);
         v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
         for (size_t c = 0; c < n; c += LANES) {
@@ -156,6 +157,8 @@ static struct rows rows_of(const struct op *op, const struct kernel_context *con
 KERNEL_F32(norm_f32)
 {
     struct dropout dropout = {.scale = 1};
+    if (in[1] && !out[1])
+        bug("norm of a sum without a place for it");
     if (op->dropout > 0)
         dropout = dropout_of(op, context);
     for (size_t t = 0; t < (size_t)op->rows; t += chunk_rows(op)) {

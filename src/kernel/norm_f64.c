@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "kernel/dropout.h"
 #include "kernel/ops.h"
 
@@ -24,10 +25,12 @@ static double masked(double mask, double value)
 KERNEL_F64(norm_f64)
 {
     size_t n = (size_t)op->in;
+    if (in[1] && !out[1])
+        bug("norm of a sum without a place for it");
     for (size_t t = 0; t < (size_t)op->rows; t++) {
         double *s = out[1] ? out[1] + t * n : NULL, *stats = out[2] + 2 * t, mean = 0, variance = 0;
-        const double *row = in[1] ? s : in[0] + t * n;
-        for (size_t c = 0; in[1] && c < n; c++)
+        const double *row = in[1] && s ? s : in[0] + t * n;
+        for (size_t c = 0; in[1] && s && c < n; c++)
             s[c] = in[0][t * n + c] + masked(mask_of(op, context, t, c), in[1][t * n + c]);
         for (size_t c = 0; c < n; c++)
             mean += row[c] / (double)n;
