@@ -14,6 +14,7 @@
 
 #include "kernel/blas.h"
 #include "kernel/gemm.h"
+#include "rank_load.h"
 #include "scheduler/train.h"
 
 enum { MAX_TIMES = 20000 };
@@ -136,8 +137,10 @@ static void open_bench(struct bench *bench, struct comm *comm, struct job *job, 
     block_new(&memory, program->memory_bytes, fault);
     block_new(&bench->scratch, program->scratch_bytes, fault);
     bench->memory = memory;
-    for (uint64_t i = 0; i < program->memory_bytes / sizeof(float); i++)
-        ((float *)memory)[i] = 0.01f * (float)(i % 13) - 0.06f;
+    load_initial_values(program, 1, sizeof(float), memory);
+    for (int s = 0; s < program->n_slots; s++)
+        for (int64_t i = 0; program->slots[s].kind == SLOT_LOADED && i < program->slots[s].elements; i++)
+            ((float *)(void *)(bench->memory + program->slots[s].offset_bytes))[i] = (float)(i % 13) / 6 - 1;
     bench->samples = calloc((size_t)job->train.minibatch, sizeof *bench->samples);
     for (int64_t s = 0; s < job->train.minibatch; s++)
         bench->samples[s] = (uint32_t)(s * 7);
