@@ -16,8 +16,8 @@ for suite in ${VALGRIND_SUITES:-clock graph kernel plan store report unit}; do
 done
 work=$(mktemp -d)
 echo "valgrind: a training run"
-"$build/polyrank" data synth "$work/d.h5" --stations 5 --rows 60 >/dev/null || status=1
-valgrind $options "$build/polyrank" train jobs/demo.yaml --set data.file="$work/d.h5" --set data.inputs= --set data.target= \
+"$build/polyrank" data synth "$work/d.h5" --stations 5 --rows 120 --variables uwnd,vwnd >/dev/null || status=1
+valgrind $options "$build/polyrank" train jobs/demo.yaml --set data.file="$work/d.h5" \
     --set train.steps=2 --set model.d_model=8 --output "$work/out" -q >/tmp/valgrind.$$ 2>&1 || { status=1; tail -n 30 /tmp/valgrind.$$; }
 rm -rf "$work" /tmp/valgrind.$$
 [ $status = 0 ] && echo "valgrind: clean"
