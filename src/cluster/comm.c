@@ -199,7 +199,8 @@ enum status comm_gather_varying(struct comm *comm, struct arena *arena, const vo
         for (int r = 0; r < comm->size; r++)
             total += sizes[r] = their_sizes[r];
         char *to = *all = arena_take(arena, total + 1);
-        memcpy(to, mine, bytes);
+        if (bytes)
+            memcpy(to, mine, bytes);
         for (int r = 1; r < comm->size; r++) {
             to += sizes[r - 1];
             if (sizes[r])
