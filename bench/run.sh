@@ -32,30 +32,40 @@ for config in '64 4 3 128 32' '128 4 4 256 32' '512 8 12 1024 32' '64 4 3 128 1'
     # step ms, GFLOP/s, peak, share, bare ms, overhead, runs
     as_it_comes=- best=- x=- y=-
     set -- $out "$@"
-    step=$1 gflops=$2 share=$4 bare=$5 overhead=$6
+    step=$1 gflops=$2 peak_gflops=$3 share=$4 bare=$5 overhead=$6
     shift 7
     if [ $torch = yes ]; then
         as_it_comes=$(pytorch "" "$1" "$3" "$4" "$5")
         best=$(pytorch "OPENBLAS_CORETYPE=${BENCH_CORETYPE:-SKYLAKEX} MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000" "$1" "$3" "$4" "$5")
         x=$(ratio "$as_it_comes" "$step") y=$(ratio "$best" "$step")
     fi
+    peak=$peak_gflops
+    echo "$1 $2 $3 $4 $5 $step $gflops" >>"$work/steps"
     printf '%-12s %9s %9s %8s %9s %7s | %9s %7s %9s %7s\n' "$1/$3/$5" "$step" "$gflops" "$share" "$bare" "$overhead" "$as_it_comes" "$x" "$best" "$y"
 done
 
 echo
-echo "two ranks, two emulated GPUs, minibatch 32 (wall; scaling against one rank with both GPUs folded)"
+printf '%b\n' "wall time of a step on 1 and 2 ranks, with control and exchange (minibatch 32: two emulated GPUs; minibatch 1: one);\nthe whole loop over the number of steps: initial weights and one evaluation weigh where steps are few (d = 512)"
 . scripts/mpi-env.sh
-cat >"$work/two.yaml" <<X
-name: two
-cluster: {name: two, devices: [{kind: gpu, profile: a100-80g, count: 2}], links: {inside: nvlink3, host: pcie4}}
-model: {preset: wind, d_model: 128, heads: 4, layers: 4, ffn: 256, dropout: 0}
-data: {file: $work/wind.h5, window: 12, test_fraction: 0.2}
-train: {steps: 60, minibatch: 32}
+printf '%-12s %6s %10s %9s %14s\n' 'd/L/batch' 'ranks' 'step[ms]' 'GFLOP/s' 'peak of 1[%]'
+while read -r d heads layers ffn minibatch step gflops; do
+    gpus=2
+    [ "$minibatch" -gt 1 ] || gpus=1
+    steps=$(awk -v ms="$step" -v s="$seconds" 'BEGIN { n = int(1000 * s / ms); print n < 3 ? 3 : n }')
+    cat >"$work/job.yaml" <<X
+name: ranks
+cluster: {name: ranks, devices: [{kind: gpu, profile: a100-80g, count: $gpus}], links: {inside: nvlink3, host: pcie4}}
+model: {preset: wind, d_model: $d, heads: $heads, layers: $layers, ffn: $ffn, dropout: 0}
+data: {file: $work/wind.h5, window: 12, test_rows: [1980, 1999]}
+train: {steps: $steps, minibatch: $minibatch}
 output: {trace: false, predictions: false}
 X
-for n in 1 2; do
-    mpirun -n $n "$program" train "$work/two.yaml" -o "$work/two-$n" 2>&1 >/dev/null | grep 'Wall time' | sed "s/^/  /"
-done
+    for n in 1 2; do
+        wall=$(mpirun -n $n "$program" train "$work/job.yaml" -o "$work/out" --force 2>&1 >/dev/null </dev/null | sed -n 's/^Wall time of \([0-9.e-]*\) s.*/\1/p')
+        awk -v name="$d/$layers/$minibatch" -v n=$n -v wall="$wall" -v steps="$steps" -v flop="$step" -v rate="$gflops" -v peak="$peak" \
+            'BEGIN { ms = 1000 * wall / steps; g = rate * flop / ms; printf "%-12s %6d %10.3f %9.1f %14.1f\n", name, n, ms, g, 100 * g / peak }'
+    done
+done <"$work/steps"
 
 echo
 echo "timing only: instructions per second and core"
