@@ -9,7 +9,7 @@ options="--quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=de
 ompi=/usr/share/openmpi/openmpi-valgrind.supp
 [ ! -e $ompi ] || options="$options --suppressions=$ompi"
 status=0
-for suite in ${VALGRIND_SUITES:-clock graph kernel plan store report unit}; do
+for suite in ${VALGRIND_SUITES:-clock graph plan report table unit store_h5}; do
     echo "valgrind: suite $suite"
     CK_FORK=no CK_RUN_SUITE=$suite CK_TIMEOUT_MULTIPLIER=50 valgrind $options "$build/check-unit" >/tmp/valgrind.$$ 2>&1 ||
         { status=1; tail -n 30 /tmp/valgrind.$$; }
