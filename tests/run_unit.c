@@ -11,6 +11,7 @@ int main(int argc, char **argv)
     blas_select(argv);
     if (getenv("CK_RUN_SUITE") && getenv("CK_RUN_SUITE")[0] == '\0')
         unsetenv("CK_RUN_SUITE");
+    setenv("CK_DEFAULT_TIMEOUT", "60", 0); /* ends a hang; a loaded machine or a sanitizer is no hang */
     SRunner *runner = srunner_create(NULL);
     for (int i = 0; suites[i]; i++)
         srunner_add_suite(runner, suites[i]());
