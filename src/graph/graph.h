@@ -73,6 +73,15 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
 /* Local. A contiguous part of `base` seen with other dimensions. */
 int graph_view(struct graph *graph, int base, int64_t offset, const char *name, int n_dims, const int64_t *dims);
 
+/* Lists of operands of a node. */
+struct operands {
+    int in[OP_MAX_IN], out[OP_MAX_OUT];
+};
+
+/* Local. The first operands as given, NO_TENSOR behind them; and none at all. */
+struct operands operands_of(int n_in, const int *in, int n_out, const int *out);
+struct operands no_operands(void);
+
 /* Local. Appends a node; in and out are lists of OP_MAX_IN and OP_MAX_OUT ids. Checks shapes against the op: a mismatch
  * is a bug() of the model that built it. */
 struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,

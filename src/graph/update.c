@@ -53,9 +53,8 @@ static int add_square_sum(struct graph *graph, int g, int64_t elements)
 {
     int sum = flat_tensor(graph, TENSOR_ACTIVATION, "grads.square_sum", 1);
     const struct op op = {.kind = OP_SQUARE_SUM, .rows = elements};
-    const int in[OP_MAX_IN] = {g, NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {sum, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "square_sum");
+    const struct operands operands = operands_of(1, (const int[]){g}, 1, (const int[]){sum});
+    graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "square_sum");
     return sum;
 }
 
@@ -79,7 +78,7 @@ void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
         .weight_decay = optimiser->weight_decay,
         .clip_norm = optimiser->clip_norm,
     };
-    const int in[OP_MAX_IN] = {g, graph->loss_sums, square_sum, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {graph->params, m, v, NO_TENSOR};
-    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "update");
+    const struct operands operands =
+        operands_of(3, (const int[]){g, graph->loss_sums, square_sum}, 3, (const int[]){graph->params, m, v});
+    graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "update");
 }
