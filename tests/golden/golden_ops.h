@@ -39,11 +39,13 @@ static void op_run(struct op_run *run, const struct op *op)
     run->context.format = run->format;
     run->context.scratch = interpreter_block(kernel_scratch_bytes(op, run->format));
     if (run->format == FORMAT_FP64)
-        kernel_run_f64(op, &run->context, (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f64(op, &run->context,
+                       (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     else
-        kernel_run_f32(op, &run->context, (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f32(op, &run->context,
+                       (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     for (int o = 0; o < OP_MAX_OUT; o++) {
         for (int64_t i = 0; run->out[o] && i < run->n_out[o]; i++)
             run->out[o][i] = run->format == FORMAT_FP64 ? ((double *)out[o])[i] : (double)((float *)out[o])[i];
