@@ -139,6 +139,7 @@ struct op {
     double huber_delta;
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
+    int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
     uint64_t transfer_bytes; /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 

@@ -50,7 +50,9 @@ static uint64_t mix_op(uint64_t hash, const struct op *op)
                                 op->optimiser,   op->last_offset,
                                 op->last_stride, op->last_count,
                                 op->part,        op->parts,
-                                op->groups,      (int64_t)op->transfer_bytes};
+                                op->groups,      op->first_sample,
+                                op->matrix,      op->replicas,
+                                (int64_t)op->transfer_bytes};
     const double reals[] = {op->dropout,       op->eps,          op->huber_delta, op->beta1, op->beta2,
                             op->optimiser_eps, op->weight_decay, op->clip_norm,   op->scale};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
