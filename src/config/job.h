@@ -85,7 +85,9 @@ struct job_train {
 };
 
 struct job_placement {
-    const char *policy;           /* gpu-only */
+    const char *policy;           /* gpu-only hpt */
+    int64_t micro_batches;        /* hpt: pieces of a minibatch in the pipeline */
+    int64_t replicas;             /* hpt: copies of every frozen matrix; 0: as many as fit */
     const char *numerics;         /* fp32 tf32 bf16 fp16 fp64 */
     const char *attention_kernel; /* unfused fused */
     double bucket_bytes;          /* all-reduce of gradients in pieces of this size */

@@ -256,6 +256,7 @@ static enum status build_programs(const struct job *job, const struct encoder_co
             .device = d,
             .first_sample = first,
             .samples = minibatch / n + (d < minibatch % n),
+            .n_group = (int)n,
             .bucket_bytes = job->placement.bucket_bytes,
             .shared = id == PROGRAM_TRAIN ? NULL : &plan->programs[PROGRAM_TRAIN][d],
             .arena = arena,
