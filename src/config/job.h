@@ -72,13 +72,23 @@ struct job_schedule {
     double final_fraction; /* cosine: learning rate at the end over the one at the start */
 };
 
+/* Counts with train.mode lora: model/encoder.h. */
+struct job_adapter {
+    int64_t width;
+    double alpha, dropout;
+    struct word_list targets; /* q k v o ffn0 ffn1; empty: q and v */
+    int train_norms;
+};
+
 struct job_train {
+    const char *mode;      /* full lora */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
+    struct job_adapter adapter;
     double clip_norm;        /* 0: off */
     int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;

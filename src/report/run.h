@@ -78,8 +78,10 @@ struct run {
     int n_devices;
     struct run_device *device;
     int n_parameters_stored;
-    struct run_parameter *parameter; /* trained weights */
-    int64_t n_predictions;           /* 0 when not stored; [n_predictions, n_outputs] in data units */
+    struct run_parameter *parameter; /* the model's weights at the end, adapters among them */
+    int n_merged;
+    struct run_parameter *merged; /* weights with their adapters added in: they replace those of the same name */
+    int64_t n_predictions;        /* 0 when not stored; [n_predictions, n_outputs] in data units */
     int64_t n_outputs;
     const float *prediction, *observation;
     uint64_t end_ps;

@@ -15,7 +15,10 @@ static void print_header(FILE *out, const struct run *run)
     if (run->stopped_early)
         fprintf(out, "            stopped early after %" PRId64 " steps\n", run->steps);
     fprintf(out, "model       %s\n", run->model_text ? run->model_text : "-");
-    fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained\n", run->n_parameters, run->n_trainable);
+    fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained", run->n_parameters, run->n_trainable);
+    if (run->n_trainable < run->n_parameters)
+        fprintf(out, ", %" PRId64 " frozen", run->n_parameters - run->n_trainable);
+    fprintf(out, "\n");
     fprintf(out, "placement   %s\n", run->placement_text ? run->placement_text : "-");
     if (run->target)
         fprintf(out, "data        %s%s%s%s, %" PRId64 " training samples, %" PRId64 " test samples\n", run->target,

@@ -165,6 +165,20 @@ static enum loss_kind loss_of(const char *word)
     return (enum loss_kind)word_index(word, words, 3);
 }
 
+static void settle_adapter(struct job_adapter *job, struct adapter_config *adapter)
+{
+    static const char *const words[N_ADAPTER_TARGETS] = {"q", "k", "v", "o", "ffn0", "ffn1"};
+    if (!job->targets.n)
+        job->targets = (struct word_list){2, {"q", "v"}};
+    *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
+                                       .width = job->width,
+                                       .alpha = job->alpha,
+                                       .dropout = job->dropout,
+                                       .train_norms = job->train_norms};
+    for (int i = 0; i < job->targets.n; i++)
+        adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
+}
+
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
                                  struct fault *fault)
 {
@@ -194,6 +208,8 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
     config->zero_output = model->zero_output;
     config->loss = loss_of(job->train.loss);
     config->huber_delta = job->train.huber_delta;
+    if (strcmp(job->train.mode, "lora") == 0)
+        settle_adapter(&job->train.adapter, &config->adapter);
     status = settle_head(job, config, fault);
     if (status == STATUS_OK)
         status = encoder_check(config, fault);

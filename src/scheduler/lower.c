@@ -45,7 +45,10 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .init_place = tensor->init_place,
         .values = tensor->values,
         .n_dims = tensor->n_dims,
+        .is_weight = tensor->role == TENSOR_PARAM && t != graph->params &&
+                     (tensor->base == NO_TENSOR || tensor->base == graph->params),
     };
+    slot->is_trained = slot->is_weight && tensor->trainable;
     memcpy(slot->dims, tensor->dims, sizeof slot->dims);
     for (; graph->tensors[slot->root].base != NO_TENSOR; slot->root = graph->tensors[slot->root].base)
         slot->offset_bytes += (uint64_t)graph->tensors[slot->root].offset * element_bytes;

@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "base/rng.h"
+#include "model/adapter.h"
 #include "scheduler/describe.h"
 
 enum { TRACE_STEPS = 4 };
@@ -283,7 +284,7 @@ static enum status gather_weights(struct progress_of_run *state, struct fault *f
     run->parameter = arena_array(training->arena, (size_t)program->n_slots, sizeof *run->parameter);
     for (int s = 0; s < program->n_slots; s++) {
         const struct slot *slot = &program->slots[s];
-        if (!describe_is_parameter(program, s))
+        if (!slot->is_weight)
             continue;
         void *values = NULL;
         enum status status = executor_fetch(state->executor, training->arena, 0, PROGRAM_TRAIN, s, &values, fault);
@@ -300,6 +301,27 @@ static enum status gather_weights(struct progress_of_run *state, struct fault *f
     return STATUS_OK;
 }
 
+/* Float and double weights of a run, as the model's room sees them. */
+static void merge_adapters(const struct training *training, struct run *run)
+{
+    const struct adapter_config *adapter = &training->config.adapter;
+    struct weight_array *weights = arena_array(training->arena, (size_t)run->n_parameters_stored, sizeof *weights),
+                        *merged = NULL;
+    for (int i = 0; i < run->n_parameters_stored; i++) {
+        const struct run_parameter *p = &run->parameter[i];
+        weights[i] = (struct weight_array){p->name, p->n_dims, {0}, p->values, p->values64};
+        memcpy(weights[i].dims, p->dims, sizeof weights[i].dims);
+    }
+    run->n_merged = adapter_merge(weights, run->n_parameters_stored, adapter->alpha / (double)adapter->width,
+                                  training->arena, &merged);
+    run->merged = arena_array(training->arena, (size_t)run->n_merged, sizeof *run->merged);
+    for (int i = 0; i < run->n_merged; i++) {
+        run->merged[i] =
+            (struct run_parameter){merged[i].name, merged[i].n_dims, {0}, merged[i].values, merged[i].values64};
+        memcpy(run->merged[i].dims, merged[i].dims, sizeof run->merged[i].dims);
+    }
+}
+
 static enum status gather(struct progress_of_run *state, struct fault *fault)
 {
     struct training *training = state->training;
@@ -311,6 +333,9 @@ static enum status gather(struct progress_of_run *state, struct fault *fault)
         status = executor_marks(state->executor, training->arena, &marks, &result->n_marks, fault);
     if (status == STATUS_OK && !state->options->timing_only)
         status = gather_weights(state, fault);
+    if (status == STATUS_OK && result->run.n_parameters_stored && comm_rank(training->comm) == 0 &&
+        training->config.adapter.kind != ADAPTER_NONE)
+        merge_adapters(training, &result->run);
     if (status == STATUS_OK && training->job->output.predictions && !state->options->timing_only)
         status = describe_predictions(training, state->executor, &result->run, fault);
     result->marks = marks;

@@ -85,8 +85,8 @@ static const struct refusal {
      "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, placement, "
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
-     "j.yaml:2: train.xyzzyplugh: expected one of the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found 'xyzzyplugh'"},
+     "j.yaml:2: train.xyzzyplugh: expected one of the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
      "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
      "'<<'"},
@@ -357,15 +357,15 @@ static const struct refusal {
     {GOOD, {"train.epoch=3", NULL}, 2,
      "--set train.epoch=3: train.epoch: expected a known key, found 'epoch' (did you mean 'train.epochs'?)"},
     {GOOD, {"train=3", NULL}, 2,
-     "--set train=3: train: expected a section with the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found '3'"},
+     "--set train=3: train: expected a section with the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, found '3'"},
     {GOOD, {"trian.epochs=3", NULL}, 2,
      "--set trian.epochs=3: trian.epochs: expected a known key, found 'trian' (did you mean 'train'?)"},
     {GOOD, {"train.epochs.x=3", NULL}, 2,
      "--set train.epochs.x=3: train.epochs.x: expected no further key below train.epochs, found 'x'"},
     {GOOD, {"train..epochs=3", NULL}, 2,
-     "--set train..epochs=3: train..epochs: expected one of the keys epochs, steps, minibatch, loss, "
-     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, found ''"},
+     "--set train..epochs=3: train..epochs: expected one of the keys mode, epochs, steps, minibatch, loss, "
+     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, found ''"},
     {GOOD, {"train.epochs[0]=3", NULL}, 2,
      "--set train.epochs[0]=3: train.epochs[0]: expected a key without an index, found '[0]'"},
     {GOOD, {"model.reduce_width=", NULL}, 2,
@@ -429,6 +429,19 @@ static const struct refusal {
     {GOOD, {"model.reduce_width=1,2", "model.reduce_act=relu", NULL}, 2,
      "--set model.reduce_act=relu: model.reduce_act: expected a list of 2, one for each width, found a "
      "list of 1"},
+    {GOOD, {"train.mode=lowrank", NULL}, 2,
+     "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
+    {GOOD, {"train.adapter.width=0", NULL}, 2,
+     "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
+    {GOOD, {"train.adapter.alpha=0", NULL}, 2,
+     "--set train.adapter.alpha=0: train.adapter.alpha: expected a number above 0, found '0'"},
+    {GOOD, {"train.adapter.dropout=1", NULL}, 2,
+     "--set train.adapter.dropout=1: train.adapter.dropout: expected a number of at least 0 and below 1, found '1'"},
+    {GOOD, {"train.adapter.targets=q,w", NULL}, 2,
+     "--set train.adapter.targets=q,w: train.adapter.targets[1]: expected one of q, k, v, o, ffn0, ffn1, found 'w'"},
+    {GOOD, {"train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v", NULL}, 2,
+     "--set train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v: train.adapter.targets: expected a list of 1 to 8 words, "
+     "found a list of 9"},
     {GOOD, {"train.epochs=2", "train.epochs=0", NULL}, 2,
      "--set train.epochs=0: train.epochs: expected a whole number from 1 to 1000000, found '0'"},
 };
