@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c.
+ * rank_gpu.c, rank_systolic.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -27,7 +27,7 @@
 /* One device of the emulated machine, as the cluster file describes it. */
 struct device_spec {
     const char *name;      /* gpu0 */
-    const char *kind;      /* gpu */
+    const char *kind;      /* gpu, systolic */
     const char *profile;   /* name in the device catalogue */
     const char *host_link; /* link profile to its host */
     int node;
@@ -35,6 +35,9 @@ struct device_spec {
     double memory_bytes_per_s, peak_flop_per_s, tdp_w;
     enum number_format format;
     int fused_attention;
+    const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */
+    int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
+    int overlap_weights;                /* systolic */
 };
 
 struct device {
@@ -64,6 +67,7 @@ struct device {
 /* Local. The backend of a kind, or NULL. */
 const struct device *device_find(const char *kind);
 extern const struct device gpu_device;
+extern const struct device systolic_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {

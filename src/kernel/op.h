@@ -116,8 +116,17 @@ enum loss_kind { LOSS_MSE, LOSS_MAE, LOSS_HUBER };
 enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
 
 /* Number formats of an op's operands. Everything but FP64 is stored as float; TF32, BF16 and FP16 round the operands of
- * GEMMs (attention included) to that format and accumulate in fp32. */
-enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_FP64, N_NUMBER_FORMATS };
+ * GEMMs (attention included) to that format and accumulate in fp32; INT8 quantises them with one scale for each operand
+ * and accumulates in int32 (kernel/int8.h). */
+enum number_format {
+    FORMAT_FP32,
+    FORMAT_TF32,
+    FORMAT_BF16,
+    FORMAT_FP16,
+    FORMAT_FP64,
+    FORMAT_INT8,
+    N_NUMBER_FORMATS
+};
 
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {

@@ -45,8 +45,8 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .init_place = tensor->init_place,
         .values = tensor->values,
         .n_dims = tensor->n_dims,
-        .is_weight = tensor->role == TENSOR_PARAM && t != graph->params &&
-                     (tensor->base == NO_TENSOR || tensor->base == graph->params),
+        .is_weight = tensor->role == TENSOR_PARAM && !tensor->is_block &&
+                     (tensor->base == NO_TENSOR || graph->tensors[tensor->base].is_block),
     };
     slot->is_trained = slot->is_weight && tensor->trainable;
     memcpy(slot->dims, tensor->dims, sizeof slot->dims);

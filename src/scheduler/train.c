@@ -49,7 +49,8 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
-        status = build_plan(job, &training->config, &training->machine, training->arena, &training->plan, fault);
+        status = build_plan(job, &training->config, &training->machine, training->arena, &training->plan,
+                            &training->matrices, fault);
     return status;
 }
 

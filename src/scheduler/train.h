@@ -18,6 +18,7 @@ struct training {
     struct machine machine;
     struct encoder_config config;
     struct plan plan;
+    struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */
 };
 
 struct training_options {
