@@ -356,6 +356,11 @@ enum switch_state switch_state(const struct mode_switch *sw)
     return sw->state;
 }
 
+int64_t switch_steps(const struct mode_switch *sw)
+{
+    return sw->step;
+}
+
 int64_t switch_windows(const struct mode_switch *sw)
 {
     return sw->windows;

@@ -187,8 +187,10 @@ struct switch_window {
 /* Local. At the end of a window. */
 struct switch_decision switch_observe_window(struct mode_switch *sw, const struct switch_window *numbers);
 
-/* Local. The state that the next step runs in; windows that ended so far; adapters' width of TRIAL and LOW, else 0. */
+/* Local. The state that the next step runs in; steps observed and windows ended so far; adapters' width of TRIAL and
+ * LOW, else 0. */
 enum switch_state switch_state(const struct mode_switch *sw);
+int64_t switch_steps(const struct mode_switch *sw);
 int64_t switch_windows(const struct mode_switch *sw);
 int switch_width(const struct mode_switch *sw);
 
