@@ -392,6 +392,7 @@ enum status result_read(const char *path, struct arena *arena, struct run *run, 
     read_devices(&r);
     read_parameters(&r);
     read_predictions(&r);
+    result_read_switch(r.file, arena, &found, fault);
     h5_close(r.file);
     if (fault->status == STATUS_OK)
         *run = found;
