@@ -317,6 +317,10 @@ static void get_phases(struct columns *c, struct run *run)
     const int64_t *first = get(c, "first_step", H5_INT64), *last = get(c, "last_step", H5_INT64);
     const uint64_t *time_ps = get(c, "virtual_time_ps", H5_UINT64);
     const uint64_t *whole_j = get(c, "energy_whole_j", H5_UINT64), *rest_fj = get(c, "energy_rest_fj", H5_UINT64);
+    for (int64_t i = 0; !has_failed(c) && i < c->n; i++)
+        if (first[i] > last[i])
+            fault_set(c->fault, STATUS_USAGE, "%s: %s: phase %" PRId64 " ends before it begins", h5_path(c->file),
+                      c->group, i);
     if (has_failed(c))
         return;
     run->n_phases = (int)c->n;
