@@ -80,6 +80,17 @@ struct job_adapter {
     int train_norms;
 };
 
+/* When training goes over from all weights to the few of the low-parameter mode (scheduler/switch.h). */
+struct job_switch {
+    const char *policy;                             /* never at always hpt safe */
+    int64_t at_step;                                /* at: after this step; JOB_UNSET */
+    int64_t window_steps;                           /* 0: the policy's default */
+    double alpha, loss_threshold, weight_threshold; /* hpt: level of the t-test; largest relative decreases of a plateau
+                                                       (weight_threshold JOB_UNSET: the policy's) */
+    int64_t watch_layer;                            /* encoder layer whose q and v are watched; -1: the last */
+    double margin;                                  /* safe: how much worse the low mode may be */
+};
+
 struct job_train {
     const char *mode;      /* full lora */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
@@ -92,6 +103,7 @@ struct job_train {
     double clip_norm;        /* 0: off */
     int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;
+    struct job_switch mode_switch; /* section train.switch */
 };
 
 struct job_placement {

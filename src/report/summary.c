@@ -5,6 +5,7 @@
 
 #include "base/unit.h"
 #include "report/ledgers.h"
+#include "report/switch_tables.h"
 #include "report/table.h"
 
 enum { CURVE_LINES = 10, HORIZON_LINES = 6 };
@@ -151,6 +152,7 @@ void summary_print(FILE *out, const struct run *run)
     print_header(out, run);
     print_curve(out, run, arena);
     print_metrics(out, run, arena);
+    switch_tables_print(out, run, arena);
     summary_print_ledgers(out, run);
     arena_free(arena);
 }
