@@ -141,6 +141,8 @@ static const struct job_key keys[] = {
         MEANS("lora: the product counts alpha / width times")},
     {"train.adapter.dropout", KEY_REAL, IN(train.adapter.dropout), DEFAULT("0.1"), FROM_BELOW(0, 1),
         MEANS("lora: share of dropped inputs of an adapter")},
+    {"train.adapter.learning_rate", KEY_REAL, IN(train.adapter.learning_rate), OPEN("train.optimiser.learning_rate"),
+        ABOVE(0), MEANS("learning rate of the low-parameter mode after a switch")},
     {"train.adapter.targets", KEY_WORDS, IN(train.adapter.targets), OPEN("q and v"), WORDS("q k v o ffn0 ffn1"),
         .most = JOB_MAX_LIST, MEANS("lora: weights of a layer that get an adapter")},
     {"train.adapter.train_norms", KEY_SWITCH, IN(train.adapter.train_norms), DEFAULT("false"),

@@ -65,7 +65,7 @@ static const char *placement_text(const struct training *training)
 void training_describe(const struct training *training, struct run *run)
 {
     const struct job *job = training->job;
-    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][0];
+    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][training->first_gpu];
     run->name = job->name;
     run->config = job_print(training->arena, job);
     run->model_text = model_text(training);
