@@ -286,10 +286,13 @@ enum status build_plan(const struct job *job, const struct encoder_config *confi
             job->source, machine->n_devices, (long long)job->train.minibatch);
     for (int d = 0; d < machine->n_devices; d++)
         plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
-    enum status status = STATUS_OK;
-    for (int id = 0; id < N_PROGRAMS && status == STATUS_OK; id++) {
+    for (int id = 0; id < N_PROGRAMS; id++) {
         plan->programs[id] = arena_array(arena, (size_t)machine->n_devices, sizeof **plan->programs);
-        status = build_programs(job, config, machine, id, arena, plan, fault);
+        for (int d = 0; d < machine->n_devices; d++)
+            program_clear(&plan->programs[id][d], d);
     }
+    enum status status = build_programs(job, config, machine, PROGRAM_TRAIN, arena, plan, fault);
+    if (status == STATUS_OK)
+        status = build_programs(job, config, machine, PROGRAM_EVALUATE, arena, plan, fault);
     return status;
 }

@@ -286,7 +286,7 @@ static enum status gather_weights(struct progress_of_run *state, struct fault *f
         if (!describe_is_parameter(program, s))
             continue;
         void *values = NULL;
-        enum status status = executor_fetch(state->executor, training->arena, s, &values, fault);
+        enum status status = executor_fetch(state->executor, training->arena, 0, PROGRAM_TRAIN, s, &values, fault);
         if (status != STATUS_OK)
             return status;
         struct run_parameter *parameter = &run->parameter[run->n_parameters_stored++];
