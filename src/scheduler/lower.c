@@ -63,6 +63,8 @@ static enum engine engine_of(enum op_kind kind)
         return ENGINE_SEND;
     case OP_RECV:
         return ENGINE_RECEIVE;
+    case OP_PROGRAM:
+        return ENGINE_PROGRAM;
     default:
         return ENGINE_COMPUTE;
     }

@@ -289,7 +289,7 @@ static const struct refusal {
     {"cluster: {devices: [{kind: gpu, count: 0}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].count: expected a whole number from 1 to 1000000, found '0'"},
     {"cluster: {devices: [{kind: gpu}, {kind: tpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[1].kind: expected gpu, found 'tpu' (did you mean 'gpu'?)"},
+     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, systolic, found 'tpu' (did you mean 'gpu'?)"},
     {"cluster: {devices: [{memory_bytes: 0 B}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_bytes: expected a size such as \"80 GiB\" from 1 B to 1024 PiB, "
      "found '0 B'"},
@@ -299,6 +299,19 @@ static const struct refusal {
     {"cluster: {devices: [{peak_flop_per_s: 312 TFLOPS}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" above 0 "
      "FLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
+    {"cluster: {devices: [{dataflow: rs}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs'"},
+    {"cluster: {devices: [{memory_mode: exact}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].memory_mode: expected one of ideal, scalesim, found 'exact'"},
+    {"cluster: {devices: [{array_rows: 0}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].array_rows: expected a whole number from 1 to 65536, found '0'"},
+    {"cluster: {devices: [{array_cols: 65537}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].array_cols: expected a whole number from 1 to 65536, found '65537'"},
+    {"cluster: {devices: [{overlap_weights: 2}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].overlap_weights: expected true or false, found '2'"},
+    {"cluster: {devices: [{numerics: int4}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].numerics: expected one of fp32, tf32, bf16, fp16, fp64, int8, found 'int4' "
+     "(did you mean 'int8'?)"},
     {MODEL, {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found "
      "nothing"},
@@ -309,14 +322,15 @@ static const struct refusal {
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
     {MODEL "cluster: {links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found nothing"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found nothing"},
     {MODEL 
      "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: "
      "pcie4}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices[0].kind: expected gpu, found nothing"},
+     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, systolic, found nothing"},
     {MODEL 
      "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
@@ -393,7 +407,8 @@ static const struct refusal {
      "devices[0], found '[-1].count'"},
     {GOOD, {"cluster.devices[0]=3", NULL}, 2,
      "--set cluster.devices[0]=3: cluster.devices[0]: expected a section with the keys kind, profile, "
-     "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found '3'"},
+     "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found '3'"},
     {GOOD, {"cluster.devices[0].count=0", NULL}, 2,
      "--set cluster.devices[0].count=0: cluster.devices[0].count: expected a whole number from 1 to "
      "1000000, found '0'"},
