@@ -24,7 +24,8 @@
 #include "plan/mark.h"
 #include "plan/program.h"
 
-/* Options of a device that computes in its memory cells. NULL, 0 or (noise, faults, drift) below 0: the profile's. */
+/* Options of a device that computes in its memory cells. NULL, 0 or (from program_noise to adc_range) below 0: the
+ * profile's. */
 struct cell_options {
     const char *fidelity, *mapping; /* kernel/crossbar.h; fidelity NULL: quantized */
     int tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, write_verify;

@@ -50,8 +50,7 @@ static void override_profile(struct reram_profile *profile, const struct cell_op
     take_share(&profile->stuck_low, cells->stuck_low);
     take_share(&profile->stuck_high, cells->stuck_high);
     take_share(&profile->drift, cells->drift);
-    if (cells->adc_range > 0)
-        profile->adc_range = cells->adc_range;
+    take_share(&profile->adc_range, cells->adc_range);
     if (cells->endurance > 0)
         profile->endurance = cells->endurance;
 }

@@ -109,7 +109,7 @@ struct cluster_device {
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: not given */
     int64_t array_rows, array_cols;     /* systolic; 0: the profile's */
     int overlap_weights;                /* systolic */
-    /* reram. NULL, 0 or (from program_noise to drift) JOB_UNSET: the profile's */
+    /* reram. NULL, 0 or (from program_noise to adc_range) JOB_UNSET: the profile's */
     const char *fidelity; /* ideal quantized analog; NULL: quantized */
     const char *mapping;  /* differential offset */
     int64_t tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits;

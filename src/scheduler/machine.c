@@ -179,7 +179,7 @@ static enum status check_cells(const struct job *job, int i, struct fault *fault
                       : device->stuck_low >= 0     ? "stuck_low"
                       : device->stuck_high >= 0    ? "stuck_high"
                       : device->drift >= 0         ? "drift"
-                      : device->adc_range > 0      ? "adc_range"
+                      : device->adc_range >= 0     ? "adc_range"
                       : device->endurance > 0      ? "endurance"
                       : device->write_verify       ? "write_verify"
                                                    : NULL;

@@ -422,6 +422,36 @@ START_TEST(a_calibrated_range_does_not_clip_its_batch)
 }
 END_TEST
 
+/* Few lines of a large crossbar: a range from the cells is far better than a share of what full crossbars could give.
+ */
+START_TEST(a_range_from_the_cells_fits_them)
+{
+    enum crossbar_direction direction = _i % 2 ? CROSSBAR_BACKWARD : CROSSBAR_FORWARD;
+    struct crossbar_spec spec = some_spec();
+    spec.mapping = _i / 2 ? CROSSBAR_OFFSET : CROSSBAR_DIFFERENTIAL;
+    spec.rows = spec.columns = 256;
+    spec.adc_bits = 14;
+    struct bench bench = bench_of(direction, 8, 60, 50, 11);
+    float *exact = malloc(8 * 60 * sizeof *exact);
+    double error[2];
+    for (int i = 0; i < 3; i++) {
+        struct crossbar_matrix *matrix = crossbar_program(&spec, 60, 50, bench.w, 5, 2, 1);
+        read_all(&bench, matrix, direction);
+        if (i == 0)
+            memcpy(exact, bench.y, bench.rows * bench.results * sizeof *exact);
+        else
+            error[i - 1] = difference(&bench, exact);
+        crossbar_free(matrix);
+        spec.adc_bits = 6;
+        spec.adc_range = i == 0 ? 0.25 : 0;
+    }
+    ck_assert_double_lt(error[1], 0.7 * error[0]);
+    ck_assert_double_gt(error[1], 0);
+    free(exact);
+    bench_release(&bench);
+}
+END_TEST
+
 START_TEST(stuck_cells_are_as_many_as_asked_for)
 {
     struct crossbar_spec spec = some_spec();
@@ -488,9 +518,9 @@ START_TEST(impossible_specs_are_told)
     ck_assert_str_eq(crossbar_problem(&spec, text, sizeof text),
                      "weight_bits: expected a whole number from 2 to 16, found 17");
     spec = some_spec();
-    spec.adc_range = 0;
+    spec.adc_range = 2;
     ck_assert_str_eq(crossbar_problem(&spec, text, sizeof text),
-                     "adc_range: expected a number above 0 and at most 1, found 0");
+                     "adc_range: expected a number of at least 0 and at most 1, found 2");
     spec = some_spec();
     spec.stuck_low = 0.7;
     spec.stuck_high = 0.5;
@@ -514,6 +544,7 @@ Suite *suite_crossbar(void)
     tcase_add_test(reads, rows_of_zeros_and_of_no_numbers);
     tcase_add_test(reads, backward_accumulates);
     tcase_add_loop_test(reads, a_calibrated_range_does_not_clip_its_batch, 0, 2);
+    tcase_add_loop_test(reads, a_range_from_the_cells_fits_them, 0, 4);
     tcase_add_test(cells, drift_shrinks_results);
     tcase_add_test(cells, stuck_cells_are_as_many_as_asked_for);
     tcase_add_test(cells, normal_numbers_have_normal_moments);
