@@ -101,7 +101,7 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
 static int gpu_supports(const void *state, const struct op *op)
 {
     (void)state;
-    return op->kind != OP_SEND && op->kind != OP_RECV;
+    return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
 static void add_cost(struct cost *total, const struct cost *part)
