@@ -204,6 +204,29 @@ START_TEST(test_summary_of_switch)
 }
 END_TEST
 
+/* Of many decisions the middle is left out, and said so. */
+START_TEST(test_summary_of_many_decisions)
+{
+    struct dice d = dice(79);
+    struct arena *arena = arena_new();
+    struct run run = random_run(&d, arena, 1);
+    struct run_switch_record records[40];
+    for (int i = 0; i < 40; i++)
+        records[i] = (struct run_switch_record){
+            i, i, "trial", "trial", i % 2 ? "restart trial" : "continue", "the arms differ", i % 2, 8, 0, NULL};
+    run.mode_switch = (struct run_switch){"hpt", 2, 40, records, 0, NULL};
+    char *text = print_to_text(print_run, &run);
+    int n_found = 0;
+    for (const char *p = text; (p = strstr(p, "the arms differ")); p++)
+        n_found++;
+    ck_assert_int_eq(n_found, 12);
+    ck_assert_ptr_nonnull(strstr(text, ": 20 decisions, 40 records"));
+    ck_assert_ptr_nonnull(strstr(text, "The 8 decisions in the middle are left out here."));
+    free(text);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_loss_csv)
 {
     struct dice d = dice(80);
@@ -222,7 +245,7 @@ START_TEST(test_loss_csv)
     switch_tables_write_csv(path, &run, &fault);
     expect_ok(&fault);
     char *text = read_text(path, NULL);
-    ck_assert_str_eq(text, "# after step 4: start trial, width 8: loss and weights stand still\n"
+    ck_assert_str_eq(text, "# after step 4: start trial: loss and weights stand still\n"
                            "step,loss_full,loss_low,window,state\n1,0.5,,1,full\n2,0.25,0.125,2,trial\n3,,2,0,low\n");
     free(text);
     switch_tables_write_csv("/nowhere/loss.csv", &run, &fault);
@@ -397,6 +420,7 @@ Suite *suite_report(void)
     tcase_add_test(tcase, test_table_layout);
     tcase_add_loop_test(tcase, test_summary_adds_up, 0, 20);
     tcase_add_loop_test(tcase, test_summary_of_switch, 0, 20);
+    tcase_add_test(tcase, test_summary_of_many_decisions);
     tcase_add_test(tcase, test_loss_csv);
     tcase_add_test(tcase, test_summary_of_timing_only);
     tcase_add_test(tcase, test_wall);
