@@ -419,6 +419,70 @@ START_TEST(safe_trials)
 }
 END_TEST
 
+/* The margin is a share of the full arm's loss. */
+START_TEST(safe_margin_is_relative)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 10000);
+    for (int level = 1; level <= 2; level++) {
+        struct mode_switch *sw = start(&config, arena);
+        enum switch_action action = SWITCH_CONTINUE;
+        for (int j = 0; j < 4; j++) {
+            struct window window = calm(j);
+            window.loss *= level;
+            window.low = 0.03;
+            action = feed(sw, &window, 0, 10).action;
+        }
+        ck_assert_int_eq(action, level == 1 ? SWITCH_RESTART_TRIAL : SWITCH_ENTER_LOW);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* With a tolerance a small rise is none, in either window. */
+START_TEST(safe_rise_tolerance)
+{
+    static const double losses[][3] = {{1, 1.005, 1.011}, {1, 1.01005, 1.02011}, {1, 1.005, 1.016}};
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 10000);
+    config.rise_tolerance = 0.01;
+    for (int c = 0; c < 3; c++) {
+        struct mode_switch *sw = start(&config, arena);
+        enum switch_action action = SWITCH_CONTINUE;
+        for (int j = 0; j < 3; j++) {
+            struct window window = {losses[c][j], calm(j).movement, 0, 0, 0.9};
+            action = feed(sw, &window, 0, 10).action;
+        }
+        ck_assert_int_eq(action, c == 0 ? SWITCH_START_TRIAL : SWITCH_CONTINUE);
+        check_log(&config, sw);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* A width that was too small once is not tried again, by whatever way. */
+START_TEST(safe_width_only_grows)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 10000);
+    struct mode_switch *sw = safe_in_low(&config, arena);
+    static const enum switch_action expected[] = {SWITCH_CONTINUE,      SWITCH_CONTINUE,       SWITCH_RETURN_TO_FULL,
+                                                  SWITCH_CONTINUE,      SWITCH_START_TRIAL,    SWITCH_RESTART_TRIAL,
+                                                  SWITCH_RESTART_TRIAL, SWITCH_RETURN_TO_FULL, SWITCH_CONTINUE,
+                                                  SWITCH_CONTINUE,      SWITCH_START_TRIAL};
+    struct switch_decision decision = {SWITCH_CONTINUE, 0, ""};
+    for (int j = 0; j < 11; j++) {
+        struct window window = calm(j);
+        window.validation = 1 + 0.1 * j, window.low = 0.03;
+        decision = feed(sw, &window, 0, 13);
+        ck_assert_msg(decision.action == expected[j], "window %d", j);
+    }
+    ck_assert_int_eq(decision.width, 8);
+    check_log(&config, sw);
+    arena_free(arena);
+}
+END_TEST
+
 /* T2 and T3 alone keep the run in FULL; the width is the smallest that holds half. */
 START_TEST(safe_drift_and_width)
 {
@@ -448,8 +512,10 @@ END_TEST
 START_TEST(safe_pay_off)
 {
     struct arena *arena = arena_new();
-    for (int c = 0; c < 4; c++) {
+    for (int c = 0; c < 6; c++) {
         struct switch_config config = config_of(SWITCH_SAFE, 3 * K + K + (c == 0 ? 4 : 5));
+        if (c >= 4)
+            config.costs.low_fj = c == 4 ? 300 : 299; /* 5 * 700 fJ to save, 3500 to pay */
         if (c == 2)
             config.costs.low_fj = config.costs.full_fj; /* faster, but not frugal */
         if (c == 3)
@@ -460,7 +526,7 @@ START_TEST(safe_pay_off)
             struct window window = calm(j);
             action = feed(sw, &window, 0, 12).action;
         }
-        ck_assert_msg(action == (c == 1 ? SWITCH_START_TRIAL : SWITCH_CONTINUE), "case %d", c);
+        ck_assert_msg(action == (c == 1 || c == 5 ? SWITCH_START_TRIAL : SWITCH_CONTINUE), "case %d", c);
         if (c < 2) {
             ck_assert_double_eq(number(last_record(sw), "steps_in_low"), c == 0 ? 4 : 5);
             ck_assert_double_eq(number(last_record(sw), "saved_ps"), c == 0 ? 320 : 400);
@@ -704,6 +770,9 @@ Suite *suite_switch(void)
     tcase_add_test(tcase, safe_way_back_and_retries);
     tcase_add_test(tcase, safe_leaves_a_broken_low_mode);
     tcase_add_test(tcase, safe_trials);
+    tcase_add_test(tcase, safe_margin_is_relative);
+    tcase_add_test(tcase, safe_rise_tolerance);
+    tcase_add_test(tcase, safe_width_only_grows);
     tcase_add_test(tcase, safe_drift_and_width);
     tcase_add_test(tcase, safe_pay_off);
     tcase_add_test(tcase, random_runs);
