@@ -220,25 +220,29 @@ static void put_loss(FILE *out, double loss)
         fprintf(out, "%.17g,", loss);
 }
 
+static void put_steps(FILE *out, const struct run_switch *told)
+{
+    for (int i = 0; i < told->n_records; i++)
+        if (told->record[i].is_decision)
+            fprintf(out, "# after step %" PRId64 ": %s: %s\n", told->record[i].step, told->record[i].action,
+                    told->record[i].reason);
+    fputs("step,loss_full,loss_low,window,state\n", out);
+    for (int i = 0; i < told->n_steps; i++) {
+        const struct run_switch_step *step = &told->step[i];
+        fprintf(out, "%" PRId64 ",", step->step);
+        put_loss(out, step->loss_full);
+        put_loss(out, step->loss_low);
+        fprintf(out, "%" PRId64 ",%s\n", step->window, step->state);
+    }
+}
+
 enum status switch_tables_write_csv(const char *path, const struct run *run, struct fault *fault)
 {
     struct output output;
-    const struct run_switch *told = &run->mode_switch;
-    if (output_open(&output, path, fault) != STATUS_OK)
-        return fault->status;
-    for (int i = 0; i < told->n_records; i++)
-        if (told->record[i].is_decision)
-            fprintf(output.file, "# after step %" PRId64 ": %s: %s\n", told->record[i].step, told->record[i].action,
-                    told->record[i].reason);
-    fputs("step,loss_full,loss_low,window,state\n", output.file);
-    for (int i = 0; i < told->n_steps; i++) {
-        const struct run_switch_step *step = &told->step[i];
-        fprintf(output.file, "%" PRId64 ",", step->step);
-        put_loss(output.file, step->loss_full);
-        put_loss(output.file, step->loss_low);
-        fprintf(output.file, "%" PRId64 ",%s\n", step->window, step->state);
+    if (output_open(&output, path, fault) == STATUS_OK) {
+        put_steps(output.file, &run->mode_switch);
+        output_finish(&output, fault);
     }
-    output_finish(&output, fault);
     output_close(&output);
     return fault->status;
 }
