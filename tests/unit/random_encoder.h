@@ -132,7 +132,8 @@ static inline void copy_values(struct interpreter *to, const struct interpreter 
     for (int t = 0; t < from->graph->n_tensors; t++) {
         const struct tensor *tensor = &from->graph->tensors[t];
         int there = graph_find(to->graph, tensor->name);
-        if (there == NO_TENSOR || (tensor->role != TENSOR_PARAM && tensor->role > TENSOR_MASK))
+        if (there == NO_TENSOR || t == from->graph->params ||
+            (tensor->role != TENSOR_PARAM && tensor->role > TENSOR_MASK))
             continue;
         for (int64_t i = 0; i < tensor->elements; i++)
             interpreter_put(to, there, i, interpreter_get(from, t, i));
