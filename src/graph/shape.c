@@ -40,7 +40,7 @@ static struct wants linear_wants(const struct op *op)
     if (op->kind == OP_LINEAR_DX)
         return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
     if (op->kind == OP_LINEAR_DW)
-        return (struct wants){{need(t, o), need(t, c)}, {need(o, c), may(1, o)}};
+        return (struct wants){{need(t, o), need(t, c)}, {need(o, c), op->skip_sums ? need_if(0, 1, o) : may(1, o)}};
     struct want pre = op->act == ACT_GELU ? may(t, o) : need_if(0, t, o);
     return (struct wants){{need(t, c), need(o, c), may(1, o)}, {need(t, o), pre}};
 }
@@ -63,7 +63,8 @@ static struct wants norm_wants(const struct op *op, const int *in)
         return (struct wants){{x, u, row, row}, {x, u, stats}};
     }
     struct want du = op->dropout > 0 ? may(op->rows, op->in) : need_if(0, op->rows, op->in);
-    return (struct wants){{x, x, stats, row}, {x, du, may(1, op->in), may(1, op->in)}};
+    struct want sum = op->skip_sums ? need_if(0, 1, op->in) : may(1, op->in);
+    return (struct wants){{x, x, stats, row}, {x, du, sum, sum}};
 }
 
 /* SPLIT_HEADS and JOIN_HEADS: the tensor of all heads, and one for each group. */
@@ -237,6 +238,8 @@ static void check_groups(const struct op *op, const char *name)
 
 static void check_fields(const struct op *op, const char *name)
 {
+    if (op->skip_sums && op->kind != OP_LINEAR_DW && op->kind != OP_NORM_BWD)
+        bug("node %s: %s makes no sums", name, op_name(op->kind));
     if (op->accumulate && op->kind != OP_LINEAR_DX && op->kind != OP_NORM_BWD)
         bug("node %s: %s cannot accumulate", name, op_name(op->kind));
     if (!(op->dropout >= 0 && op->dropout < 1))

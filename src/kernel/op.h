@@ -141,6 +141,7 @@ struct op {
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int accumulate;                            /* the first output is added to */
+    int skip_sums;                             /* LINEAR_DW without db, NORM_BWD without dgamma and dbeta */
     enum activation act;
     double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
     uint32_t site;                                /* which dropout of the graph: keys its masks; of a matrix in cells: its
