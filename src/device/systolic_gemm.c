@@ -141,8 +141,15 @@ static void fetch_once_or_more(const struct systolic *array, const struct systol
     movement->read_back_words = gemm->result_on_chip || !leave ? 0 : batch * results * (row_folds - 1);
 }
 
+/* Cycles to move what goes through each buffer: together, or through the slowest port. */
+static double port_cycles(const struct systolic *array, double a_bytes, double b_bytes, double result_bytes)
+{
+    double bytes = array->own_ports ? 3 * fmax(fmax(a_bytes, b_bytes), result_bytes) : a_bytes + b_bytes + result_bytes;
+    return ceil(systolic_memory_cycles(&array->profile, bytes));
+}
+
 /* Half a buffer is filled before the first cycle and half a buffer is emptied after the last; the rest hides behind the
- * arithmetic as far as it can. The buffers share the memory's bandwidth. */
+ * arithmetic as far as it can. */
 static void ideal_movement(const struct systolic *array, const struct systolic_gemm *gemm,
                            const struct systolic_product *product, const struct systolic_counts *counts,
                            struct movement *movement)
@@ -150,17 +157,17 @@ static void ideal_movement(const struct systolic *array, const struct systolic_g
     const struct systolic_profile *profile = &array->profile;
     fetch_once_or_more(array, gemm, product, counts, movement);
     double width = gemm->operand_bytes, result_width = gemm->result_bytes;
-    double fill_a = gemm->a_on_chip ? 0 : fmin((double)profile->ifmap_kib * 512, (double)(gemm->m * gemm->k) * width);
-    double fill_b = gemm->b_on_chip ? 0 : fmin((double)profile->filter_kib * 512, (double)(gemm->k * gemm->n) * width);
-    double rest =
-        gemm->result_on_chip ? 0 : fmin((double)profile->ofmap_kib * 512, (double)(gemm->m * gemm->n) * result_width);
-    double all = (movement->a_words + movement->b_words) * width +
-                 (movement->written_words + movement->read_back_words) * result_width;
-    double fill_cycles = ceil(systolic_memory_cycles(profile, fill_a + fill_b)),
-           rest_cycles = ceil(systolic_memory_cycles(profile, rest)),
-           hidden_cycles = ceil(systolic_memory_cycles(profile, all - fill_a - fill_b - rest));
-    movement->cycles =
-        fill_cycles + fmax(array_cycles(array, product, counts, gemm->batch), hidden_cycles) + rest_cycles;
+    double a = movement->a_words * width, b = movement->b_words * width,
+           results = (movement->written_words + movement->read_back_words) * result_width;
+    double one_a = (double)(gemm->m * gemm->k) * width, one_b = (double)(gemm->k * gemm->n) * width,
+           one_result = (double)(gemm->m * gemm->n) * result_width;
+    double fill_a = gemm->a_on_chip ? 0 : fmin((double)profile->ifmap_kib * 512, one_a);
+    double fill_b = gemm->b_on_chip ? 0 : fmin((double)profile->filter_kib * 512, one_b);
+    double rest = gemm->result_on_chip ? 0 : fmin((double)profile->ofmap_kib * 512, one_result);
+    double hidden_cycles = port_cycles(array, a - fill_a, b - fill_b, results - rest);
+    movement->cycles = port_cycles(array, fill_a, fill_b, 0) +
+                       fmax(array_cycles(array, product, counts, gemm->batch), hidden_cycles) +
+                       port_cycles(array, 0, 0, rest);
 }
 
 void systolic_gemm_cost(const struct systolic *array, const struct systolic_gemm *gemm, struct cost *cost)
