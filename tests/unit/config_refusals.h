@@ -143,19 +143,23 @@ static const struct refusal {
      "j.yaml:1: data.test_rows: expected a list of 2 whole numbers, found '3'"},
     {"cluster: {devices: {kind: gpu}}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a section"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found a section"},
     {"cluster: {devices: []}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found an empty list"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found an empty list"},
     {"cluster: {devices: [gpu]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0]: expected a section with the keys kind, profile, count, per_node, "
-     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found 'gpu'"},
+     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found 'gpu'"},
     {"cluster: [a]\n", {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found a "
      "list of 1"},
     {"cluster: {devices: [" FOUR FOUR FOUR FOUR "{kind: gpu}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a list of 17"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, found a list of 17"},
     {"name: [a]\n", {NULL}, 2,
      "j.yaml:1: name: expected a name of letters, digits, '.', '_' and '-', found a list of 1"},
     {"train: {epochs: ten}\n", {NULL}, 2,
@@ -300,7 +304,7 @@ static const struct refusal {
      "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" above 0 "
      "FLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
     {"cluster: {devices: [{dataflow: rs}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs'"},
+     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs' (did you mean 'os'?)"},
     {"cluster: {devices: [{memory_mode: exact}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_mode: expected one of ideal, scalesim, found 'exact'"},
     {"cluster: {devices: [{array_rows: 0}]}\n", {NULL}, 2,
