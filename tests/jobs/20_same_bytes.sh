@@ -88,9 +88,11 @@ for s in ${SAME_BYTES_SEEDS:-$seeds}; do
     file=$WORK/random-$s.yaml
     job "$s" "$file"
     train "job-$s" 0 || continue
+    trace=trace.json # compressed when it is large
+    [ -e "$WORK/job-$s/$trace" ] || trace=trace.json.gz
     for n in 1 2 3 5 8; do
         train "job-$s-on-$n" $n || continue
-        for f in result.h5 summary.json trace.json stdout; do
+        for f in result.h5 summary.json $trace stdout; do
             same "job $s on $n ranks: $f" "$WORK/job-$s/$f" "$WORK/job-$s-on-$n/$f"
         done
     done
