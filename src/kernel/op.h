@@ -40,12 +40,10 @@
  *                                     groups g < G (op_group_heads); absent groups are left out
  *   JOIN_HEADS    in y_g[T,P*Hg*D]-   out x[T,P*H*D]        the inverse; columns of absent groups stay as they are.
  *                                     Each of the two is the other's backward op
+ *   PROGRAM       in w[O,C]           out cells[O,C]        writes w into the crossbars of matrix `matrix`, `replicas`
+ *                                     times; `cells` is what LINEAR and LINEAR_DX then name as their weight
  *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
  *                                     fills it)
- *
- * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
- *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
- *                                     and LINEAR_DX with cells as w then read that matrix
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
@@ -100,9 +98,9 @@ enum kernel_class {
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
     X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
     X(OP_FILL, "fill", CLASS_ELEMENTWISE, 0, 1)                                                                        \
+    X(OP_PROGRAM, "program cells", CLASS_PROGRAM, 1, 1)                                                                \
     X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                                                                           \
-    X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)                                                                        \
-    X(OP_PROGRAM, "program cells", CLASS_PROGRAM, 1, 1)
+    X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)
 
 enum op_kind {
 #define X(id, name, class, n_in, n_out) id,

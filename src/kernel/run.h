@@ -20,6 +20,7 @@ struct kernel_context {
     uint64_t first_row;   /* dropout: number of this device's first row within the minibatch of all devices, so that
                              masks do not depend on how the minibatch is split */
     double learning_rate; /* UPDATE */
+    uint32_t state_since; /* optimiser: its state was zero after this step */
     void *scratch;        /* at least kernel_scratch_bytes of the op */
     uint64_t virtual_ps;  /* when the instruction starts, for what ages (drift of cells) */
 };

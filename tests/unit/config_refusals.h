@@ -85,8 +85,8 @@ static const struct refusal {
      "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, placement, "
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
-     "j.yaml:2: train.xyzzyplugh: expected one of the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found 'xyzzyplugh'"},
+     "j.yaml:2: train.xyzzyplugh: expected one of the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
      "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
      "'<<'"},
@@ -231,6 +231,33 @@ static const struct refusal {
     {"train: {schedule: {kind: cosin}}\n", {NULL}, 2,
      "j.yaml:1: train.schedule.kind: expected one of constant, step, cosine, found 'cosin' (did you mean "
      "'cosine'?)"},
+    {"train: {switch: hpt}\n", {NULL}, 2,
+     "j.yaml:1: train.switch: expected a section with the keys policy, at_step, window_steps, alpha, "
+     "loss_threshold, weight_threshold, watch_layer, margin, found 'hpt'"},
+    {"train: {switch: {policy: htp}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.policy: expected one of never, at, always, hpt, safe, found 'htp' (did you mean 'hpt'?)"},
+    {"train: {switch: {policy: hpt, windows: 3}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.windows: expected a known key, found 'windows' (did you mean "
+     "'data.window'?)"},
+    {"train: {switch: {at_step: -1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.at_step: expected a whole number from 0 to 1000000000000000, found '-1'"},
+    {"train: {switch: {window_steps: -1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.window_steps: expected a whole number from 0 to 1000000000, found '-1'"},
+    {"train: {switch: {alpha: 0}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.alpha: expected a number above 0 and below 1, found '0'"},
+    {"train: {switch: {loss_threshold: 1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.loss_threshold: expected a number above 0 and below 1, found '1'"},
+    {"train: {switch: {weight_threshold: nan}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.weight_threshold: expected a number above 0 and below 1, found 'nan' (it is not a "
+     "number)"},
+    {"train: {switch: {watch_layer: -2}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.watch_layer: expected a whole number from -1 to 10000, found '-2'"},
+    {"train: {switch: {margin: 2}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.margin: expected a number above 0 and below 1, found '2'"},
+    {MODEL CLUSTER "train: {steps: 1, switch: {policy: at}}\n", {NULL}, 2,
+     "j.yaml:3: train.switch.at_step: expected a whole number, because train.switch.policy is at, found nothing"},
+    {GOOD, {"train.switch.policy=at"}, 2,
+     "j.yaml:3: train.switch.at_step: expected a whole number, because train.switch.policy is at, found nothing"},
     {"model: {preset: wnd}\n", {NULL}, 2,
      "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, found 'wnd' (did you mean "
      "'wind'?)"},
@@ -390,15 +417,15 @@ static const struct refusal {
     {GOOD, {"train.epoch=3", NULL}, 2,
      "--set train.epoch=3: train.epoch: expected a known key, found 'epoch' (did you mean 'train.epochs'?)"},
     {GOOD, {"train=3", NULL}, 2,
-     "--set train=3: train: expected a section with the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found '3'"},
+     "--set train=3: train: expected a section with the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found '3'"},
     {GOOD, {"trian.epochs=3", NULL}, 2,
      "--set trian.epochs=3: trian.epochs: expected a known key, found 'trian' (did you mean 'train'?)"},
     {GOOD, {"train.epochs.x=3", NULL}, 2,
      "--set train.epochs.x=3: train.epochs.x: expected no further key below train.epochs, found 'x'"},
     {GOOD, {"train..epochs=3", NULL}, 2,
-     "--set train..epochs=3: train..epochs: expected one of the keys epochs, steps, minibatch, loss, "
-     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, found ''"},
+     "--set train..epochs=3: train..epochs: expected one of the keys mode, epochs, steps, minibatch, loss, "
+     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found ''"},
     {GOOD, {"train.epochs[0]=3", NULL}, 2,
      "--set train.epochs[0]=3: train.epochs[0]: expected a key without an index, found '[0]'"},
     {GOOD, {"model.reduce_width=", NULL}, 2,
@@ -477,6 +504,19 @@ static const struct refusal {
      "found '-0.1'"},
     {GOOD, {"cluster.devices[0].adc_range=2", NULL}, 2,
      "--set cluster.devices[0].adc_range=2: cluster.devices[0].adc_range: expected a number from 0 to 1, found '2'"},
+    {GOOD, {"train.mode=lowrank", NULL}, 2,
+     "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
+    {GOOD, {"train.adapter.width=0", NULL}, 2,
+     "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
+    {GOOD, {"train.adapter.alpha=0", NULL}, 2,
+     "--set train.adapter.alpha=0: train.adapter.alpha: expected a number above 0, found '0'"},
+    {GOOD, {"train.adapter.dropout=1", NULL}, 2,
+     "--set train.adapter.dropout=1: train.adapter.dropout: expected a number of at least 0 and below 1, found '1'"},
+    {GOOD, {"train.adapter.targets=q,w", NULL}, 2,
+     "--set train.adapter.targets=q,w: train.adapter.targets[1]: expected one of q, k, v, o, ffn0, ffn1, found 'w'"},
+    {GOOD, {"train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v", NULL}, 2,
+     "--set train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v: train.adapter.targets: expected a list of 1 to 8 words, "
+     "found a list of 9"},
     {GOOD, {"train.epochs=2", "train.epochs=0", NULL}, 2,
      "--set train.epochs=0: train.epochs: expected a whole number from 1 to 1000000, found '0'"},
 };
