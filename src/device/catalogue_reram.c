@@ -88,7 +88,7 @@
 #define NEUROSIM_LIKE(X)                                                                                               \
     X(rows, 128, SOURCE, "NeuroSim V2.1 Param: 128x128")                                                               \
     X(columns, 128, SOURCE, "NeuroSim V2.1 Param: 128x128")                                                            \
-    X(cell_bits, 5, SOURCE, "NeuroSim V2.1 Param: 5 bit cells")                                                        \
+    X(cell_bits, 4, DERIVED, "NeuroSim V2.1 Param has 5; 4 divides weights of 8 bit")                                  \
     X(weight_bits, 8, DERIVED, "the default network has 5; 8 as the other profiles")                                   \
     X(input_bits, 8, SOURCE, "NeuroSim V2.1 train.py: 8 bit activations")                                              \
     X(error_bits, 8, SOURCE, "NeuroSim V2.1 train.py: 8 bit errors")                                                   \
