@@ -323,7 +323,7 @@ static const struct refusal {
     {"placement: {bucket_bytes: 0 B}\n", {NULL}, 2,
      "j.yaml:1: placement.bucket_bytes: expected a size such as \"80 GiB\" from 1 B to 1 PiB, found '0 B'"},
     {"placement: {policy: cpu}\n", {NULL}, 2,
-     "j.yaml:1: placement.policy: expected gpu-only, found 'cpu'"},
+     "j.yaml:1: placement.policy: expected one of gpu-only, hpt, found 'cpu'"},
     {"output: {trace: 2}\n", {NULL}, 2,
      "j.yaml:1: output.trace: expected true or false, found '2'"},
     {"output: {trace_max_bytes: 3 GHz}\n", {NULL}, 2,
@@ -493,17 +493,6 @@ static const struct refusal {
     {GOOD, {"model.reduce_width=1,2", "model.reduce_act=relu", NULL}, 2,
      "--set model.reduce_act=relu: model.reduce_act: expected a list of 2, one for each width, found a "
      "list of 1"},
-    {GOOD, {"cluster.devices[0].fidelity=perfect", NULL}, 2,
-     "--set cluster.devices[0].fidelity=perfect: cluster.devices[0].fidelity: expected one of ideal, quantized, analog, "
-     "found 'perfect'"},
-    {GOOD, {"cluster.devices[0].weight_bits=1", NULL}, 2,
-     "--set cluster.devices[0].weight_bits=1: cluster.devices[0].weight_bits: expected a whole number from 2 to 16, "
-     "found '1'"},
-    {GOOD, {"cluster.devices[0].program_noise=-0.1", NULL}, 2,
-     "--set cluster.devices[0].program_noise=-0.1: cluster.devices[0].program_noise: expected a number from 0 to 1, "
-     "found '-0.1'"},
-    {GOOD, {"cluster.devices[0].adc_range=2", NULL}, 2,
-     "--set cluster.devices[0].adc_range=2: cluster.devices[0].adc_range: expected a number from 0 to 1, found '2'"},
     {GOOD, {"train.mode=lowrank", NULL}, 2,
      "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
     {GOOD, {"train.adapter.width=0", NULL}, 2,
@@ -517,6 +506,17 @@ static const struct refusal {
     {GOOD, {"train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v", NULL}, 2,
      "--set train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v: train.adapter.targets: expected a list of 1 to 8 words, "
      "found a list of 9"},
+    {GOOD, {"cluster.devices[0].fidelity=perfect", NULL}, 2,
+     "--set cluster.devices[0].fidelity=perfect: cluster.devices[0].fidelity: expected one of ideal, quantized, analog, "
+     "found 'perfect'"},
+    {GOOD, {"cluster.devices[0].weight_bits=1", NULL}, 2,
+     "--set cluster.devices[0].weight_bits=1: cluster.devices[0].weight_bits: expected a whole number from 2 to 16, "
+     "found '1'"},
+    {GOOD, {"cluster.devices[0].program_noise=-0.1", NULL}, 2,
+     "--set cluster.devices[0].program_noise=-0.1: cluster.devices[0].program_noise: expected a number from 0 to 1, "
+     "found '-0.1'"},
+    {GOOD, {"cluster.devices[0].adc_range=2", NULL}, 2,
+     "--set cluster.devices[0].adc_range=2: cluster.devices[0].adc_range: expected a number from 0 to 1, found '2'"},
     {GOOD, {"train.epochs=2", "train.epochs=0", NULL}, 2,
      "--set train.epochs=0: train.epochs: expected a whole number from 1 to 1000000, found '0'"},
 };
