@@ -14,7 +14,8 @@ enum rng_purpose {
     RNG_SHUFFLE,  /* order of samples; place = epoch */
     RNG_DROPOUT,  /* masks; place = site in the graph */
     RNG_SYNTH,    /* synthetic data */
-    RNG_TEST      /* property tests */
+    RNG_TEST,     /* property tests */
+    RNG_FASTFOOD  /* random projections; place = site in the graph */
 };
 
 struct rng_key {
@@ -33,6 +34,9 @@ double rng_uniform(struct rng_key key, uint32_t step, uint64_t i);
 
 /* Local. Element `i` of the stream: standard normal (Box-Muller). */
 double rng_normal(struct rng_key key, uint32_t step, uint64_t i);
+
+/* Local. Elements 2 * pair and 2 * pair + 1 of the same stream, in half the time. */
+void rng_normal_pair(struct rng_key key, uint32_t step, uint64_t pair, double out[2]);
 
 /* Local. Element `i`: integer in [0, n), n > 0, without modulo bias that matters (64-bit multiply-shift). */
 uint64_t rng_below(struct rng_key key, uint32_t step, uint64_t i, uint64_t n);

@@ -36,6 +36,9 @@ KERNEL_F32(concat_f32);
 KERNEL_F32(split_f32);
 KERNEL_F32(add_last_f32);
 
+KERNEL_F32(fastfood_op_f32);
+KERNEL_F32(fastfood_bwd_f32);
+
 KERNEL_F32(loss_f32);
 
 KERNEL_F32(square_sum_f32);
@@ -54,6 +57,8 @@ KERNEL_F64(add_pos_f64);
 KERNEL_F64(concat_f64);
 KERNEL_F64(split_f64);
 KERNEL_F64(add_last_f64);
+KERNEL_F64(fastfood_op_f64);
+KERNEL_F64(fastfood_bwd_f64);
 KERNEL_F64(loss_f64);
 KERNEL_F64(square_sum_f64);
 KERNEL_F64(update_f64);

@@ -1,9 +1,13 @@
 #include "base/status.h"
+#include "kernel/fastfood.h"
 #include "kernel/ops.h"
 #include "kernel/tile.h"
 
 size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
 {
+    if (op->kind == OP_FASTFOOD || op->kind == OP_FASTFOOD_BWD)
+        return fastfood_scratch_bytes((size_t)op->in, (size_t)op->out,
+                                      format == FORMAT_FP64 ? sizeof(double) : sizeof(float));
     if (format == FORMAT_FP64)
         return double_scratch_bytes(op);
     switch (op->kind) {
@@ -26,12 +30,24 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
                     float *const out[OP_MAX_OUT])
 {
     static KERNEL_F32((*const run[N_OP_KINDS])) = {
-        [OP_LINEAR] = linear_f32,     [OP_LINEAR_DX] = linear_dx_f32, [OP_LINEAR_DW] = linear_dw_f32,
-        [OP_ACT_BWD] = act_bwd_f32,   [OP_ATTENTION] = attention_f32, [OP_ATTENTION_BWD] = attention_bwd_f32,
-        [OP_NORM] = norm_f32,         [OP_NORM_BWD] = norm_bwd_f32,   [OP_ADD] = add_f32,
-        [OP_ADD_POS] = add_pos_f32,   [OP_CONCAT] = concat_f32,       [OP_SPLIT] = split_f32,
-        [OP_ADD_LAST] = add_last_f32, [OP_LOSS] = loss_f32,           [OP_SQUARE_SUM] = square_sum_f32,
+        [OP_LINEAR] = linear_f32,
+        [OP_LINEAR_DX] = linear_dx_f32,
+        [OP_LINEAR_DW] = linear_dw_f32,
+        [OP_ACT_BWD] = act_bwd_f32,
+        [OP_ATTENTION] = attention_f32,
+        [OP_ATTENTION_BWD] = attention_bwd_f32,
+        [OP_NORM] = norm_f32,
+        [OP_NORM_BWD] = norm_bwd_f32,
+        [OP_ADD] = add_f32,
+        [OP_ADD_POS] = add_pos_f32,
+        [OP_CONCAT] = concat_f32,
+        [OP_SPLIT] = split_f32,
+        [OP_ADD_LAST] = add_last_f32,
+        [OP_LOSS] = loss_f32,
+        [OP_SQUARE_SUM] = square_sum_f32,
         [OP_UPDATE] = update_f32,
+        [OP_FASTFOOD] = fastfood_op_f32,
+        [OP_FASTFOOD_BWD] = fastfood_bwd_f32,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);

@@ -179,12 +179,24 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
                     double *const out[OP_MAX_OUT])
 {
     static KERNEL_F64((*const run[N_OP_KINDS])) = {
-        [OP_LINEAR] = linear_f64,     [OP_LINEAR_DX] = linear_dx_f64, [OP_LINEAR_DW] = linear_dw_f64,
-        [OP_ACT_BWD] = act_bwd_f64,   [OP_ATTENTION] = attention_f64, [OP_ATTENTION_BWD] = attention_bwd_f64,
-        [OP_NORM] = norm_f64,         [OP_NORM_BWD] = norm_bwd_f64,   [OP_ADD] = add_f64,
-        [OP_ADD_POS] = add_pos_f64,   [OP_CONCAT] = concat_f64,       [OP_SPLIT] = split_f64,
-        [OP_ADD_LAST] = add_last_f64, [OP_LOSS] = loss_f64,           [OP_SQUARE_SUM] = square_sum_f64,
+        [OP_LINEAR] = linear_f64,
+        [OP_LINEAR_DX] = linear_dx_f64,
+        [OP_LINEAR_DW] = linear_dw_f64,
+        [OP_ACT_BWD] = act_bwd_f64,
+        [OP_ATTENTION] = attention_f64,
+        [OP_ATTENTION_BWD] = attention_bwd_f64,
+        [OP_NORM] = norm_f64,
+        [OP_NORM_BWD] = norm_bwd_f64,
+        [OP_ADD] = add_f64,
+        [OP_ADD_POS] = add_pos_f64,
+        [OP_CONCAT] = concat_f64,
+        [OP_SPLIT] = split_f64,
+        [OP_ADD_LAST] = add_last_f64,
+        [OP_LOSS] = loss_f64,
+        [OP_SQUARE_SUM] = square_sum_f64,
         [OP_UPDATE] = update_f64,
+        [OP_FASTFOOD] = fastfood_op_f64,
+        [OP_FASTFOOD_BWD] = fastfood_bwd_f64,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);
