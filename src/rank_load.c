@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "kernel/fastfood.h"
 
 static void store(void *memory, int element_bytes, int64_t i, double value)
 {
@@ -40,6 +41,11 @@ void load_initial_values(const struct program *program, uint64_t seed, int eleme
         const struct slot *slot = &program->slots[s];
         if (slot->init == SLOT_INIT_NONE)
             continue;
+        if (slot->init == SLOT_INIT_FASTFOOD) {
+            fastfood_table(seed, slot->init_place, (size_t)slot->init_scale, (size_t)element_bytes,
+                           memory + slot->offset_bytes);
+            continue;
+        }
         struct rng_key key = rng_key(seed, RNG_INIT, slot->init_place);
         for (int64_t i = 0; i < slot->elements; i++)
             store(memory + slot->offset_bytes, element_bytes, i, initial_value(slot, key, i));

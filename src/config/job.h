@@ -77,6 +77,8 @@ struct job_train {
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
+    const char *mode;      /* full did said: which parameters are trained (docs/models.md) */
+    int64_t intrinsic_dim; /* did, said: dimensions in which the transformer blocks are trained */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
     double clip_norm;        /* 0: off */

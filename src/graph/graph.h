@@ -23,7 +23,15 @@ enum tensor_role {
     TENSOR_STATE       /* optimiser state, lives over steps */
 };
 
-enum init_kind { INIT_NONE, INIT_ZERO, INIT_ONE, INIT_UNIFORM /* in [-scale, scale) */, INIT_NORMAL /* sd scale */ };
+enum init_kind {
+    INIT_NONE,
+    INIT_ZERO,
+    INIT_ONE,
+    INIT_UNIFORM /* in [-scale, scale) */,
+    INIT_NORMAL /* sd scale */,
+    INIT_FASTFOOD /* the
+table of a projection to scale dimensions: kernel/fastfood.h */
+};
 
 enum { TENSOR_MAX_DIMS = 4, NO_TENSOR = -1 };
 

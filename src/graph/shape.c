@@ -1,6 +1,7 @@
 #include "graph/shape.h"
 
 #include "base/status.h"
+#include "kernel/fastfood.h"
 
 enum { ANY = -1 };
 enum presence { ABSENT, OPTIONAL, REQUIRED };
@@ -86,11 +87,26 @@ static struct wants elementwise_wants(const struct op *op)
     }
 }
 
+static struct wants fastfood_wants(const struct op *op, const int *in)
+{
+    int64_t length = (int64_t)fastfood_length((size_t)op->out),
+            table = (int64_t)fastfood_table_elements((size_t)op->out);
+    struct want lambda = {OPTIONAL, 1, ANY}, slope = {in[2] == NO_TENSOR ? ABSENT : OPTIONAL, 1, ANY};
+    if (op->kind == OP_FASTFOOD)
+        return (struct wants){{flat(op->in), flat(op->out), lambda, flat(table)}, {flat(op->out), flat(length)}};
+    return (struct wants){{flat(op->out), flat(op->in), lambda, flat(table)}, {flat(op->in), slope, flat(length)}};
+}
+
 static struct wants update_wants(const struct op *op)
 {
     int moments = op->optimiser != OPTIMISER_SGD;
     return (struct wants){{flat(op->rows), flat(2), need_if(op->clip_norm > 0, 1, ANY)},
                           {flat(op->rows), need_if(moments, op->rows, ANY), need_if(moments, op->rows, ANY)}};
+}
+
+static int is_fastfood(enum op_kind kind)
+{
+    return kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD;
 }
 
 static struct wants wants_of(const struct op *op, const int *in)
@@ -104,7 +120,7 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_NORM:
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
-        return elementwise_wants(op);
+        return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
@@ -145,6 +161,22 @@ int shape_root(const struct graph *graph, int tensor)
     return tensor;
 }
 
+static int64_t offset_in_root(const struct graph *graph, int tensor)
+{
+    int64_t offset = 0;
+    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
+        offset += graph->tensors[tensor].offset;
+    return offset;
+}
+
+static int share_memory(const struct graph *graph, int a, int b)
+{
+    if (a == NO_TENSOR || b == NO_TENSOR || shape_root(graph, a) != shape_root(graph, b))
+        return 0;
+    int64_t at_a = offset_in_root(graph, a), at_b = offset_in_root(graph, b);
+    return at_a < at_b + graph->tensors[b].elements && at_b < at_a + graph->tensors[a].elements;
+}
+
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST;
@@ -161,10 +193,10 @@ static void check_overwriting(const struct graph *graph, const struct op *op, co
         if ((role == TENSOR_PARAM) != (op->kind == OP_UPDATE && o == 0) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
-            if (in[i] != NO_TENSOR && shape_root(graph, in[i]) == root && !may_work_in_place(op->kind))
+            if (share_memory(graph, in[i], out[o]) && !may_work_in_place(op->kind))
                 bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
         for (int other = 0; other < o; other++)
-            if (out[other] != NO_TENSOR && shape_root(graph, out[other]) == root)
+            if (share_memory(graph, out[other], out[o]))
                 bug("node %s writes twice into %s", name, graph->tensors[root].name);
     }
 }
@@ -180,6 +212,8 @@ static void check_fields(const struct op *op, const char *name)
         bug("node %s: %s cannot accumulate", name, op_name(op->kind));
     if (!(op->dropout >= 0 && op->dropout < 1))
         bug("node %s: dropout %g", name, op->dropout);
+    if (is_fastfood(op->kind) && (op->in < 1 || op->in > op->out))
+        bug("node %s: a projection from %lld to %lld dimensions", name, (long long)op->in, (long long)op->out);
     if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
         bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
     if (op_class(op->kind) == CLASS_ATTENTION && op->packed && op->n_query != op->n_key)

@@ -33,7 +33,8 @@ static int64_t parameter_elements(const struct program *program, int trainable_o
 {
     int64_t elements = 0;
     for (int s = 0; s < program->n_slots; s++)
-        if (describe_is_parameter(program, s) && (!trainable_only || program->slots[s].root != s))
+        if (describe_is_parameter(program, s) &&
+            (!trainable_only || strcmp(program->slots[program->slots[s].root].name, "params") == 0))
             elements += program->slots[s].elements;
     return elements;
 }
