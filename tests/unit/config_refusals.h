@@ -365,7 +365,7 @@ static const struct refusal {
      "--set train.epochs.x=3: train.epochs.x: expected no further key below train.epochs, found 'x'"},
     {GOOD, {"train..epochs=3", NULL}, 2,
      "--set train..epochs=3: train..epochs: expected one of the keys epochs, steps, minibatch, loss, "
-     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, found ''"},
+     "huber_delta, mode, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, schedule, found ''"},
     {GOOD, {"train.epochs[0]=3", NULL}, 2,
      "--set train.epochs[0]=3: train.epochs[0]: expected a key without an index, found '[0]'"},
     {GOOD, {"model.reduce_width=", NULL}, 2,
