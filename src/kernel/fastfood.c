@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "kernel/ops.h"
+#include "kernel/simd.h"
 #include "kernel/walsh.h"
 
 /* Streams of a key. */
@@ -133,6 +134,15 @@ static void check_sizes(size_t dim, size_t elements)
         bug("a projection from %zu to %zu dimensions", dim, elements);
 }
 
+KERNEL_CLONES
+static void spread(size_t length, const float *restrict gauss, const uint32_t *restrict words, uint32_t mask,
+                   const float *restrict small, float *restrict work)
+{
+#pragma omp simd
+    for (size_t i = 0; i < length; i++)
+        work[i] = gauss[i] * small[words[i] & mask];
+}
+
 void fastfood_f32(size_t dim, size_t elements, const float *table, const float *x, float *work, void *scratch)
 {
     check_sizes(dim, elements);
@@ -143,8 +153,7 @@ void fastfood_f32(size_t dim, size_t elements, const float *table, const float *
         small[i] = words[i] & sign_bit ? -x[i] : x[i];
     memset(small + dim, 0, (period - dim) * sizeof *small);
     walsh_f32(period, small);
-    for (size_t i = 0; i < length; i++)
-        work[i] = table[i] * small[words[i] & mask];
+    spread(length, table, words, mask, small, work);
     walsh_f32(length, work);
 }
 
@@ -215,14 +224,20 @@ void dense_projection_transposed_f64(size_t dim, size_t elements, const double *
 }
 
 /* out = theta0 + lambda P theta_d; lambda absent: 1. */
+KERNEL_CLONES
+static void add_scaled(size_t n, const float *restrict theta0, float lambda, const float *restrict delta,
+                       float *restrict theta)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        theta[i] = theta0[i] + lambda * delta[i];
+}
+
 KERNEL_F32(fastfood_op_f32)
 {
     size_t dim = (size_t)op->in, elements = (size_t)op->out;
-    const float *theta0 = in[1], lambda = in[2] ? in[2][0] : 1;
     fastfood_f32(dim, elements, in[3], in[0], out[1], context->scratch);
-#pragma omp simd
-    for (size_t i = 0; i < elements; i++)
-        out[0][i] = theta0[i] + lambda * out[1][i];
+    add_scaled(elements, in[1], in[2] ? in[2][0] : 1, out[1], out[0]);
 }
 
 KERNEL_F64(fastfood_op_f64)

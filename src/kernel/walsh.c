@@ -5,8 +5,8 @@
 
 /* Blocks of L1_BYTES are transformed at once, then groups of them up to L2_BYTES, then everything. A strip is
  * STRIP_BYTES of each of up to STRIP_ROWS blocks, copied together: blocks lie a power of two apart, so that in place
- * they would fight for the same few lines of the cache. */
-enum { L1_BYTES = 1 << 14, L2_BYTES = 1 << 18, STRIP_BYTES = 128, STRIP_ROWS = 512 };
+ * they would fight for the same few lines of the cache. Up to DIRECT_ROWS are one butterfly and stay where they are. */
+enum { L1_BYTES = 1 << 14, L2_BYTES = 1 << 18, STRIP_BYTES = 256, STRIP_ROWS = 64, DIRECT_ROWS = 4 };
 
 /* Vectors of 32 bytes: wider ones are taken apart through memory where registers are that wide. */
 typedef double v4d __attribute__((vector_size(32)));

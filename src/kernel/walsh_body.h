@@ -80,6 +80,10 @@ KERNEL_CLONES
 static void WALSH(cross)(WALSH_REAL *x, size_t rows, size_t columns)
 {
     WALSH_REAL strip[STRIP_ROWS * WALSH(strip)] __attribute__((aligned(64)));
+    if (rows <= DIRECT_ROWS) {
+        WALSH(levels)(x, columns, rows * columns);
+        return;
+    }
     for (size_t first = 0; first < columns; first += WALSH(strip)) {
         for (size_t r = 0; r < rows; r++)
             memcpy(strip + r * WALSH(strip), x + r * columns + first, STRIP_BYTES);

@@ -86,7 +86,7 @@ static const struct refusal {
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
      "j.yaml:2: train.xyzzyplugh: expected one of the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found 'xyzzyplugh'"},
+     "mode, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, schedule, found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
      "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
      "'<<'"},
@@ -358,7 +358,7 @@ static const struct refusal {
      "--set train.epoch=3: train.epoch: expected a known key, found 'epoch' (did you mean 'train.epochs'?)"},
     {GOOD, {"train=3", NULL}, 2,
      "--set train=3: train: expected a section with the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found '3'"},
+     "mode, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, schedule, found '3'"},
     {GOOD, {"trian.epochs=3", NULL}, 2,
      "--set trian.epochs=3: trian.epochs: expected a known key, found 'trian' (did you mean 'train'?)"},
     {GOOD, {"train.epochs.x=3", NULL}, 2,
