@@ -44,7 +44,7 @@ train:
   loss: $(pick "$s" 14 mse mae huber)
   optimiser: {kind: $(pick "$s" 15 adamw sgd adam), learning_rate: 1e-3}
   clip_norm: $(pick "$s" 16 0 1)
-  mode: $(pick "$s" 19 full did said)
+  mode: $(pick "$s" 20 full did said)
   intrinsic_dim: 40
   seed: $s
 placement:
