@@ -15,7 +15,8 @@ enum rng_purpose {
     RNG_DROPOUT,  /* masks; place = site in the graph */
     RNG_SYNTH,    /* synthetic data */
     RNG_TEST,     /* property tests */
-    RNG_FASTFOOD  /* random projections; place = site in the graph */
+    RNG_FASTFOOD, /* random projections; place = site in the graph */
+    RNG_PROBE     /* probes of a low-rank approximation; place = matrix */
 };
 
 struct rng_key {
