@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c.
+ * rank_gpu.c, rank_systolic.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -27,7 +27,7 @@
 /* One device of the emulated machine, as the cluster file describes it. */
 struct device_spec {
     const char *name;      /* gpu0 */
-    const char *kind;      /* gpu */
+    const char *kind;      /* gpu, systolic */
     const char *profile;   /* name in the device catalogue */
     const char *host_link; /* link profile to its host */
     int node;
@@ -35,6 +35,9 @@ struct device_spec {
     double memory_bytes_per_s, peak_flop_per_s, tdp_w;
     enum number_format format;
     int fused_attention;
+    const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */
+    int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
+    int overlap_weights;                /* systolic */
 };
 
 struct device {
@@ -54,6 +57,9 @@ struct device {
     uint64_t (*memory_bytes)(const void *state);
     uint64_t (*idle_power_mw)(const void *state);
     uint64_t (*wait_power_mw)(const void *state);
+    /* OPTIONAL. Crossbars that a matrix [out, in] takes, and how many there are; NULL: the device holds no matrices. */
+    uint64_t (*units_needed)(const void *state, int64_t out, int64_t in);
+    uint64_t (*units_total)(const void *state);
     /* OPTIONAL. Releases what open took outside of the arena. */
     void (*close)(void *state);
 };
@@ -61,6 +67,7 @@ struct device {
 /* Local. The backend of a kind, or NULL. */
 const struct device *device_find(const char *kind);
 extern const struct device gpu_device;
+extern const struct device systolic_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {
@@ -68,6 +75,8 @@ struct step_record {
     uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
     uint32_t n_samples; /* may be fewer than the program's in evaluation */
     uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
+    uint32_t state_since; /* optimiser: its state was zero after this step */
+    uint32_t generation; /* handover: number of the fresh start; keys the random numbers of FILL */
     uint64_t repeat;    /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };
@@ -110,15 +119,15 @@ enum status executor_step(struct executor *executor, const struct step_record *r
  * executor_metrics: sums of errors since the last call, added in device order.
  * executor_ledgers: [n_devices], waiting and idle time closed at the run's end.
  * executor_marks: of all devices, sorted (plan/mark.h).
- * executor_fetch: memory of one slot of device 0's training program.
+ * executor_fetch: memory of one slot of a device's program.
  * executor_predictions: of the last evaluation in data units, [n_samples][outputs]; needs keep_predictions. */
 enum status executor_metrics(struct executor *executor, struct metric_sums *sums, struct fault *fault);
 enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers,
                              struct fault *fault);
 enum status executor_marks(struct executor *executor, struct arena *arena, struct mark **marks, size_t *n_marks,
                            struct fault *fault);
-enum status executor_fetch(struct executor *executor, struct arena *arena, int slot, void **values,
-                           struct fault *fault);
+enum status executor_fetch(struct executor *executor, struct arena *arena, int device, int program_id, int slot,
+                           void **values, struct fault *fault);
 enum status executor_predictions(struct executor *executor, struct arena *arena, int64_t n_samples, int64_t n_outputs,
                                  float **predictions, struct fault *fault);
 

@@ -92,9 +92,9 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
         return fault_set(fault, STATUS_USAGE,
                          "%s: tdp_w: expected more than the %g W that a %s draws without work, found %g", spec->name,
                          (double)gpu->profile.base_power_mw * 1e-3, spec->profile, spec->tdp_w);
-    if (!gpu_supports_math(&gpu->profile, gpu->math))
-        return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose another placement.numerics", spec->name,
-                         spec->profile, number_format_name(spec->format));
+    if (spec->format == FORMAT_INT8 || !gpu_supports_math(&gpu->profile, gpu->math))
+        return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose other numerics", spec->name, spec->profile,
+                         number_format_name(spec->format));
     *state = gpu;
     return STATUS_OK;
 }
@@ -288,6 +288,22 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
     case OP_FASTFOOD_BWD:
         add_fastfood(gpu, op, cost);
         break;
+    case OP_ACTIVATION:
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+        break;
+    case OP_DROPOUT: /* a byte of mask is kept for each element, as in NORM */
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1.25, 2, cost);
+        break;
+    case OP_ADD_PART: /* priced with its copy of a; the sum itself touches one part of it */
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, op->parts + 1, op->parts, 2, cost);
+        break;
+    case OP_PART:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_SPLIT_HEADS:
+    case OP_JOIN_HEADS:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->parts * op->heads * op->head_width, 1, 1, 0, cost);
+        break;
     case OP_LOSS:
         add_stream(gpu, GPU_KERNEL_LOSS, op->samples * op->out, 2, 1, 4, cost);
         break;
@@ -310,10 +326,12 @@ static void gpu_run(void *state, const struct op *op, const struct kernel_contex
                     const void *const in[OP_MAX_IN], void *const out[OP_MAX_OUT])
 {
     const struct gpu *gpu = state;
+    struct kernel_context own = *context;
+    own.format = gpu->format;
     if (gpu->format == FORMAT_FP64)
-        kernel_run_f64(op, context, (const double *const *)in, (double *const *)out);
+        kernel_run_f64(op, &own, (const double *const *)in, (double *const *)out);
     else
-        kernel_run_f32(op, context, (const float *const *)in, (float *const *)out);
+        kernel_run_f32(op, &own, (const float *const *)in, (float *const *)out);
 }
 
 static uint64_t gpu_memory_bytes(const void *state)

@@ -22,6 +22,15 @@ const struct link_profile *catalogue_link(const char *name)
     return NULL;
 }
 
+const struct systolic_profile *catalogue_systolic(const char *name)
+{
+    const struct systolic_entry *array;
+    for (size_t i = 0; (array = systolic_entry(i)); i++)
+        if (strcmp(array->entry.name, name) == 0)
+            return &array->profile;
+    return NULL;
+}
+
 const char *catalogue_gpu_name(size_t i)
 {
     const struct gpu_entry *gpu = gpu_entry(i);
@@ -34,17 +43,28 @@ const char *catalogue_link_name(size_t i)
     return link ? link->entry.name : NULL;
 }
 
+const char *catalogue_systolic_name(size_t i)
+{
+    const struct systolic_entry *array = systolic_entry(i);
+    return array ? array->entry.name : NULL;
+}
+
 const struct catalogue_entry *catalogue_entry(size_t i)
 {
-    size_t n_gpus = 0;
+    size_t n_gpus = 0, n_links = 0;
     while (gpu_entry(n_gpus))
         n_gpus++;
     if (i < n_gpus)
         return &gpu_entry(i)->entry;
     if (i == n_gpus)
         return gpu_kernels_entry();
-    const struct link_entry *link = link_entry(i - n_gpus - 1);
-    return link ? &link->entry : NULL;
+    i -= n_gpus + 1;
+    while (link_entry(n_links))
+        n_links++;
+    if (i < n_links)
+        return &link_entry(i)->entry;
+    const struct systolic_entry *array = systolic_entry(i - n_links);
+    return array ? &array->entry : NULL;
 }
 
 const char *evidence_name(enum evidence evidence)

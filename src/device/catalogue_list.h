@@ -14,9 +14,15 @@ struct link_entry {
     struct link_profile profile;
 };
 
+struct systolic_entry {
+    struct catalogue_entry entry;
+    struct systolic_profile profile;
+};
+
 /* Local. The i-th, or NULL. */
 const struct gpu_entry *gpu_entry(size_t i);
 const struct link_entry *link_entry(size_t i);
+const struct systolic_entry *systolic_entry(size_t i);
 
 /* Local. The constants of the streaming kernels. */
 const struct catalogue_entry *gpu_kernels_entry(void);

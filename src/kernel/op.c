@@ -52,14 +52,19 @@ const char *kernel_class_name(enum kernel_class class)
 
 const char *number_format_name(enum number_format format)
 {
-    static const char *const names[N_NUMBER_FORMATS] = {[FORMAT_FP32] = "fp32",
-                                                        [FORMAT_TF32] = "tf32",
-                                                        [FORMAT_BF16] = "bf16",
-                                                        [FORMAT_FP16] = "fp16",
-                                                        [FORMAT_FP64] = "fp64"};
+    static const char *const names[N_NUMBER_FORMATS] = {
+        [FORMAT_FP32] = "fp32", [FORMAT_TF32] = "tf32", [FORMAT_BF16] = "bf16",
+        [FORMAT_FP16] = "fp16", [FORMAT_FP64] = "fp64", [FORMAT_INT8] = "int8"};
     if ((unsigned)format >= N_NUMBER_FORMATS)
         bug("number format %d does not exist", (int)format);
     return names[format];
+}
+
+int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first)
+{
+    int64_t each = heads / groups, more = heads % groups;
+    *first = group * each + (group < more ? group : more);
+    return each + (group < more);
 }
 
 static uint64_t act_flops(enum activation act)
@@ -134,6 +139,13 @@ uint64_t op_flops(const struct op *op)
         return (uint64_t)(op->rows * op->in);
     case OP_ADD_LAST:
         return (uint64_t)(op->samples * op->out);
+    case OP_ACTIVATION:
+        return (uint64_t)(op->rows * op->out) * act_flops(op->act);
+    case OP_DROPOUT:
+    case OP_PART:
+        return (uint64_t)(op->rows * op->in);
+    case OP_ADD_PART:
+        return (uint64_t)(op->rows * op->in) * 2;
     case OP_LOSS:
         return (uint64_t)(op->samples * op->out) * 4;
     case OP_FASTFOOD:

@@ -31,6 +31,22 @@
  * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
  * the report (the rank keeps them) ALLREDUCE     in g[n]                           out g[n]                    sum over
  * the devices of a group, in device order SEND / RECV   in a / out a between two devices
+ *
+ * Adapters, and pieces of a model that is spread over devices (P = parts, G = groups):
+ *   ACTIVATION    in x[T,O]           out y[T,O]            y = act(x) as a kernel of its own; its backward op is
+ *                                     ACT_BWD with kept = y for ACT_RELU, x for ACT_GELU
+ *   DROPOUT       in x[T,C]           out y[T,C]            y = x o mask of `site`; its own backward op; y may be x
+ *   ADD_PART      in a[T,P*C] b[T,C]  out c[T,P*C]          c = a, with column block `part` of P increased by
+ *                                     scale * b; c may be a
+ *   PART          in x[T,P*C]         out y[T,C]            y = scale * column block `part` of P
+ *   SPLIT_HEADS   in x[T,P*H*D]       out y_g[T,P*Hg*D]-    the H heads of width D of each part are dealt to the
+ *                                     groups g < G (op_group_heads); absent groups are left out
+ *   JOIN_HEADS    in y_g[T,P*Hg*D]-   out x[T,P*H*D]        the inverse; columns of absent groups stay as they are.
+ *                                     Each of the two is the other's backward op
+ *   PROGRAM       in w[O,C]           out cells[O,C]        writes w into the crossbars of matrix `matrix`, `replicas`
+ *                                     times; `cells` is what LINEAR and LINEAR_DX then name as their weight
+ *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
+ *                                     fills it)
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
@@ -72,6 +88,12 @@ enum kernel_class {
     X(OP_CONCAT, "concat", CLASS_ELEMENTWISE, 2, 1)                                                                    \
     X(OP_SPLIT, "split", CLASS_ELEMENTWISE, 1, 2)                                                                      \
     X(OP_ADD_LAST, "add last value", CLASS_ELEMENTWISE, 2, 1)                                                          \
+    X(OP_ACTIVATION, "activation", CLASS_ELEMENTWISE, 1, 1)                                                            \
+    X(OP_DROPOUT, "dropout", CLASS_ELEMENTWISE, 1, 1)                                                                  \
+    X(OP_ADD_PART, "add to part", CLASS_ELEMENTWISE, 2, 1)                                                             \
+    X(OP_PART, "part", CLASS_ELEMENTWISE, 1, 1)                                                                        \
+    X(OP_SPLIT_HEADS, "split heads", CLASS_ELEMENTWISE, 1, OP_MAX_OUT)                                                 \
+    X(OP_JOIN_HEADS, "join heads", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                    \
     X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                                                                               \
     X(OP_FASTFOOD, "fastfood", CLASS_ELEMENTWISE, 4, 2)                                                                \
     X(OP_FASTFOOD_BWD, "fastfood bwd", CLASS_ELEMENTWISE, 4, 3)                                                        \
@@ -80,6 +102,8 @@ enum kernel_class {
     X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 3)                                                                          \
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
     X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
+    X(OP_FILL, "fill", CLASS_ELEMENTWISE, 0, 1)                                                                        \
+    X(OP_PROGRAM, "program cells", CLASS_PROGRAM, 1, 1)                                                                \
     X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                                                                           \
     X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)
 
@@ -90,20 +114,30 @@ enum op_kind {
         N_OP_KINDS
 };
 
-enum { OP_MAX_IN = 5, OP_MAX_OUT = 4 };
+enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
 
 enum activation { ACT_NONE, ACT_RELU, ACT_GELU };
 enum loss_kind { LOSS_MSE, LOSS_MAE, LOSS_HUBER };
 enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
 
 /* Number formats of an op's operands. Everything but FP64 is stored as float; TF32, BF16 and FP16 round the operands of
- * GEMMs (attention included) to that format and accumulate in fp32. */
-enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_FP64, N_NUMBER_FORMATS };
+ * GEMMs (attention included) to that format and accumulate in fp32; INT8 quantises them with one scale for each operand
+ * and accumulates in int32 (kernel/int8.h). */
+enum number_format {
+    FORMAT_FP32,
+    FORMAT_TF32,
+    FORMAT_BF16,
+    FORMAT_FP16,
+    FORMAT_FP64,
+    FORMAT_INT8,
+    N_NUMBER_FORMATS
+};
 
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
     enum op_kind kind;
     int64_t samples;                           /* B */
+    int64_t first_sample;                      /* LOAD, METRIC, NORM: of the micro-batch within the device's share */
     int64_t rows;                              /* T: rows of a matrix = samples * tokens, or elements n of a flat op */
     int64_t in;                                /* C */
     int64_t out;                               /* O, or n_out */
@@ -111,14 +145,18 @@ struct op {
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int accumulate;                            /* the first output is added to */
     enum activation act;
-    double dropout;                               /* probability of dropping, on NORM's u */
+    double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
     uint32_t site;                                /* which dropout of the graph: keys its masks */
     double eps;                                   /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
+    int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */
+    int64_t groups;                               /* SPLIT_HEADS, JOIN_HEADS: G */
+    double scale;                                 /* ADD_PART, PART */
     enum loss_kind loss;
     double huber_delta;
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
+    int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
     uint64_t transfer_bytes; /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
@@ -127,6 +165,10 @@ const char *op_name(enum op_kind kind);
 enum kernel_class op_class(enum op_kind kind);
 const char *kernel_class_name(enum kernel_class class);
 const char *number_format_name(enum number_format format);
+
+/* Local. Heads of group `group` when `heads` are dealt to `groups` groups of consecutive heads: as even as possible,
+ * the first groups have one more. *first: number of its first head. */
+int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first);
 
 /* Local. Real arithmetic of the op (multiply and add count two; GPU.md-like counts: softmax and norm 5 and 8 per
  * element). */

@@ -65,6 +65,15 @@ KERNEL_F64(act_bwd_f64)
         out[0][i] = op->act == ACT_GELU ? in[0][i] * gelu_slope(in[1][i]) : in[1][i] > 0 ? in[0][i] : 0;
 }
 
+KERNEL_F64(activation_f64)
+{
+    (void)context;
+    if (op->act != ACT_GELU && op->act != ACT_RELU)
+        bug("activation %d", (int)op->act);
+    for (size_t i = 0; i < (size_t)(op->rows * op->out); i++)
+        out[0][i] = op->act == ACT_GELU ? gelu(in[0][i]) : relu(in[0][i]);
+}
+
 KERNEL_F64(add_f64)
 {
     (void)context;
@@ -197,6 +206,12 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_UPDATE] = update_f64,
         [OP_FASTFOOD] = fastfood_op_f64,
         [OP_FASTFOOD_BWD] = fastfood_bwd_f64,
+        [OP_ACTIVATION] = activation_f64,
+        [OP_DROPOUT] = dropout_f64,
+        [OP_ADD_PART] = add_part_f64,
+        [OP_PART] = part_f64,
+        [OP_SPLIT_HEADS] = split_heads_f64,
+        [OP_JOIN_HEADS] = join_heads_f64,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);

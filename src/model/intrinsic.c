@@ -97,6 +97,7 @@ static void make_parts(struct adapter *adapter, int number)
     struct block *block = &adapter->blocks[number];
     int64_t offset = 0;
     block->theta0 = named(adapter, block, TENSOR_PARAM, "theta0", block->elements);
+    graph->tensors[block->theta0].is_block = 1;
     block->theta = named(adapter, block, TENSOR_ACTIVATION, "theta", block->elements);
     for (int t = 0; t < adapter->n_tensors; t++) {
         if (adapter->block_of[t] != number)
@@ -153,8 +154,13 @@ static void add_projection(struct adapter *adapter, int number)
     graph->tensors[table].init_place = place;
     struct op op = {
         .kind = OP_FASTFOOD, .in = graph->tensors[adapter->theta_d].elements, .out = block->elements, .site = place};
-    const int in[OP_MAX_IN] = {adapter->theta_d, block->theta0, scale, table, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {block->theta, work, NO_TENSOR, NO_TENSOR};
+    int in[OP_MAX_IN], out[OP_MAX_OUT];
+    for (int i = 0; i < OP_MAX_IN; i++)
+        in[i] = NO_TENSOR;
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        out[o] = NO_TENSOR;
+    in[0] = adapter->theta_d, in[1] = block->theta0, in[2] = scale, in[3] = table;
+    out[0] = block->theta, out[1] = work;
     int first = use_parts(adapter, number);
     graph_node(graph, &op, in, out, PHASE_FORWARD, block->layer == WHOLE_MODEL ? -1 : block->layer,
                graph->tensors[block->theta].name);
