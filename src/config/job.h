@@ -93,11 +93,12 @@ struct job_switch {
 };
 
 struct job_train {
-    const char *mode;      /* full lora */
+    const char *mode;      /* full lora did said: docs/models.md */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
+    int64_t intrinsic_dim; /* did, said: dimensions in which the layers are trained */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
     struct job_adapter adapter;
