@@ -102,7 +102,7 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
 static int gpu_supports(const void *state, const struct op *op)
 {
     (void)state;
-    return op->kind != OP_SEND && op->kind != OP_RECV;
+    return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
 static void add_cost(struct cost *total, const struct cost *part)
@@ -185,7 +185,8 @@ static int add_matrix_kernels(const struct gpu *gpu, const struct op *op, struct
         return 1;
     case OP_LINEAR_DW:
         add_gemm(gpu, op->out, op->in, op->rows, cost);
-        add_stream(gpu, GPU_KERNEL_REDUCE, out_elements, 1, 1.0 / (double)op->rows, 1, cost);
+        if (!op->skip_sums)
+            add_stream(gpu, GPU_KERNEL_REDUCE, out_elements, 1, 1.0 / (double)op->rows, 1, cost);
         return 1;
     case OP_ATTENTION:
     case OP_ATTENTION_BWD:
@@ -207,7 +208,8 @@ static void add_norm_kernels(const struct gpu *gpu, const struct op *op, struct 
         return;
     }
     add_row_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 2, 1, 12, cost);
-    add_stream(gpu, GPU_KERNEL_REDUCE, elements, 2, 2.0 / (double)op->rows, 3, cost);
+    if (!op->skip_sums)
+        add_stream(gpu, GPU_KERNEL_REDUCE, elements, 2, 2.0 / (double)op->rows, 3, cost);
     if (op->dropout > 0)
         add_stream(gpu, GPU_KERNEL_ADD, elements, 1.25, 1, 1, cost);
     if (op->accumulate)

@@ -150,6 +150,13 @@ static int systolic_supports(const void *state, const struct op *op)
     case OP_CONCAT:
     case OP_SPLIT:
     case OP_ADD_LAST:
+    case OP_ACTIVATION:
+    case OP_DROPOUT:
+    case OP_ADD_PART:
+    case OP_PART:
+    case OP_SPLIT_HEADS:
+    case OP_JOIN_HEADS:
+    case OP_FILL:
     case OP_LOSS:
     case OP_SQUARE_SUM:
     case OP_UPDATE:
@@ -388,6 +395,25 @@ static void systolic_cost(const void *state, const struct op *op, struct cost *c
         break;
     case OP_ADD_LAST:
         add_pass(array, op->samples * op->out, 2, 1, 1, cost);
+        break;
+    case OP_ACTIVATION:
+        add_pass(array, op->rows * op->out, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+        break;
+    case OP_DROPOUT: /* a byte of mask is kept for each element */
+        add_pass(array, op->rows * op->in, 1, 1.25, 2, cost);
+        break;
+    case OP_ADD_PART: /* the parts that nothing is added to are copied */
+        add_pass(array, op->rows * op->in, op->parts + 1, op->parts, 2, cost);
+        break;
+    case OP_PART:
+        add_pass(array, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_SPLIT_HEADS:
+    case OP_JOIN_HEADS:
+        add_pass(array, op->rows * op->parts * op->heads * op->head_width, 1, 1, 0, cost);
+        break;
+    case OP_FILL:
+        add_pass(array, op->rows, 0, 1, 1, cost);
         break;
     case OP_LOSS:
         add_pass(array, op->samples * op->out, 2, 1, 4, cost);

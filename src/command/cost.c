@@ -10,6 +10,7 @@
 #include "base/wide.h"
 #include "command/command.h"
 #include "command/cost_print.h"
+#include "command/cost_reram.h"
 #include "command/cost_systolic.h"
 #include "command/cost_table.h"
 #include "device/catalogue.h"
@@ -151,11 +152,15 @@ static const struct argp argp = {
     "  attention   BxHxQxKxD: requests, heads, queries, keys, head width\n"
     "  add activation gated layernorm rmsnorm softmax loss reduce optimiser copy   ROWSxCOLS\n"
     "  send        BYTES (on a link), e.g. 64MiB\n"
+    "  gemm-backward  MxNxK (on ReRAM: the matrix read the other way)\n"
+    "  program program-verify   OxC (on ReRAM: outputs, inputs)\n"
     "  allreduce allgather reduce-scatter broadcast alltoall   BYTES (on a link)\n\n"
     "examples:\n"
     "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n"
     "  polyrank cost h200-sxm attention 64x32x1x8192x128 --kv-heads 8\n"
     "  polyrank cost systolic-128-7nm gemm 4096x4096x4096 --dataflow ws --memory ideal\n"
+    "  polyrank cost isaac gemm 570x512x512\n"
+    "  polyrank cost isaac program 512x512\n"
     "  polyrank cost nvlink4 allreduce 64MiB --devices 16 --per-node 8 --between ib-ndr\n"
     "  polyrank cost --csv measured.csv --summary",
     NULL,
@@ -391,6 +396,9 @@ static enum status cost_one(const struct cost_input *input, struct fault *fault)
                          input->dataflow ? "dataflow"
                          : input->memory ? "memory"
                                          : "overlap");
+    const struct reram_profile *reram = catalogue_reram(input->words[0]);
+    if (reram)
+        return cost_on_reram(reram, &(struct reram_request){input->words[0], input->words[1], input->words[2]}, fault);
     if (gpu)
         return cost_on_gpu(gpu, input, fault);
     if (link)

@@ -126,7 +126,7 @@ struct job_output {
 
 /* One entry of a cluster's device list. Values given override the profile's; NAN or 0 = not given. */
 struct cluster_device {
-    const char *kind;    /* gpu systolic */
+    const char *kind;    /* gpu reram systolic */
     const char *profile; /* name in the device catalogue */
     int64_t count;
     int64_t per_node; /* devices that share the inner fabric (default: all) */
@@ -135,6 +135,12 @@ struct cluster_device {
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: not given */
     int64_t array_rows, array_cols;     /* systolic; 0: the profile's */
     int overlap_weights;                /* systolic */
+    /* reram. NULL, 0 or (from program_noise to adc_range) JOB_UNSET: the profile's */
+    const char *fidelity; /* ideal quantized analog; NULL: quantized */
+    const char *mapping;  /* differential offset */
+    int64_t tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits;
+    double program_noise, read_noise, stuck_low, stuck_high, drift, adc_range, endurance;
+    int write_verify;
 };
 
 struct cluster_links {

@@ -13,6 +13,15 @@ const struct gpu_profile *catalogue_gpu(const char *name)
     return NULL;
 }
 
+const struct reram_profile *catalogue_reram(const char *name)
+{
+    const struct reram_entry *reram;
+    for (size_t i = 0; (reram = reram_entry(i)); i++)
+        if (strcmp(reram->entry.name, name) == 0)
+            return &reram->profile;
+    return NULL;
+}
+
 const struct link_profile *catalogue_link(const char *name)
 {
     const struct link_entry *link;
@@ -37,6 +46,12 @@ const char *catalogue_gpu_name(size_t i)
     return gpu ? gpu->entry.name : NULL;
 }
 
+const char *catalogue_reram_name(size_t i)
+{
+    const struct reram_entry *reram = reram_entry(i);
+    return reram ? reram->entry.name : NULL;
+}
+
 const char *catalogue_link_name(size_t i)
 {
     const struct link_entry *link = link_entry(i);
@@ -51,7 +66,7 @@ const char *catalogue_systolic_name(size_t i)
 
 const struct catalogue_entry *catalogue_entry(size_t i)
 {
-    size_t n_gpus = 0, n_links = 0;
+    size_t n_gpus = 0, n_rerams = 0, n_links = 0;
     while (gpu_entry(n_gpus))
         n_gpus++;
     if (i < n_gpus)
@@ -59,6 +74,13 @@ const struct catalogue_entry *catalogue_entry(size_t i)
     if (i == n_gpus)
         return gpu_kernels_entry();
     i -= n_gpus + 1;
+    while (reram_entry(n_rerams))
+        n_rerams++;
+    if (i < n_rerams)
+        return &reram_entry(i)->entry;
+    if (i == n_rerams)
+        return reram_parts_entry();
+    i -= n_rerams + 1;
     while (link_entry(n_links))
         n_links++;
     if (i < n_links)

@@ -242,6 +242,7 @@ static void linear_bwd(struct walk *walk)
         int dw = buffer_for(walk, w), db = needs(walk, b) ? buffer_for(walk, b) : NO_TENSOR;
         const struct operands operands = operands_of(2, (const int[]){dz, x}, 2, (const int[]){dw, db});
         op.kind = OP_LINEAR_DW;
+        op.skip_sums = db == NO_TENSOR;
         append(walk, &op, &operands, "dw");
         if (needs(walk, w))
             contribute(walk, w, dw, 0);
@@ -252,6 +253,7 @@ static void linear_bwd(struct walk *walk)
         int dx = is_piece(walk->graph, w) ? buffer_for(walk, x) : begin_sum(walk, x, &op.accumulate);
         const struct operands operands = operands_of(2, (const int[]){dz, w}, 1, (const int[]){dx});
         op.kind = OP_LINEAR_DX;
+        op.skip_sums = 0;
         append(walk, &op, &operands, "dx");
         finish_sum(walk, x, dx, op.accumulate);
     }
@@ -289,6 +291,7 @@ static void norm_bwd(struct walk *walk)
     int du = masked ? buffer_for(walk, u) : NO_TENSOR;
     int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
     int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
+    op.skip_sums = dgamma == NO_TENSOR && dbeta == NO_TENSOR;
     const struct operands operands = operands_of(
         4, (const int[]){grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma}, 4,
         (const int[]){ds, du, dgamma, dbeta});

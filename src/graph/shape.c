@@ -41,7 +41,7 @@ static struct wants linear_wants(const struct op *op)
     if (op->kind == OP_LINEAR_DX)
         return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
     if (op->kind == OP_LINEAR_DW)
-        return (struct wants){{need(t, o), need(t, c)}, {need(o, c), may(1, o)}};
+        return (struct wants){{need(t, o), need(t, c)}, {need(o, c), op->skip_sums ? need_if(0, 1, o) : may(1, o)}};
     struct want pre = op->act == ACT_GELU ? may(t, o) : need_if(0, t, o);
     return (struct wants){{need(t, c), need(o, c), may(1, o)}, {need(t, o), pre}};
 }
@@ -64,7 +64,8 @@ static struct wants norm_wants(const struct op *op, const int *in)
         return (struct wants){{x, u, row, row}, {x, u, stats}};
     }
     struct want du = op->dropout > 0 ? may(op->rows, op->in) : need_if(0, op->rows, op->in);
-    return (struct wants){{x, x, stats, row}, {x, du, may(1, op->in), may(1, op->in)}};
+    struct want sum = op->skip_sums ? need_if(0, 1, op->in) : may(1, op->in);
+    return (struct wants){{x, x, stats, row}, {x, du, sum, sum}};
 }
 
 /* SPLIT_HEADS and JOIN_HEADS: the tensor of all heads, and one for each group. */
@@ -148,6 +149,8 @@ static struct wants wants_of(const struct op *op, const int *in)
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
         return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
+    case CLASS_PROGRAM:
+        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
@@ -156,8 +159,6 @@ static struct wants wants_of(const struct op *op, const int *in)
         return op->kind == OP_METRIC
                    ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
                    : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
-    case CLASS_PROGRAM:
-        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_TRANSFER:
         return op->kind == OP_SEND ? (struct wants){{flat(op->rows)}, {{ABSENT, 0, 0}}}
                                    : (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
@@ -193,22 +194,6 @@ int shape_root(const struct graph *graph, int tensor)
     return tensor;
 }
 
-static int64_t offset_in_root(const struct graph *graph, int tensor)
-{
-    int64_t offset = 0;
-    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
-        offset += graph->tensors[tensor].offset;
-    return offset;
-}
-
-static int share_memory(const struct graph *graph, int a, int b)
-{
-    if (a == NO_TENSOR || b == NO_TENSOR || shape_root(graph, a) != shape_root(graph, b))
-        return 0;
-    int64_t at_a = offset_in_root(graph, a), at_b = offset_in_root(graph, b);
-    return at_a < at_b + graph->tensors[b].elements && at_b < at_a + graph->tensors[a].elements;
-}
-
 static int may_set_parameters(enum op_kind kind)
 {
     return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM;
@@ -217,6 +202,22 @@ static int may_set_parameters(enum op_kind kind)
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
+}
+
+/* Elements from the start of the tensor that owns the memory. */
+static int64_t first_element(const struct graph *graph, int tensor)
+{
+    int64_t first = 0;
+    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
+        first += graph->tensors[tensor].offset;
+    return first;
+}
+
+int shape_overlap(const struct graph *graph, int a, int b)
+{
+    int64_t a_first = first_element(graph, a), b_first = first_element(graph, b);
+    return shape_root(graph, a) == shape_root(graph, b) && a_first < b_first + graph->tensors[b].elements &&
+           b_first < a_first + graph->tensors[a].elements;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
@@ -230,10 +231,10 @@ static void check_overwriting(const struct graph *graph, const struct op *op, co
         if ((role == TENSOR_PARAM && !may_set_parameters(op->kind)) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
-            if (share_memory(graph, in[i], out[o]) && !may_work_in_place(op->kind))
+            if (in[i] != NO_TENSOR && shape_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
                 bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
         for (int other = 0; other < o; other++)
-            if (share_memory(graph, out[other], out[o]))
+            if (out[other] != NO_TENSOR && shape_overlap(graph, out[other], out[o]))
                 bug("node %s writes twice into %s", name, graph->tensors[root].name);
     }
 }
@@ -253,6 +254,8 @@ static void check_groups(const struct op *op, const char *name)
 
 static void check_fields(const struct op *op, const char *name)
 {
+    if (op->skip_sums && op->kind != OP_LINEAR_DW && op->kind != OP_NORM_BWD)
+        bug("node %s: %s makes no sums", name, op_name(op->kind));
     if (op->accumulate && op->kind != OP_LINEAR_DX && op->kind != OP_NORM_BWD)
         bug("node %s: %s cannot accumulate", name, op_name(op->kind));
     if (!(op->dropout >= 0 && op->dropout < 1))

@@ -35,7 +35,7 @@ const char *crossbar_problem(const struct crossbar_spec *spec, char *text, size_
         double value, low, high;
         int low_excluded;
     } real[] = {
-        {"adc_range", spec->adc_range, 0, 1, 1},
+        {"adc_range", spec->adc_range, 0, 1, 0},
         {"on_off", spec->on_off, 1, 1e9, 1},
         {"program_noise", spec->program_noise, 0, 1, 0},
         {"read_noise", spec->read_noise, 0, 1, 0},
@@ -228,46 +228,78 @@ static void program_cells(struct crossbar_matrix *matrix, uint32_t writing)
     free(words);
 }
 
-/* The largest sum that one conversion can meet: all lines driven that add to it. */
-static double worst_forward(const struct crossbar_matrix *matrix)
+/* Sums over the cells of one column (of one block and slice), as a converter meets them. */
+struct column {
+    int64_t up, down; /* of cells above and below zero, in cell units */
+    double squares;
+};
+
+static void add_cell(struct column *column, int64_t cell)
+{
+    column->up += cell > 0 ? cell : 0;
+    column->down += cell < 0 ? -cell : 0;
+    column->squares += (double)cell * (double)cell;
+}
+
+/* The largest sum that a column can give: all lines driven that add to it. */
+static double worst_sum(const struct crossbar_spec *spec, const struct column *column)
+{
+    int64_t up = column->up, down = column->down, sum = spec->dac_bits > 1 ? up + down : up > down ? up : down;
+    return (double)sum * largest_digit(spec);
+}
+
+/* What it hardly ever exceeds: mean and four standard deviations when inputs are random bits (or digits with signs). */
+static double likely_sum(const struct crossbar_spec *spec, const struct column *column)
+{
+    double top = largest_digit(spec), square = top * (2 * top + 1) / 6;
+    if (spec->dac_bits > 1)
+        return 4 * sqrt(square * column->squares);
+    return fabs((double)(column->up - column->down)) / 2 + 4 * sqrt(column->squares / 4);
+}
+
+typedef double column_measure(const struct crossbar_spec *spec, const struct column *column);
+
+/* The largest of a measure over all columns, in levels. Forward, columns go side by side, as their cells lie. */
+static double largest_forward(const struct crossbar_matrix *matrix, column_measure *measure)
 {
     const struct crossbar_spec *spec = &matrix->spec;
     size_t rows = (size_t)spec->rows;
-    double worst = 0;
+    int64_t top = (int64_t)(cell_top(spec) / (double)matrix->cell_unit);
+    double largest = 0;
     for (int k = 0; k < matrix->slices; k++)
         for (size_t first = 0; first < matrix->in; first += rows)
-            for (size_t o = 0; o < matrix->out; o++) {
-                int64_t up = 0, down = 0, top = (int64_t)(cell_top(spec) / (double)matrix->cell_unit);
-                int flipped = flip_of(matrix, first, k)[o];
+            for (size_t o = 0; o < matrix->out; o += GAUSS_GROUP) {
+                struct column columns[GAUSS_GROUP] = {{0, 0, 0}};
+                const uint8_t *flip = flip_of(matrix, first, k) + o;
                 for (size_t i = first; i < first + rows && i < matrix->in; i++) {
-                    int64_t cell = matrix->cells[((size_t)k * matrix->in + i) * matrix->out_lanes + o];
-                    cell = flipped ? top - cell : cell;
-                    up += cell > 0 ? cell : 0;
-                    down += cell < 0 ? -cell : 0;
+                    const int16_t *cell = matrix->cells + ((size_t)k * matrix->in + i) * matrix->out_lanes + o;
+                    for (int c = 0; c < GAUSS_GROUP; c++)
+                        add_cell(&columns[c], flip[c] ? top - cell[c] : cell[c]);
                 }
-                int64_t sum = spec->dac_bits > 1 ? up + down : up > down ? up : down;
-                worst = (double)sum > worst ? (double)sum : worst;
+                for (int c = 0; c < GAUSS_GROUP; c++)
+                    largest = fmax(largest, measure(spec, &columns[c]));
             }
-    return worst * (double)matrix->cell_unit * largest_digit(spec);
+    return largest * (double)matrix->cell_unit;
 }
 
-static double worst_backward(const struct crossbar_matrix *matrix)
+static double largest_backward(const struct crossbar_matrix *matrix, column_measure *measure)
 {
     const struct crossbar_spec *spec = &matrix->spec;
     size_t columns = (size_t)spec->columns;
-    double worst = 0;
+    double largest = 0;
     for (size_t line = 0; line < (size_t)matrix->slices * matrix->in; line++)
         for (size_t first = 0; first < matrix->out; first += columns) {
-            int64_t up = 0, down = 0;
-            for (size_t o = first; o < first + columns && o < matrix->out; o++) {
-                int64_t cell = matrix->cells[line * matrix->out_lanes + o];
-                up += cell > 0 ? cell : 0;
-                down += cell < 0 ? -cell : 0;
-            }
-            int64_t sum = spec->dac_bits > 1 ? up + down : up > down ? up : down;
-            worst = (double)sum > worst ? (double)sum : worst;
+            struct column column = {0, 0, 0};
+            for (size_t o = first; o < first + columns && o < matrix->out; o++)
+                add_cell(&column, matrix->cells[line * matrix->out_lanes + o]);
+            largest = fmax(largest, measure(spec, &column));
         }
-    return worst * (double)matrix->cell_unit * largest_digit(spec);
+    return largest * (double)matrix->cell_unit;
+}
+
+static double largest_sum(const struct crossbar_matrix *matrix, int direction, column_measure *measure)
+{
+    return direction == CROSSBAR_FORWARD ? largest_forward(matrix, measure) : largest_backward(matrix, measure);
 }
 
 /* Largest sum of |q| over what one result adds. */
@@ -297,11 +329,12 @@ static void settle_converters(struct crossbar_matrix *matrix)
     for (int d = 0; d < 2; d++) {
         struct crossbar_converter *converter = &matrix->converter[d];
         *converter = make_converter(spec, (enum crossbar_direction)d);
+        if (spec->adc_range == 0 && spec->adc_bits)
+            converter->step = (float)fmax(1, largest_sum(matrix, d, likely_sum) / (double)converter->high);
         if (!cells_are_true(spec) || converter->step > 1)
             continue;
-        double worst = d == CROSSBAR_FORWARD ? worst_forward(matrix) : worst_backward(matrix);
         int bits = d == CROSSBAR_FORWARD ? spec->input_bits : spec->error_bits;
-        converter->exact = worst <= (double)converter->high;
+        converter->exact = largest_sum(matrix, d, worst_sum) <= (double)converter->high;
         converter->narrow =
             largest_weight_sum(matrix, (enum crossbar_direction)d) * (exp2(bits - 1) - 1) < (double)(1 << 24);
     }

@@ -19,10 +19,11 @@
  * Inputs are two's complement bits, one phase each, when dac_bits = 1; with more bits to the DAC they are signed digits
  * (sign and magnitude, voltages of both signs). A block of `rows` word lines (read the other way: of `columns` bit
  * lines, one slice at a time) is summed by current; its ADC turns sum v into the code round(v / step), clipped to 2^b
- * codes. step = max(1 level, adc_range * full scale / 2^b): no ADC steps finer than what two neighbouring exact sums
- * differ by. Codes are shifted and added without error. When the step is 1 level and no input at all can clip - the
- * programmed cells are looked at, not the worst case of their kind - all of that is an integer product, and is computed
- * as one: exactly.
+ * codes. step = max(1 level, adc_range * full scale / 2^b); with adc_range 0 the range is found when the matrix is
+ * programmed: the largest column's mean and four standard deviations for inputs of random bits. No ADC steps finer than
+ * what two neighbouring exact sums differ by. Codes are shifted and added without error. When the step is 1 level and
+ * no input at all can clip - the programmed cells are looked at, not the worst case of their kind - all of that is an
+ * integer product, and is computed as one: exactly.
  *
  * Conductance in units of a level: G = level + g0, g0 = (2^cell_bits - 1) / (on_off - 1).
  *   programming: G (1 + sigma n), or state-independent G + sigma (2^cell_bits - 1) n, once; never below 0.
@@ -65,7 +66,7 @@ struct crossbar_spec {
     int rows, columns;                       /* lines of one crossbar */
     int weight_bits, input_bits, error_bits; /* 2 .. CROSSBAR_MAX_BITS, sign included */
     int cell_bits, dac_bits, adc_bits;       /* adc_bits 0 (sums are taken as they are) .. 16 */
-    double adc_range;                        /* share of full scale, (0, 1] */
+    double adc_range;                        /* share of full scale, at most 1; 0: from the programmed cells */
     double on_off;                           /* highest over lowest conductance, above 1 */
     double program_noise;                    /* sigma; of the cell's conductance or, state-independent, of the range */
     int state_independent;
@@ -79,7 +80,8 @@ enum crossbar_direction { CROSSBAR_FORWARD, CROSSBAR_BACKWARD };
 /* Local. NULL, or what is wrong with a spec: "expected ..., found ...", led by the field's name; in `text`. */
 const char *crossbar_problem(const struct crossbar_spec *spec, char *text, size_t size);
 
-/* Local. ADC steps of a spec, in levels: what one code is worth when `lines` are summed. */
+/* Local. ADC steps of a spec, in levels: what one code is worth when `lines` are summed (adc_range
+ * above 0). */
 double crossbar_adc_step(const struct crossbar_spec *spec, int lines);
 
 struct crossbar_matrix;

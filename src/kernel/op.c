@@ -10,6 +10,7 @@ enum {
     FLOPS_SOFTMAX_BWD = 4,
     FLOPS_NORM = 8,
     FLOPS_NORM_BWD = 11,
+    FLOPS_NORM_SUMS = 3, /* of them, for the gradients of gain and bias */
     FLOPS_GELU = 8,
     FLOPS_GELU_BWD = 12
 };
@@ -80,7 +81,7 @@ static uint64_t linear_flops(const struct op *op)
         return product + t * o * (1 + act_flops(op->act));
     if (op->kind == OP_LINEAR_DX)
         return product + (op->accumulate ? t * c : 0);
-    return product + t * o;
+    return product + (op->skip_sums ? 0 : t * o);
 }
 
 static uint64_t attention_flops(const struct op *op)
@@ -97,7 +98,8 @@ static uint64_t norm_flops(const struct op *op)
     uint64_t dropped = op->dropout > 0 ? elements : 0;
     if (op->kind == OP_NORM)
         return elements * (FLOPS_NORM + 1) + dropped;
-    return elements * (FLOPS_NORM_BWD + (op->accumulate ? 1u : 0u)) + dropped;
+    uint64_t each = FLOPS_NORM_BWD - (op->skip_sums ? FLOPS_NORM_SUMS : 0u) + (op->accumulate ? 1u : 0u);
+    return elements * each + dropped;
 }
 
 static uint64_t update_flops(const struct op *op)

@@ -43,10 +43,12 @@
  *                                     groups g < G (op_group_heads); absent groups are left out
  *   JOIN_HEADS    in y_g[T,P*Hg*D]-   out x[T,P*H*D]        the inverse; columns of absent groups stay as they are.
  *                                     Each of the two is the other's backward op
- *   PROGRAM       in w[O,C]           out cells[O,C]        writes w into the crossbars of matrix `matrix`, `replicas`
- *                                     times; `cells` is what LINEAR and LINEAR_DX then name as their weight
  *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
  *                                     fills it)
+ *
+ * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
+ *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
+ *                                     and LINEAR_DX with cells as w then read that matrix
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
@@ -144,9 +146,11 @@ struct op {
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int accumulate;                            /* the first output is added to */
+    int skip_sums;                             /* LINEAR_DW without db, NORM_BWD without dgamma and dbeta */
     enum activation act;
     double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
-    uint32_t site;                                /* which dropout of the graph: keys its masks */
+    uint32_t site;                                /* which dropout of the graph: keys its masks; of a matrix in cells: its
+                                                     number in the whole model, keys its noise */
     double eps;                                   /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
     int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "plan/ledger.h"
 
 struct run_step { /* one training step */
@@ -130,6 +131,10 @@ struct run {
     struct run_phase *phase;
     uint64_t end_ps;
 };
+
+/* Local. Adds steps first..last of one mode to the phases: to the last phase when that has this name, else as a new
+ * one. They must follow the steps added before (a bug otherwise). `name` is kept, not copied. */
+void run_add_phase(struct run *run, struct arena *arena, const struct run_phase *steps);
 
 /* Local. Energy of the run over all devices, stand-by included. */
 double run_energy_j(const struct run *run);

@@ -6,13 +6,32 @@
 #include "report/output.h"
 #include "report/table.h"
 
-/* What the report tells in full: decisions, or else the last check. */
-static int is_told(const struct run_switch *told, int i)
+/* The report tells so many first and last decisions. */
+enum { TOLD_AT_EACH_END = 6 };
+
+static int count_decisions(const struct run_switch *told)
 {
-    int any = 0;
-    for (int k = 0; k < told->n_records; k++)
-        any |= told->record[k].is_decision;
-    return any ? told->record[i].is_decision : i == told->n_records - 1;
+    int n = 0;
+    for (int i = 0; i < told->n_records; i++)
+        n += told->record[i].is_decision;
+    return n;
+}
+
+/* Which records the report tells: decisions, the middle of many left out; without any the last check. Returns how
+ * many. */
+static int choose_told(const struct run_switch *told, const struct run_switch_record **chosen)
+{
+    int n = 0, seen = 0, n_decisions = count_decisions(told);
+    for (int i = 0; i < told->n_records; i++) {
+        if (!told->record[i].is_decision)
+            continue;
+        if (seen < TOLD_AT_EACH_END || seen >= n_decisions - TOLD_AT_EACH_END)
+            chosen[n++] = &told->record[i];
+        seen++;
+    }
+    if (n == 0 && told->n_records)
+        chosen[n++] = &told->record[told->n_records - 1];
+    return n;
 }
 
 static void count_cell(struct text_table *table, int64_t count)
@@ -23,7 +42,7 @@ static void count_cell(struct text_table *table, int64_t count)
         text_table_cell(table, "-");
 }
 
-static void print_decisions(FILE *out, const struct run_switch *told, struct arena *arena)
+static void print_decisions(FILE *out, const struct run_switch_record *const *chosen, int n, struct arena *arena)
 {
     struct text_table *table = text_table_new(arena);
     text_table_column(table, ALIGN_RIGHT, "step", NULL);
@@ -33,10 +52,8 @@ static void print_decisions(FILE *out, const struct run_switch *told, struct are
     text_table_column(table, ALIGN_LEFT, "decision", NULL);
     text_table_column(table, ALIGN_RIGHT, "width", NULL);
     text_table_column(table, ALIGN_LEFT, "because", NULL);
-    for (int i = 0; i < told->n_records; i++) {
-        const struct run_switch_record *record = &told->record[i];
-        if (!is_told(told, i))
-            continue;
+    for (int i = 0; i < n; i++) {
+        const struct run_switch_record *record = chosen[i];
         text_table_row(table);
         text_table_cell(table, "%" PRId64, record->step);
         count_cell(table, record->window);
@@ -60,7 +77,7 @@ static void number_row(struct text_table *table, const struct run_switch_number 
     text_table_cell(table, "%s", number->holds ? "yes" : "no");
 }
 
-static void print_numbers(FILE *out, const struct run_switch *told, struct arena *arena)
+static void print_numbers(FILE *out, const struct run_switch_record *const *chosen, int n, struct arena *arena)
 {
     struct text_table *table = text_table_new(arena);
     text_table_column(table, ALIGN_RIGHT, "step", NULL);
@@ -69,12 +86,10 @@ static void print_numbers(FILE *out, const struct run_switch *told, struct arena
     text_table_column(table, ALIGN_LEFT, "", NULL);
     text_table_column(table, ALIGN_RIGHT, "threshold", NULL);
     text_table_column(table, ALIGN_LEFT, "holds", NULL);
-    int n = 0;
-    for (int i = 0; i < told->n_records; i++) {
-        const struct run_switch_record *record = &told->record[i];
-        if (!is_told(told, i))
-            continue;
-        for (int k = 0; k < record->n_numbers; k++, n++) {
+    int n_rows = 0;
+    for (int i = 0; i < n; i++) {
+        const struct run_switch_record *record = chosen[i];
+        for (int k = 0; k < record->n_numbers; k++, n_rows++) {
             text_table_row(table);
             if (k == 0)
                 text_table_cell(table, "%" PRId64, record->step);
@@ -83,7 +98,7 @@ static void print_numbers(FILE *out, const struct run_switch *told, struct arena
             number_row(table, &record->number[k]);
         }
     }
-    if (n == 0)
+    if (n_rows == 0)
         return;
     fputc('\n', out);
     text_table_print(table, out, TABLE_WIDTH);
@@ -91,9 +106,7 @@ static void print_numbers(FILE *out, const struct run_switch *told, struct arena
 
 static void print_switch(FILE *out, const struct run_switch *told, struct arena *arena)
 {
-    int n_decisions = 0;
-    for (int i = 0; i < told->n_records; i++)
-        n_decisions += told->record[i].is_decision;
+    int n_decisions = count_decisions(told), left_out = n_decisions - 2 * TOLD_AT_EACH_END;
     fprintf(out, "\nSwitch by policy %s", told->policy);
     if (told->window_steps)
         fprintf(out, ", windows of %" PRId64 " steps", told->window_steps);
@@ -101,10 +114,14 @@ static void print_switch(FILE *out, const struct run_switch *told, struct arena 
         fprintf(out, ": no decision\n");
         return;
     }
-    fprintf(out, ": %d decision%s, %d check%s (all are in result.h5)%s\n", n_decisions, n_decisions == 1 ? "" : "s",
+    fprintf(out, ": %d decision%s, %d record%s (all are in result.h5)%s\n", n_decisions, n_decisions == 1 ? "" : "s",
             told->n_records, told->n_records == 1 ? "" : "s", n_decisions ? "" : "; the last check:");
-    print_decisions(out, told, arena);
-    print_numbers(out, told, arena);
+    if (left_out > 0)
+        fprintf(out, "The %d decisions in the middle are left out here.\n", left_out);
+    const struct run_switch_record **chosen = arena_array(arena, 2 * TOLD_AT_EACH_END + 1, sizeof *chosen);
+    int n = choose_told(told, chosen);
+    print_decisions(out, chosen, n, arena);
+    print_numbers(out, chosen, n, arena);
 }
 
 /* ---- phases ---- */
@@ -203,25 +220,29 @@ static void put_loss(FILE *out, double loss)
         fprintf(out, "%.17g,", loss);
 }
 
+static void put_steps(FILE *out, const struct run_switch *told)
+{
+    for (int i = 0; i < told->n_records; i++)
+        if (told->record[i].is_decision)
+            fprintf(out, "# after step %" PRId64 ": %s: %s\n", told->record[i].step, told->record[i].action,
+                    told->record[i].reason);
+    fputs("step,loss_full,loss_low,window,state\n", out);
+    for (int i = 0; i < told->n_steps; i++) {
+        const struct run_switch_step *step = &told->step[i];
+        fprintf(out, "%" PRId64 ",", step->step);
+        put_loss(out, step->loss_full);
+        put_loss(out, step->loss_low);
+        fprintf(out, "%" PRId64 ",%s\n", step->window, step->state);
+    }
+}
+
 enum status switch_tables_write_csv(const char *path, const struct run *run, struct fault *fault)
 {
     struct output output;
-    const struct run_switch *told = &run->mode_switch;
-    if (output_open(&output, path, fault) != STATUS_OK)
-        return fault->status;
-    for (int i = 0; i < told->n_records; i++)
-        if (told->record[i].is_decision)
-            fprintf(output.file, "# after step %" PRId64 ": %s, width %d: %s\n", told->record[i].step,
-                    told->record[i].action, told->record[i].width, told->record[i].reason);
-    fputs("step,loss_full,loss_low,window,state\n", output.file);
-    for (int i = 0; i < told->n_steps; i++) {
-        const struct run_switch_step *step = &told->step[i];
-        fprintf(output.file, "%" PRId64 ",", step->step);
-        put_loss(output.file, step->loss_full);
-        put_loss(output.file, step->loss_low);
-        fprintf(output.file, "%" PRId64 ",%s\n", step->window, step->state);
+    if (output_open(&output, path, fault) == STATUS_OK) {
+        put_steps(output.file, &run->mode_switch);
+        output_finish(&output, fault);
     }
-    output_finish(&output, fault);
     output_close(&output);
     return fault->status;
 }

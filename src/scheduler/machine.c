@@ -107,6 +107,22 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .array_rows = device->array_rows,
         .array_cols = device->array_cols,
         .overlap_weights = device->overlap_weights,
+        .cells = {.fidelity = device->fidelity,
+                  .mapping = device->mapping,
+                  .tiles = (int)device->tiles,
+                  .weight_bits = (int)device->weight_bits,
+                  .input_bits = (int)device->input_bits,
+                  .error_bits = (int)device->error_bits,
+                  .cell_bits = (int)device->cell_bits,
+                  .adc_bits = (int)device->adc_bits,
+                  .write_verify = device->write_verify,
+                  .program_noise = device->program_noise,
+                  .read_noise = device->read_noise,
+                  .stuck_low = device->stuck_low,
+                  .stuck_high = device->stuck_high,
+                  .drift = device->drift,
+                  .adc_range = device->adc_range,
+                  .endurance = device->endurance},
     };
 }
 
@@ -144,6 +160,35 @@ static enum status check_device(const struct job *job, int i, struct fault *faul
     return STATUS_OK;
 }
 
+/* What only cells have, no other kind takes. */
+static enum status check_cells(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster_device *device = &job->cluster.device[i];
+    if (strcmp(device->kind, reram_device.kind) == 0)
+        return STATUS_OK;
+    const char *key = device->fidelity             ? "fidelity"
+                      : device->mapping            ? "mapping"
+                      : device->tiles > 0          ? "tiles"
+                      : device->weight_bits > 0    ? "weight_bits"
+                      : device->input_bits > 0     ? "input_bits"
+                      : device->error_bits > 0     ? "error_bits"
+                      : device->cell_bits > 0      ? "cell_bits"
+                      : device->adc_bits > 0       ? "adc_bits"
+                      : device->program_noise >= 0 ? "program_noise"
+                      : device->read_noise >= 0    ? "read_noise"
+                      : device->stuck_low >= 0     ? "stuck_low"
+                      : device->stuck_high >= 0    ? "stuck_high"
+                      : device->drift >= 0         ? "drift"
+                      : device->adc_range >= 0     ? "adc_range"
+                      : device->endurance > 0      ? "endurance"
+                      : device->write_verify       ? "write_verify"
+                                                   : NULL;
+    if (key)
+        return fault_set(fault, STATUS_USAGE, "%s: devices[%d].%s: expected with kind reram only, found with kind %s",
+                         job->cluster.source, i, key, device->kind);
+    return STATUS_OK;
+}
+
 enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault)
 {
     const struct cluster *cluster = &job->cluster;
@@ -159,9 +204,11 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
     for (int i = 0; i < cluster->n_devices && status == STATUS_OK; i++) {
         const struct device *backend = device_find(cluster->device[i].kind);
         if (!backend)
-            return fault_set(fault, STATUS_USAGE, "%s: devices[%d].kind: expected gpu or systolic, found '%s'",
+            return fault_set(fault, STATUS_USAGE, "%s: devices[%d].kind: expected gpu, reram or systolic, found '%s'",
                              cluster->source, i, cluster->device[i].kind);
         status = check_device(job, i, fault);
+        if (status == STATUS_OK)
+            status = check_cells(job, i, fault);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {
             int d = machine->n_devices++;
             fill_spec(job, &cluster->device[i], count_of_kind(machine, cluster->device[i].kind), arena,

@@ -184,7 +184,7 @@ struct switch_window {
     double validation_loss;              /* of the low mode on its device's numerics */
 };
 
-/* Local. At the end of a window. */
+/* Local. At the end of a window; `numbers` may be NULL when nothing is wanted. */
 struct switch_decision switch_observe_window(struct mode_switch *sw, const struct switch_window *numbers);
 
 /* Local. The state that the next step runs in; steps observed and windows ended so far; adapters' width of TRIAL and

@@ -70,8 +70,8 @@ void switch_test_loss(const struct mode_switch *sw, struct switch_record *record
     switch_test_plateau(record, &sw->loss, sw->config.loss_threshold, names);
     if (sw->config.policy != SWITCH_SAFE)
         return;
-    switch_require(record, "loss_no_rise_before", decrease(x[0], x[1]), SWITCH_AT_LEAST, -sw->config.rise_tolerance);
-    switch_require(record, "loss_no_rise", decrease(x[1], x[2]), SWITCH_AT_LEAST, -sw->config.rise_tolerance);
+    switch_require(record, "loss_no_rise_before", decrease(x[0], x[1]), SWITCH_AT_LEAST, 0 - sw->config.rise_tolerance);
+    switch_require(record, "loss_no_rise", decrease(x[1], x[2]), SWITCH_AT_LEAST, 0 - sw->config.rise_tolerance);
 }
 
 int switch_loss_holds(const struct mode_switch *sw, const struct history *history)

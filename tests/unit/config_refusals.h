@@ -143,19 +143,35 @@ static const struct refusal {
      "j.yaml:1: data.test_rows: expected a list of 2 whole numbers, found '3'"},
     {"cluster: {devices: {kind: gpu}}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a section"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found a section"},
     {"cluster: {devices: []}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found an empty list"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found an empty list"},
     {"cluster: {devices: [gpu]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0]: expected a section with the keys kind, profile, count, per_node, "
-     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found 'gpu'"},
+     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found 'gpu'"},
     {"cluster: [a]\n", {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found a "
      "list of 1"},
     {"cluster: {devices: [" FOUR FOUR FOUR FOUR "{kind: gpu}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a list of 17"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found a list of 17"},
     {"name: [a]\n", {NULL}, 2,
      "j.yaml:1: name: expected a name of letters, digits, '.', '_' and '-', found a list of 1"},
     {"train: {epochs: ten}\n", {NULL}, 2,
@@ -307,7 +323,7 @@ static const struct refusal {
     {"placement: {bucket_bytes: 0 B}\n", {NULL}, 2,
      "j.yaml:1: placement.bucket_bytes: expected a size such as \"80 GiB\" from 1 B to 1 PiB, found '0 B'"},
     {"placement: {policy: cpu}\n", {NULL}, 2,
-     "j.yaml:1: placement.policy: expected gpu-only, found 'cpu'"},
+     "j.yaml:1: placement.policy: expected one of gpu-only, hpt, found 'cpu'"},
     {"output: {trace: 2}\n", {NULL}, 2,
      "j.yaml:1: output.trace: expected true or false, found '2'"},
     {"output: {trace_max_bytes: 3 GHz}\n", {NULL}, 2,
@@ -316,7 +332,7 @@ static const struct refusal {
     {"cluster: {devices: [{kind: gpu, count: 0}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].count: expected a whole number from 1 to 1000000, found '0'"},
     {"cluster: {devices: [{kind: gpu}, {kind: tpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, systolic, found 'tpu' (did you mean 'gpu'?)"},
+     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, found 'tpu' (did you mean 'gpu'?)"},
     {"cluster: {devices: [{memory_bytes: 0 B}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_bytes: expected a size such as \"80 GiB\" from 1 B to 1024 PiB, "
      "found '0 B'"},
@@ -327,7 +343,7 @@ static const struct refusal {
      "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" above 0 "
      "FLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
     {"cluster: {devices: [{dataflow: rs}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs'"},
+     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs' (did you mean 'os'?)"},
     {"cluster: {devices: [{memory_mode: exact}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_mode: expected one of ideal, scalesim, found 'exact'"},
     {"cluster: {devices: [{array_rows: 0}]}\n", {NULL}, 2,
@@ -350,14 +366,17 @@ static const struct refusal {
     {MODEL "cluster: {links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
      "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, found nothing"},
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found nothing"},
     {MODEL 
      "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: "
      "pcie4}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, systolic, found nothing"},
+     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, found nothing"},
     {MODEL 
      "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
@@ -435,7 +454,10 @@ static const struct refusal {
     {GOOD, {"cluster.devices[0]=3", NULL}, 2,
      "--set cluster.devices[0]=3: cluster.devices[0]: expected a section with the keys kind, profile, "
      "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, found '3'"},
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found '3'"},
     {GOOD, {"cluster.devices[0].count=0", NULL}, 2,
      "--set cluster.devices[0].count=0: cluster.devices[0].count: expected a whole number from 1 to "
      "1000000, found '0'"},
@@ -484,6 +506,17 @@ static const struct refusal {
     {GOOD, {"train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v", NULL}, 2,
      "--set train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v: train.adapter.targets: expected a list of 1 to 8 words, "
      "found a list of 9"},
+    {GOOD, {"cluster.devices[0].fidelity=perfect", NULL}, 2,
+     "--set cluster.devices[0].fidelity=perfect: cluster.devices[0].fidelity: expected one of ideal, quantized, analog, "
+     "found 'perfect'"},
+    {GOOD, {"cluster.devices[0].weight_bits=1", NULL}, 2,
+     "--set cluster.devices[0].weight_bits=1: cluster.devices[0].weight_bits: expected a whole number from 2 to 16, "
+     "found '1'"},
+    {GOOD, {"cluster.devices[0].program_noise=-0.1", NULL}, 2,
+     "--set cluster.devices[0].program_noise=-0.1: cluster.devices[0].program_noise: expected a number from 0 to 1, "
+     "found '-0.1'"},
+    {GOOD, {"cluster.devices[0].adc_range=2", NULL}, 2,
+     "--set cluster.devices[0].adc_range=2: cluster.devices[0].adc_range: expected a number from 0 to 1, found '2'"},
     {GOOD, {"train.epochs=2", "train.epochs=0", NULL}, 2,
      "--set train.epochs=0: train.epochs: expected a whole number from 1 to 1000000, found '0'"},
 };

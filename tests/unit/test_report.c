@@ -204,6 +204,29 @@ START_TEST(test_summary_of_switch)
 }
 END_TEST
 
+/* Of many decisions the middle is left out, and said so. */
+START_TEST(test_summary_of_many_decisions)
+{
+    struct dice d = dice(79);
+    struct arena *arena = arena_new();
+    struct run run = random_run(&d, arena, 1);
+    struct run_switch_record records[40];
+    for (int i = 0; i < 40; i++)
+        records[i] = (struct run_switch_record){
+            i, i, "trial", "trial", i % 2 ? "restart trial" : "continue", "the arms differ", i % 2, 8, 0, NULL};
+    run.mode_switch = (struct run_switch){"hpt", 2, 40, records, 0, NULL};
+    char *text = print_to_text(print_run, &run);
+    int n_found = 0;
+    for (const char *p = text; (p = strstr(p, "the arms differ")); p++)
+        n_found++;
+    ck_assert_int_eq(n_found, 12);
+    ck_assert_ptr_nonnull(strstr(text, ": 20 decisions, 40 records"));
+    ck_assert_ptr_nonnull(strstr(text, "The 8 decisions in the middle are left out here."));
+    free(text);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_loss_csv)
 {
     struct dice d = dice(80);
@@ -222,7 +245,7 @@ START_TEST(test_loss_csv)
     switch_tables_write_csv(path, &run, &fault);
     expect_ok(&fault);
     char *text = read_text(path, NULL);
-    ck_assert_str_eq(text, "# after step 4: start trial, width 8: loss and weights stand still\n"
+    ck_assert_str_eq(text, "# after step 4: start trial: loss and weights stand still\n"
                            "step,loss_full,loss_low,window,state\n1,0.5,,1,full\n2,0.25,0.125,2,trial\n3,,2,0,low\n");
     free(text);
     switch_tables_write_csv("/nowhere/loss.csv", &run, &fault);
@@ -354,6 +377,37 @@ START_TEST(test_compare_finds_differences)
 }
 END_TEST
 
+/* Steps one by one or in stretches make the same phases; neighbours differ in name, and nothing is lost. */
+START_TEST(test_phases_grow)
+{
+    static const char *const names[] = {"full", "trial", "low"};
+    struct dice d = dice(950 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct run single = {.name = NULL}, stretches = {.name = NULL};
+    int64_t step = 1;
+    uint64_t time_ps = 0;
+    wide_uint energy_fj = 0;
+    for (int i = 0; i < 60; i++) {
+        const char *name = names[below(&d, 3)];
+        int64_t first = step, n = 1 + (int64_t)below(&d, 5);
+        for (; step < first + n; step++)
+            run_add_phase(&single, arena, &(struct run_phase){name, step, step, 7, (wide_uint)1 << 70});
+        run_add_phase(&stretches, arena,
+                      &(struct run_phase){name, first, step - 1, 7 * (uint64_t)n, (wide_uint)n << 70});
+    }
+    ck_assert(single.n_phases == stretches.n_phases && single.phase[0].first_step == 1);
+    for (int i = 0; i < single.n_phases; i++) {
+        const struct run_phase *x = &single.phase[i], *y = &stretches.phase[i];
+        ck_assert(x->name == y->name && x->first_step == y->first_step && x->last_step == y->last_step);
+        ck_assert(x->time_ps == y->time_ps && x->energy_fj == y->energy_fj);
+        ck_assert(i == 0 || (x[-1].name != x->name && x[-1].last_step + 1 == x->first_step));
+        time_ps += x->time_ps, energy_fj += x->energy_fj;
+    }
+    ck_assert(time_ps == 7 * (uint64_t)(step - 1) && energy_fj == (wide_uint)(step - 1) << 70);
+    arena_free(arena);
+}
+END_TEST
+
 /* A run in one mode against one that switched: phases of the second only, those of one name together. */
 START_TEST(test_compare_phases)
 {
@@ -397,12 +451,14 @@ Suite *suite_report(void)
     tcase_add_test(tcase, test_table_layout);
     tcase_add_loop_test(tcase, test_summary_adds_up, 0, 20);
     tcase_add_loop_test(tcase, test_summary_of_switch, 0, 20);
+    tcase_add_test(tcase, test_summary_of_many_decisions);
     tcase_add_test(tcase, test_loss_csv);
     tcase_add_test(tcase, test_summary_of_timing_only);
     tcase_add_test(tcase, test_wall);
     tcase_add_loop_test(tcase, test_compare_with_itself, 0, 5);
     tcase_add_test(tcase, test_compare_finds_differences);
     tcase_add_test(tcase, test_compare_phases);
+    tcase_add_loop_test(tcase, test_phases_grow, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }
