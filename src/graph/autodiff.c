@@ -24,7 +24,7 @@
 #include "graph/shape.h"
 
 /* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has
- * no gradient of its own, so nothing else may use it. */
+ * no gradient of its own, so nothing else may use it (NORM's sum of two operands is an output as any other). */
 enum need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
 
 struct walk {
@@ -155,7 +155,7 @@ static int through_activation(struct walk *walk)
     if (is_shared(walk, dy, whole(walk->graph, y)))
         dz = buffer_for(walk, y);
     struct op op = {.kind = OP_ACT_BWD, .rows = node->op.rows, .out = node->op.out, .act = node->op.act};
-    int kept = node->op.act == ACT_GELU ? node->out[1] : y;
+    int kept = act_is_gelu(node->op.act) ? node->out[1] : y;
     const int in[OP_MAX_IN] = {dy, kept, NO_TENSOR, NO_TENSOR, NO_TENSOR};
     const int out[OP_MAX_OUT] = {dz, NO_TENSOR, NO_TENSOR, NO_TENSOR};
     append(walk, &op, in, out, "act bwd");
@@ -207,6 +207,34 @@ static void attention_bwd(struct walk *walk)
         contribute(walk, node->in[i], out[i], 0);
 }
 
+/* A norm whose sum s = x + u is used again (a residual stream): what came from its later uses and what comes through
+ * the norm are one gradient, and x and u both take it as it is. */
+static void norm_of_sum_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    int y = node->out[0], s = node->out[1], gamma = node->in[2], beta = node->in[3];
+    if (node->op.dropout > 0)
+        bug("node %s: the gradient of a sum with dropout is not supported", node->name);
+    if (walk->graph->tensors[whole(walk->graph, y)].grad != NO_TENSOR) {
+        struct op op = node->op;
+        op.kind = OP_NORM_BWD;
+        int ds = begin_sum(walk, s, &op.accumulate);
+        int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
+        int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
+        const int in[OP_MAX_IN] = {grad_of(walk, y), s, node->out[2], gamma, NO_TENSOR};
+        const int out[OP_MAX_OUT] = {ds, NO_TENSOR, dgamma, dbeta};
+        append(walk, &op, in, out, "bwd");
+        if (dgamma != NO_TENSOR)
+            contribute(walk, gamma, dgamma, 0);
+        if (dbeta != NO_TENSOR)
+            contribute(walk, beta, dbeta, 0);
+        finish_sum(walk, s, ds, op.accumulate);
+    }
+    for (int i = 0; i < 2; i++)
+        if (needs(walk, node->in[i]))
+            contribute(walk, node->in[i], grad_of(walk, s), 1);
+}
+
 /* ds is the gradient of x and, without dropout, of u too: then it must hold nothing else, and both take it as it is. */
 static void norm_bwd(struct walk *walk)
 {
@@ -214,6 +242,10 @@ static void norm_bwd(struct walk *walk)
     int x = node->in[0], u = node->in[1], gamma = node->in[2], beta = node->in[3];
     struct op op = node->op;
     op.kind = OP_NORM_BWD;
+    if (u != NO_TENSOR && walk->graph->tensors[whole(walk->graph, node->out[1])].grad != NO_TENSOR) {
+        norm_of_sum_bwd(walk);
+        return;
+    }
     int to_u = needs(walk, u), masked = to_u && op.dropout > 0;
     int alone = needs(walk, x) && !to_u;
     int ds = alone ? begin_sum(walk, x, &op.accumulate) : buffer_for(walk, needs(walk, x) || !to_u ? x : u);
@@ -251,6 +283,21 @@ static void concat_bwd(struct walk *walk)
             contribute(walk, node->in[i], out[i], 0);
 }
 
+static void permute_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (!needs(walk, node->in[0]))
+        return;
+    struct op op = node->op;
+    op.n_query = node->op.n_key;
+    op.n_key = node->op.n_query;
+    int dx = buffer_for(walk, node->in[0]);
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    const int out[OP_MAX_OUT] = {dx, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    append(walk, &op, in, out, "bwd");
+    contribute(walk, node->in[0], dx, 0);
+}
+
 /* Operand `i` enters the output as it is. */
 static void identity_bwd(struct walk *walk, int i)
 {
@@ -264,6 +311,28 @@ static void refuse_grad(const struct walk *walk, int i)
     if (needs(walk, walk->node->in[i]))
         bug("node %s: the gradient of %s is not supported", walk->node->name,
             walk->graph->tensors[walk->node->in[i]].name);
+}
+
+/* The summand e takes the gradient as it is, the embeddings what falls to each of their rows. */
+static void add_embed_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    struct op op = node->op;
+    op.kind = OP_ADD_EMBED_BWD;
+    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR}, any = 0;
+    for (int i = 0; i < 3; i++)
+        if (needs(walk, node->in[1 + i])) {
+            out[i] = buffer_for(walk, node->in[1 + i]);
+            any = 1;
+        }
+    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), node->in[4], NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    if (any)
+        append(walk, &op, in, out, "bwd");
+    for (int i = 0; i < 3; i++)
+        if (out[i] != NO_TENSOR)
+            contribute(walk, node->in[1 + i], out[i], 0);
+    identity_bwd(walk, 0);
+    refuse_grad(walk, 4);
 }
 
 static void differentiate(struct walk *walk)
@@ -281,6 +350,12 @@ static void differentiate(struct walk *walk)
     case OP_CONCAT:
         concat_bwd(walk);
         return;
+    case OP_PERMUTE:
+        permute_bwd(walk);
+        return;
+    case OP_ADD_EMBED:
+        add_embed_bwd(walk);
+        return;
     case OP_ADD:
         identity_bwd(walk, 0);
         identity_bwd(walk, 1);
@@ -293,6 +368,20 @@ static void differentiate(struct walk *walk)
     default:
         bug("node %s: %s cannot be differentiated", walk->node->name, op_name(walk->node->op.kind));
     }
+}
+
+/* Whether an output may be used further: not what an op keeps for its backward op. */
+static int is_result(const struct node *node, int o)
+{
+    return o == 0 || (o == 1 && node->op.kind == OP_NORM);
+}
+
+static int has_grad(const struct walk *walk, int t)
+{
+    if (t == NO_TENSOR)
+        return 0;
+    int root = shape_root(walk->graph, t);
+    return walk->needs[root] == NEEDS_GRAD && walk->graph->tensors[root].grad != NO_TENSOR;
 }
 
 static void mark_needs(struct walk *walk)
@@ -308,7 +397,7 @@ static void mark_needs(struct walk *walk)
             any = any || needs(walk, node->in[i]);
         for (int o = 0; o < OP_MAX_OUT; o++)
             if (any && node->op.kind != OP_LOSS && node->out[o] != NO_TENSOR)
-                walk->needs[shape_root(graph, node->out[o])] = o ? BY_PRODUCT : NEEDS_GRAD;
+                walk->needs[shape_root(graph, node->out[o])] = is_result(node, o) ? NEEDS_GRAD : BY_PRODUCT;
     }
 }
 
@@ -340,10 +429,11 @@ void autodiff(struct graph *graph)
         struct node node = graph->nodes[n]; /* appending moves the array */
         if (node.op.kind == OP_LOSS || node.out[0] == NO_TENSOR)
             continue;
-        int out = shape_root(graph, node.out[0]);
         walk.node = &node;
-        if (walk.needs[out] && graph->tensors[out].grad != NO_TENSOR)
+        if (has_grad(&walk, node.out[0]) || (is_result(&node, 1) && has_grad(&walk, node.out[1])))
             differentiate(&walk);
-        walk.closed[out] = 1;
+        for (int o = 0; o < 2; o++)
+            if (is_result(&node, o) && node.out[o] != NO_TENSOR)
+                walk.closed[shape_root(graph, node.out[o])] = 1;
     }
 }

@@ -22,14 +22,33 @@ KERNEL_INLINE v16 gelu_slope(v16 x)
     return below + near_x * density;
 }
 
+/* (1 + tanh u) / 2 = 1 / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3): 1 and 0 far out, where e must not overflow. */
+KERNEL_INLINE v16 gelu_gate(v16 x)
+{
+    v16 near_x = v16_select(v16_abs(x) > v16_set(9.0f), v16_set(9.0f), v16_abs(x));
+    near_x = (v16)((v16u)near_x | v16_sign(x));
+    v16 cube = near_x * near_x * near_x;
+    return v16_set(1) / (v16_set(1) + v16_exp(v16_set(-1.5957691f) * (near_x + v16_set(0.044715f) * cube)));
+}
+
+KERNEL_INLINE v16 gelu_tanh_slope(v16 x)
+{
+    v16 gate = gelu_gate(x), slope = v16_set(1.5957691f) * (v16_set(1) + v16_set(0.134145f) * x * x);
+    v16 inside = gate + x * gate * (v16_set(1) - gate) * slope;
+    return v16_select(v16_abs(x) > v16_set(9.0f), gate, inside);
+}
+
 KERNEL_CLONES
-void gelu_f32(size_t n, const float *x, float *y)
+void gelu_f32(int by_tanh, size_t n, const float *x, float *y)
 {
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; !by_tanh && i + LANES <= n; i += LANES)
         v16_store(y + i, gelu_lanes(v16_load(x + i)));
-    if (i < n)
-        v16_store_part(y + i, gelu_lanes(v16_load_part(x + i, n - i)), n - i);
+    for (; i < n; i += LANES) {
+        size_t part = n - i < LANES ? n - i : LANES;
+        v16 value = v16_load_part(x + i, part);
+        v16_store_part(y + i, by_tanh ? value * gelu_gate(value) : gelu_lanes(value), part);
+    }
 }
 
 KERNEL_CLONES
@@ -40,6 +59,15 @@ static void gelu_bwd(size_t n, const float *dy, const float *pre, float *dz)
         v16_store(dz + i, v16_load(dy + i) * gelu_slope(v16_load(pre + i)));
     if (i < n)
         v16_store_part(dz + i, v16_load_part(dy + i, n - i) * gelu_slope(v16_load_part(pre + i, n - i)), n - i);
+}
+
+KERNEL_CLONES
+static void gelu_tanh_bwd(size_t n, const float *dy, const float *pre, float *dz)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t part = n - i < LANES ? n - i : LANES;
+        v16_store_part(dz + i, v16_load_part(dy + i, part) * gelu_tanh_slope(v16_load_part(pre + i, part)), part);
+    }
 }
 
 KERNEL_CLONES
@@ -85,6 +113,8 @@ KERNEL_F32(act_bwd_f32)
     size_t n = (size_t)(op->rows * op->out);
     if (op->act == ACT_GELU)
         gelu_bwd(n, in[0], in[1], out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_bwd(n, in[0], in[1], out[0]);
     else if (op->act == ACT_RELU)
         relu_bwd(n, in[0], in[1], out[0]);
     else

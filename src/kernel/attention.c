@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/attention_lanes.h"
 #include "kernel/dims.h"
 #include "kernel/format.h"
 #include "kernel/ops.h"
@@ -49,6 +50,8 @@ static struct head head_of(const struct op *op, enum number_format format, float
 
 size_t attention_scratch_bytes(const struct op *op)
 {
+    if (op->interleave > 1)
+        return attention_lanes_scratch_bytes(op);
     struct head head = head_of(op, FORMAT_FP32, NULL);
     return (2 * (head.n_query + head.n_key) * head.wide_width + head.width * head.wide_keys +
             2 * BLOCK_ROWS * head.wide_keys) *
@@ -264,6 +267,10 @@ static void forward_head(const struct head *head, float *o, size_t o_row, float 
 
 KERNEL_F32(attention_f32)
 {
+    if (op->interleave > 1) {
+        attention_lanes_f32(op, context, in, out);
+        return;
+    }
     struct head head = head_of(op, context->format, context->scratch);
     const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
     const float *q = in[0], *k = op->packed ? q : in[1], *v = op->packed ? q : in[2];
@@ -300,6 +307,10 @@ static void backward_head(const struct head *head, const float *p, float *dq, fl
 
 KERNEL_F32(attention_bwd_f32)
 {
+    if (op->interleave > 1) {
+        attention_lanes_bwd_f32(op, context, in, out);
+        return;
+    }
     struct head head = head_of(op, context->format, context->scratch);
     const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
     const float *q = in[1], *k = op->packed ? q : in[2], *v = op->packed ? q : in[3];

@@ -17,6 +17,8 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     case OP_NORM:
     case OP_NORM_BWD:
         return norm_scratch_bytes(op);
+    case OP_ADD_EMBED_BWD:
+        return embed_scratch_bytes(op);
     default:
         return 0;
     }
@@ -31,7 +33,8 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
         [OP_NORM] = norm_f32,         [OP_NORM_BWD] = norm_bwd_f32,   [OP_ADD] = add_f32,
         [OP_ADD_POS] = add_pos_f32,   [OP_CONCAT] = concat_f32,       [OP_SPLIT] = split_f32,
         [OP_ADD_LAST] = add_last_f32, [OP_LOSS] = loss_f32,           [OP_SQUARE_SUM] = square_sum_f32,
-        [OP_UPDATE] = update_f32,
+        [OP_UPDATE] = update_f32,     [OP_ADD_EMBED] = add_embed_f32, [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
+        [OP_PERMUTE] = permute_f32,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);
