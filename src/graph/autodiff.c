@@ -384,6 +384,15 @@ static int has_grad(const struct walk *walk, int t)
     return walk->needs[root] == NEEDS_GRAD && walk->graph->tensors[root].grad != NO_TENSOR;
 }
 
+/* Whether something trainable stands above an output: above NORM's sum only what stands above its operands. */
+static int stands_above(const struct walk *walk, const struct node *node, int o)
+{
+    int any = 0, n_in = o == 1 && is_result(node, o) ? 2 : OP_MAX_IN;
+    for (int i = 0; i < n_in; i++)
+        any = any || needs(walk, node->in[i]);
+    return any && node->op.kind != OP_LOSS;
+}
+
 static void mark_needs(struct walk *walk)
 {
     const struct graph *graph = walk->graph;
@@ -392,11 +401,8 @@ static void mark_needs(struct walk *walk)
             graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable ? NEEDS_GRAD : NEEDS_NONE;
     for (int n = 0; n < graph->n_nodes; n++) {
         const struct node *node = &graph->nodes[n];
-        int any = 0;
-        for (int i = 0; i < OP_MAX_IN; i++)
-            any = any || needs(walk, node->in[i]);
         for (int o = 0; o < OP_MAX_OUT; o++)
-            if (any && node->op.kind != OP_LOSS && node->out[o] != NO_TENSOR)
+            if (node->out[o] != NO_TENSOR && stands_above(walk, node, o))
                 walk->needs[shape_root(graph, node->out[o])] = is_result(node, o) ? NEEDS_GRAD : BY_PRODUCT;
     }
 }

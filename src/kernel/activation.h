@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Local. y = 0.5 x (1 + erf(x / sqrt 2)), n elements; y may be x. */
-void gelu_f32(size_t n, const float *x, float *y);
+/* Local. y = GELU(x), exact or `by_tanh` (op.h), n elements; y may be x. */
+void gelu_f32(int by_tanh, size_t n, const float *x, float *y);
 
 /* Local. y[t,o] += bias[o], then negative values become 0 with `relu`: the second pass after a BLAS product. bias may
  * be NULL. */

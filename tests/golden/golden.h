@@ -33,6 +33,7 @@
     X(ADAM_LOSS_F32, "adam losses f32", 1e-3)                                                                          \
     X(TRAFFIC_F32, "traffic f32", 1e-5)                                                                                \
     X(TRAFFIC_STEPS_F32, "traffic steps f32", 5e-5)                                                                    \
+    X(ILL_F32, "ill-conditioned f32", 2e-3)                                                                            \
     X(NOISE_F64, "absolute f64", 1e-10)                                                                                \
     X(NOISE_F32, "absolute f32", 1e-5)
 
