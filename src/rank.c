@@ -64,6 +64,7 @@ static enum status open_devices(struct executor *executor, const struct device_s
         struct local_device *device = &executor->local[executor->n_local];
         device->number = d;
         device->backend = device_find(specs[d].kind);
+        device->format = specs[d].format;
         init_clocks(executor, device);
         enum status status = device->backend->open(&specs[d], executor->arena, &device->state, fault);
         if (status != STATUS_OK)
@@ -87,6 +88,24 @@ static size_t most_samples(const struct plan *plan)
     return (size_t)most;
 }
 
+/* Who takes part in all-reduces, and who holds the loss. */
+static void find_group(struct executor *executor)
+{
+    const struct plan *plan = executor->plan;
+    int n = 0;
+    executor->group_home = arena_array(executor->arena, (size_t)plan->n_devices, sizeof *executor->group_home);
+    for (int d = 0; d < plan->n_devices; d++)
+        if (plan->programs[PROGRAM_TRAIN][d].n_collectives)
+            executor->group_home[n++] = executor->home[d];
+    executor->sum = sum_new(executor->comm, executor->group_home, n);
+    for (int p = 0; p < N_PROGRAMS; p++) {
+        executor->loss_device[p] = -1;
+        for (int d = plan->n_devices - 1; d >= 0; d--)
+            if (plan->programs[p][d].n_instrs && plan->programs[p][d].sums != NO_SLOT)
+                executor->loss_device[p] = d;
+    }
+}
+
 enum status executor_open(struct comm *comm, const struct plan *plan, const struct device_spec *specs,
                           struct windows *windows, const struct executor_options *options, struct executor **out,
                           struct fault *fault)
@@ -101,7 +120,8 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
     executor->home = arena_array(arena, (size_t)plan->n_devices, sizeof *executor->home);
     for (int d = 0; d < plan->n_devices; d++)
         executor->home[d] = executor_home(d, plan->n_devices, comm_size(comm));
-    executor->sum = sum_new(comm, executor->home, plan->n_devices);
+    find_group(executor);
+    executor->mail = mail_new(comm, plan, executor->home, !options->timing_only);
     executor->samples = arena_array(arena, most_samples(plan) + 1, sizeof *executor->samples);
     executor->replies = arena_array(arena, (size_t)comm_size(comm), sizeof *executor->replies);
     open_devices(executor, specs, fault);
@@ -127,164 +147,9 @@ void executor_close(struct executor *executor)
     }
     block_free(executor->scratch);
     sum_free(executor->sum);
+    mail_free(executor->mail);
     mark_list_release(&executor->marks);
     arena_free(executor->arena);
-}
-
-static void mark_instr(struct executor *executor, const struct step_record *record, const struct local_device *device,
-                       int i, uint64_t start_ps)
-{
-    if (executor->runs_marked[record->program] >= executor->options.trace_steps)
-        return;
-    struct mark mark = {start_ps, record->step, (uint32_t)device->number, (uint32_t)i, record->program};
-    mark_list_add(&executor->marks, &mark);
-}
-
-static void run_arithmetic(struct executor *executor, const struct step_record *record, struct local_device *device,
-                           const struct program *program, const struct instr *instr, const void *const *in,
-                           void *const *out)
-{
-    int64_t rows_per_sample = program->samples ? instr->op->rows / program->samples : 0;
-    struct kernel_context context = {
-        .format = executor->plan->format,
-        .seed = executor->options.seed,
-        .step = record->step,
-        .first_row = (uint64_t)(program->first_sample * rows_per_sample),
-        .learning_rate = record->learning_rate,
-        .scratch = executor->scratch,
-    };
-    device->backend->run(device->state, instr->op, &context, in, out);
-}
-
-/* The functional half of an instruction; a timing-only run leaves it out and is otherwise the same. */
-static void run_instr(struct executor *executor, const struct step_record *record, struct local_device *device,
-                      const struct program *program, const struct instr *instr)
-{
-    const void *in[OP_MAX_IN];
-    void *out[OP_MAX_OUT];
-    for (int i = 0; i < OP_MAX_IN; i++)
-        in[i] = slot_memory(device, program, instr->in[i]);
-    for (int i = 0; i < OP_MAX_OUT; i++)
-        out[i] = slot_memory(device, program, instr->out[i]);
-    if (instr->op->kind != OP_LOAD && instr->op->kind != OP_METRIC) {
-        run_arithmetic(executor, record, device, program, instr, in, out);
-        return;
-    }
-    double before_s = wall_s();
-    struct load load = {executor->windows, record->program == PROGRAM_TRAIN ? WINDOWS_TRAIN : WINDOWS_TEST,
-                        program,           executor->samples,
-                        record->n_samples, element_bytes(executor)};
-    if (instr->op->kind == OP_LOAD)
-        load_minibatch(&load, out, &executor->fault);
-    else
-        load_errors(&load, in, slot_memory(device, program, program->sums), &device->metrics,
-                    executor->options.keep_predictions ? &device->predictions : NULL);
-    executor->wall.data_s += wall_s() - before_s;
-}
-
-static int waits_for_collective(const struct executor *executor, const struct program *program,
-                                const struct instr *instr)
-{
-    const struct wait *wait = &program->waits[instr->first_wait];
-    for (int w = 0; w < instr->n_waits; w++) {
-        const struct instr *other = &program->instrs[wait[w].instr];
-        if (!wait[w].previous_run && other->op->kind == OP_ALLREDUCE && other->channel >= executor->collectives_done)
-            return 1;
-    }
-    return 0;
-}
-
-/* Advances one device as far as it can go. */
-static void advance(struct executor *executor, const struct step_record *record, struct local_device *device)
-{
-    const struct program *program = program_of(executor, device, (int)record->program);
-    int functional = !executor->options.timing_only && !executor->failed && executor->fault.status == STATUS_OK;
-    for (; device->next < program->n_instrs; device->next++) {
-        const struct instr *instr = &program->instrs[device->next];
-        if (instr->op->kind == OP_ALLREDUCE)
-            continue; /* run_collective comes back to it: what does not need its result goes on */
-        if (instr->n_waits && waits_for_collective(executor, program, instr))
-            break;
-        uint64_t start_ps = clock_start_ps(&device->clock, program, (int)record->program, device->next);
-        clock_run(&device->clock, program, (int)record->program, device->next, start_ps);
-        mark_instr(executor, record, device, device->next, start_ps);
-        if (functional)
-            run_instr(executor, record, device, program, instr);
-        executor->wall.instructions++;
-    }
-}
-
-static int find_collective(const struct program *program, int channel)
-{
-    for (int i = 0; i < program->n_instrs; i++)
-        if (program->instrs[i].op->kind == OP_ALLREDUCE && program->instrs[i].channel == channel)
-            return i;
-    bug("no collective %d", channel);
-}
-
-/* The next collective: all devices of this rank have come to it. It starts when the last device of all is ready. */
-static enum status run_collective(struct executor *executor, const struct step_record *record, struct fault *fault)
-{
-    int channel = executor->collectives_done++, id = (int)record->program, failed = executor->fault.status != STATUS_OK;
-    int i = find_collective(program_of(executor, &executor->local[0], id), channel);
-    uint64_t start_ps = 0;
-    size_t n = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
-        const struct program *program = program_of(executor, device, id);
-        uint64_t ready_ps = clock_start_ps(&device->clock, program, id, i);
-        start_ps = ready_ps > start_ps ? ready_ps : start_ps;
-        n = (size_t)program->slots[program->instrs[i].out[0]].elements;
-        executor->vectors[k] = slot_memory(device, program, program->instrs[i].out[0]);
-    }
-    double before_s = wall_s();
-    enum status status = sum_run(executor->sum, executor->options.timing_only ? NULL : executor->vectors, n,
-                                 element_bytes(executor), &start_ps, &failed, fault);
-    executor->wall.exchange_s += wall_s() - before_s;
-    executor->failed |= failed;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
-        clock_run(&device->clock, program_of(executor, device, id), id, i, start_ps);
-        mark_instr(executor, record, device, i, start_ps);
-        executor->wall.instructions++;
-    }
-    return status;
-}
-
-static int all_done(const struct executor *executor, int program_id)
-{
-    for (int k = 0; k < executor->n_local; k++)
-        if (executor->local[k].next < program_of(executor, &executor->local[k], program_id)->n_instrs)
-            return 0;
-    return 1;
-}
-
-/* One run of a program on all devices of this rank. */
-static enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault)
-{
-    int id = (int)record->program;
-    int n_collectives = executor->n_local ? program_of(executor, &executor->local[0], id)->n_collectives : 0;
-    executor->collectives_done = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        if (id == PROGRAM_TRAIN)
-            executor->local[k].predictions.n = 0; /* those of the evaluation before are out of date */
-        executor->local[k].next = 0;
-        clock_begin(&executor->local[k].clock, id);
-    }
-    double before_s = wall_s(), apart_s = executor->wall.exchange_s + executor->wall.data_s;
-    enum status status = STATUS_OK;
-    for (;;) {
-        for (int k = 0; k < executor->n_local; k++)
-            advance(executor, record, &executor->local[k]);
-        if (status != STATUS_OK || executor->collectives_done == n_collectives)
-            break;
-        status = run_collective(executor, record, fault);
-    }
-    if (status == STATUS_OK && !all_done(executor, id))
-        bug("program %d did not come to its end", id);
-    executor->runs_marked[id]++;
-    executor->wall.arithmetic_s += wall_s() - before_s - (executor->wall.exchange_s + executor->wall.data_s - apart_s);
-    return status;
 }
 
 static double element(const void *memory, int bytes, int i)
@@ -292,17 +157,24 @@ static double element(const void *memory, int bytes, int i)
     return bytes == 8 ? ((const double *)memory)[i] : (double)((const float *)memory)[i];
 }
 
-/* Does every device of this rank repeat its last run, all with the same shift? */
+static int is_active(const struct executor *executor, const struct local_device *device, int program_id)
+{
+    return program_of(executor, device, program_id)->n_instrs > 0;
+}
+
+/* Does every active device of this rank repeat its last run, all with the same shift? */
 static int find_shift(struct executor *executor, int program_id, uint64_t *shift_ps)
 {
     *shift_ps = 0;
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
         uint64_t shift;
+        if (!is_active(executor, device, program_id))
+            continue;
         if (!clock_repeats(&device->before, &device->clock, program_of(executor, device, program_id), program_id,
                            &shift))
             return 0;
-        if (k > 0 && shift != *shift_ps)
+        if (*shift_ps && shift != *shift_ps)
             return 0;
         *shift_ps = shift;
     }
@@ -312,17 +184,22 @@ static int find_shift(struct executor *executor, int program_id, uint64_t *shift
 static struct reply make_reply(struct executor *executor, int program_id)
 {
     struct reply reply = {.status = executor->fault.status};
-    for (int k = 0; k < executor->n_local; k++)
-        if (clock_end_ps(&executor->local[k].clock) > reply.end_ps)
-            reply.end_ps = clock_end_ps(&executor->local[k].clock);
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct local_device *device = &executor->local[k];
+        if (!is_active(executor, device, program_id))
+            continue;
+        reply.n_active++;
+        if (clock_end_ps(&device->clock) > reply.end_ps)
+            reply.end_ps = clock_end_ps(&device->clock);
+        if (device->number == executor->loss_device[program_id] && !executor->options.timing_only) {
+            const struct program *program = program_of(executor, device, program_id);
+            const void *sums = slot_memory(device, program, program->sums);
+            reply.loss_sum = element(sums, element_bytes(executor), 0);
+            reply.loss_count = element(sums, element_bytes(executor), 1);
+        }
+    }
     if (executor->options.timing_only)
         reply.repeats = (uint64_t)find_shift(executor, program_id, &reply.shift_ps);
-    if (executor->n_local && executor->local[0].number == 0 && !executor->options.timing_only) {
-        const struct program *program = program_of(executor, &executor->local[0], program_id);
-        const void *sums = slot_memory(&executor->local[0], program, program->sums);
-        reply.loss_sum = element(sums, element_bytes(executor), 0);
-        reply.loss_count = element(sums, element_bytes(executor), 1);
-    }
     return reply;
 }
 
@@ -341,15 +218,17 @@ static enum status exchange_replies(struct executor *executor, int program_id, s
     for (int r = 0; r < comm_size(executor->comm); r++) {
         failed |= all[r].status != STATUS_OK;
         result->end_ps = all[r].end_ps > result->end_ps ? all[r].end_ps : result->end_ps;
-        if (all[r].end_ps == 0)
-            continue; /* holds no device */
+        if (all[r].n_active == 0)
+            continue;
         repeats &= (int)all[r].repeats && (*shift_ps == 0 || *shift_ps == all[r].shift_ps);
         *shift_ps = all[r].shift_ps;
     }
     if (!repeats)
         *shift_ps = 0;
-    result->loss_sum = all[executor->home[0]].loss_sum;
-    result->loss_count = all[executor->home[0]].loss_count;
+    if (executor->loss_device[program_id] >= 0) {
+        result->loss_sum = all[executor->home[executor->loss_device[program_id]]].loss_sum;
+        result->loss_count = all[executor->home[executor->loss_device[program_id]]].loss_count;
+    }
     if (failed) {
         *fault = executor->fault;
         return agree(executor->comm, 1, fault);
@@ -372,6 +251,8 @@ static void jump(struct executor *executor, int program_id, uint64_t n, uint64_t
 {
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
+        if (!is_active(executor, device, program_id))
+            continue;
         clock_jump(&device->clock, &device->before, program_of(executor, device, program_id), program_id, n, shift_ps);
     }
 }

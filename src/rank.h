@@ -68,6 +68,7 @@ struct step_record {
     uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
     uint32_t n_samples; /* may be fewer than the program's in evaluation */
     uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
+    uint32_t generation; /* handover: number of the fresh start; keys the random numbers of FILL */
     uint64_t repeat;    /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };
@@ -110,15 +111,15 @@ enum status executor_step(struct executor *executor, const struct step_record *r
  * executor_metrics: sums of errors since the last call, added in device order.
  * executor_ledgers: [n_devices], waiting and idle time closed at the run's end.
  * executor_marks: of all devices, sorted (plan/mark.h).
- * executor_fetch: memory of one slot of device 0's training program.
+ * executor_fetch: memory of one slot of a device's program.
  * executor_predictions: of the last evaluation in data units, [n_samples][outputs]; needs keep_predictions. */
 enum status executor_metrics(struct executor *executor, struct metric_sums *sums, struct fault *fault);
 enum status executor_ledgers(struct executor *executor, struct arena *arena, struct ledger **ledgers,
                              struct fault *fault);
 enum status executor_marks(struct executor *executor, struct arena *arena, struct mark **marks, size_t *n_marks,
                            struct fault *fault);
-enum status executor_fetch(struct executor *executor, struct arena *arena, int slot, void **values,
-                           struct fault *fault);
+enum status executor_fetch(struct executor *executor, struct arena *arena, int device, int program_id, int slot,
+                           void **values, struct fault *fault);
 enum status executor_predictions(struct executor *executor, struct arena *arena, int64_t n_samples, int64_t n_outputs,
                                  float **predictions, struct fault *fault);
 

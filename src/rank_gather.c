@@ -137,13 +137,15 @@ static enum status hand_to_first(struct executor *executor, struct arena *arena,
     return status;
 }
 
-enum status executor_fetch(struct executor *executor, struct arena *arena, int slot, void **values, struct fault *fault)
+enum status executor_fetch(struct executor *executor, struct arena *arena, int device, int program_id, int slot,
+                           void **values, struct fault *fault)
 {
-    const struct program *program = &executor->plan->programs[PROGRAM_TRAIN][0];
-    const struct slot *s = &program->slots[slot];
-    int holds = executor->home[0] == comm_rank(executor->comm);
-    const void *mine = holds ? slot_memory(&executor->local[0], program, slot) : NULL;
-    return hand_to_first(executor, arena, executor->home[0], mine, s->bytes, values, fault);
+    const struct program *program = &executor->plan->programs[program_id][device];
+    const void *mine = NULL;
+    for (int k = 0; k < executor->n_local; k++)
+        if (executor->local[k].number == device)
+            mine = slot_memory(&executor->local[k], program, slot);
+    return hand_to_first(executor, arena, executor->home[device], mine, program->slots[slot].bytes, values, fault);
 }
 
 static void place_rows(const uint32_t *sample, const float *rows, size_t n, int64_t n_samples, int64_t n_outputs,

@@ -18,15 +18,15 @@ static double fetch(const void *memory, int element_bytes, int64_t i)
     return element_bytes == 8 ? ((const double *)memory)[i] : (double)((const float *)memory)[i];
 }
 
-static double initial_value(const struct slot *slot, struct rng_key key, int64_t i)
+static double initial_value(const struct slot *slot, struct rng_key key, uint32_t generation, int64_t i)
 {
     switch (slot->init) {
     case SLOT_INIT_ONE:
         return 1;
     case SLOT_INIT_UNIFORM:
-        return slot->init_scale * (2 * rng_uniform(key, 0, (uint64_t)i) - 1);
+        return slot->init_scale * (2 * rng_uniform(key, generation, (uint64_t)i) - 1);
     case SLOT_INIT_NORMAL:
-        return slot->init_scale * rng_normal(key, 0, (uint64_t)i);
+        return slot->init_scale * rng_normal(key, generation, (uint64_t)i);
     case SLOT_INIT_VALUES:
         return slot->values[i];
     default:
@@ -34,22 +34,24 @@ static double initial_value(const struct slot *slot, struct rng_key key, int64_t
     }
 }
 
+void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generation, int element_bytes, char *memory)
+{
+    struct rng_key key = rng_key(seed, RNG_INIT, slot->init_place);
+    for (int64_t i = 0; i < slot->elements; i++)
+        store(memory + slot->offset_bytes, element_bytes, i, initial_value(slot, key, generation, i));
+}
+
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory)
 {
-    for (int s = 0; s < program->n_slots; s++) {
-        const struct slot *slot = &program->slots[s];
-        if (slot->init == SLOT_INIT_NONE)
-            continue;
-        struct rng_key key = rng_key(seed, RNG_INIT, slot->init_place);
-        for (int64_t i = 0; i < slot->elements; i++)
-            store(memory + slot->offset_bytes, element_bytes, i, initial_value(slot, key, i));
-    }
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].init != SLOT_INIT_NONE)
+            load_initial_slot(&program->slots[s], seed, 0, element_bytes, memory);
 }
 
 static int64_t own_samples(const struct load *load)
 {
-    int64_t left = load->n_samples - load->program->first_sample;
-    return left < 0 ? 0 : left < load->program->samples ? left : load->program->samples;
+    int64_t left = load->n_samples - load->first;
+    return left < 0 ? 0 : left < load->count ? left : load->count;
 }
 
 static void *row(const struct load *load, void *memory, int64_t sample, int64_t row_elements)
@@ -61,7 +63,7 @@ static void clear_rows(const struct load *load, void *memory, int64_t first, int
 {
     if (memory)
         memset(row(load, memory, first, row_elements), 0,
-               (size_t)((load->program->samples - first) * row_elements * load->element_bytes));
+               (size_t)((load->count - first) * row_elements * load->element_bytes));
 }
 
 enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT], struct fault *fault)
@@ -70,15 +72,19 @@ enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT],
     int64_t x_elements = shape->tokens * shape->features, n = own_samples(load);
     for (int64_t s = 0; s < n; s++) {
         enum status status =
-            windows_sample(load->windows, load->set, load->samples[load->program->first_sample + s],
+            windows_sample(load->windows, load->set, load->samples[load->first + s],
                            load->element_bytes, row(load, out[0], s, x_elements), row(load, out[1], s, shape->outputs),
                            row(load, out[2], s, shape->outputs), fault);
         if (status != STATUS_OK)
             return status;
+        if (out[3])
+            windows_slots(load->windows, load->set, load->samples[load->first + s], load->element_bytes,
+                          row(load, out[3], s, windows_steps(load->windows)));
     }
     clear_rows(load, out[0], n, x_elements);
     clear_rows(load, out[1], n, shape->outputs);
     clear_rows(load, out[2], n, shape->outputs);
+    clear_rows(load, out[3], n, windows_steps(load->windows));
     return STATUS_OK;
 }
 
@@ -119,7 +125,7 @@ void load_errors(const struct load *load, const void *const in[OP_MAX_IN], const
     metrics->loss_sum += fetch(sums, load->element_bytes, 0);
     metrics->loss_count += fetch(sums, load->element_bytes, 1);
     for (int64_t s = 0; s < own_samples(load); s++) {
-        uint32_t number = load->samples[load->program->first_sample + s];
+        uint32_t number = load->samples[load->first + s];
         add_errors(load, in, s, metrics, keep ? prediction_row(keep, number, shape->outputs) : NULL);
     }
 }

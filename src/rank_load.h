@@ -10,9 +10,9 @@
 struct load {
     struct windows *windows;
     enum window_set set;
-    const struct program *program;
     const uint32_t *samples; /* of the whole minibatch, numbers within the set */
-    int64_t n_samples;       /* fewer than the program's in the last minibatch of an evaluation */
+    int64_t n_samples;       /* fewer than the programs' in the last minibatch of an evaluation */
+    int64_t first, count;    /* the share: samples first .. first+count-1 of the minibatch */
     int element_bytes;
 };
 
@@ -26,6 +26,9 @@ struct prediction_list {
 /* Local. Initial values of the slots that live over steps: counter-based random numbers keyed by parameter, so every
  * device holds the same. */
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory);
+
+/* Local. The same for one slot; another `generation` draws other numbers. */
+void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generation, int element_bytes, char *memory);
 
 /* Local. LOAD: the share into x, target and mask (may be NULL); rows beyond n_samples are zero with mask 0. */
 enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT], struct fault *fault);

@@ -1,17 +1,21 @@
-/* rank_private.h - inside of the executor: rank.c (running), rank_load.c (what enters and leaves a device),
- * rank_gather.c (what rank 0 gets to know). */
+/* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_mail.c
+ * (messages between devices), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to know). */
 #ifndef RANK_PRIVATE_H
 #define RANK_PRIVATE_H
+
+#include <string.h>
 
 #include "cluster/sum.h"
 #include "plan/clock.h"
 #include "rank.h"
 #include "rank_load.h"
+#include "rank_mail.h"
 
 struct local_device {
     int number;
     const struct device *backend;
     void *state;
+    enum number_format format;
     struct clock clock, before; /* `before`: one run ago, to find repetitions */
     char *memory;
     int next; /* instruction, within the run */
@@ -21,7 +25,8 @@ struct local_device {
 };
 
 struct reply { /* of one rank, after each run */
-    uint64_t status, end_ps, repeats, shift_ps;
+    uint64_t status, end_ps;
+    uint64_t n_active, repeats, shift_ps; /* devices with a program to run; do they all repeat themselves? */
     double loss_sum, loss_count;
 };
 
@@ -34,8 +39,11 @@ struct executor {
     int *home;
     struct local_device *local;
     int n_local;
-    struct sum *sum;
-    void **vectors;        /* [n_local] */
+    int *group_home; /* ranks of the devices that take part in all-reduces */
+    struct sum *sum; /* over them */
+    void **vectors;  /* [n_local] */
+    struct mail *mail;
+    int loss_device[N_PROGRAMS]; /* the first device that holds the sums of losses, or -1 */
     struct reply *replies; /* [n_ranks] */
     void *scratch;
     uint32_t *samples;
@@ -46,6 +54,9 @@ struct executor {
     struct mark_list marks;
     struct executor_wall wall;
 };
+
+/* One run of record->program on all devices of this rank. Collective over the ranks that hold devices which talk. */
+enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault);
 
 /* Local. */
 static inline int element_bytes(const struct executor *executor)

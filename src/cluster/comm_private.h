@@ -18,4 +18,7 @@ struct comm {
 /* Local. Waits for all requests; sets comm->lost on a timeout or an MPI error. */
 enum status comm_wait(struct comm *comm, MPI_Request *requests, int n, struct fault *fault);
 
+/* Local. Waits for one of the requests (MPI_REQUEST_NULL: none) and tells which. */
+enum status comm_wait_any(struct comm *comm, MPI_Request *requests, int n, int *which, struct fault *fault);
+
 #endif

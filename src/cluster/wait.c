@@ -25,13 +25,14 @@ static void back_off(unsigned turn)
     nanosleep(&pause, NULL);
 }
 
-enum status comm_wait(struct comm *comm, MPI_Request *requests, int n, struct fault *fault)
+/* Tests until `test` says done. */
+static enum status wait_until(struct comm *comm, int (*test)(void *what, int *done), void *what, struct fault *fault)
 {
     double start_s = wall_s();
     enum status status = STATUS_OK;
     for (unsigned turn = 0;; turn++) {
         int done = 0;
-        if (MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE) != MPI_SUCCESS) {
+        if (test(what, &done) != MPI_SUCCESS) {
             comm->lost = 1;
             status = fault_set(fault, STATUS_FAILED, "rank %d lost its connection to another rank", comm->rank);
             break;
@@ -49,6 +50,38 @@ enum status comm_wait(struct comm *comm, MPI_Request *requests, int n, struct fa
         back_off(turn);
     }
     comm->waited_s += wall_s() - start_s;
+    return status;
+}
+
+struct request_list {
+    MPI_Request *requests;
+    int n;
+    int which; /* the one that is done */
+};
+
+static int test_all(void *what, int *done)
+{
+    struct request_list *list = what;
+    return MPI_Testall(list->n, list->requests, done, MPI_STATUSES_IGNORE);
+}
+
+static int test_any(void *what, int *done)
+{
+    struct request_list *list = what;
+    return MPI_Testany(list->n, list->requests, &list->which, done, MPI_STATUS_IGNORE);
+}
+
+enum status comm_wait(struct comm *comm, MPI_Request *requests, int n, struct fault *fault)
+{
+    struct request_list list = {requests, n, MPI_UNDEFINED};
+    return wait_until(comm, test_all, &list, fault);
+}
+
+enum status comm_wait_any(struct comm *comm, MPI_Request *requests, int n, int *which, struct fault *fault)
+{
+    struct request_list list = {requests, n, MPI_UNDEFINED};
+    enum status status = wait_until(comm, test_any, &list, fault);
+    *which = list.which;
     return status;
 }
 

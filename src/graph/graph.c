@@ -59,6 +59,28 @@ int graph_view(struct graph *graph, int base, int64_t offset, const char *name, 
     return view;
 }
 
+struct operands no_operands(void)
+{
+    struct operands none;
+    for (int i = 0; i < OP_MAX_IN; i++)
+        none.in[i] = NO_TENSOR;
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        none.out[o] = NO_TENSOR;
+    return none;
+}
+
+struct operands operands_of(int n_in, const int *in, int n_out, const int *out)
+{
+    struct operands operands = no_operands();
+    if (n_in > OP_MAX_IN || n_out > OP_MAX_OUT)
+        bug("a node of %d and %d operands", n_in, n_out);
+    for (int i = 0; i < n_in; i++)
+        operands.in[i] = in[i];
+    for (int o = 0; o < n_out; o++)
+        operands.out[o] = out[o];
+    return operands;
+}
+
 struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,
                         int block, const char *name)
 {
@@ -84,8 +106,8 @@ int64_t graph_param_elements(const struct graph *graph, int trainable_only)
     int64_t elements = 0;
     for (int t = 0; t < graph->n_tensors; t++) {
         const struct tensor *tensor = &graph->tensors[t];
-        int whole = tensor->base == NO_TENSOR || tensor->base == graph->params;
-        if (tensor->role == TENSOR_PARAM && t != graph->params && whole && (tensor->trainable || !trainable_only))
+        int whole = tensor->base == NO_TENSOR || graph->tensors[tensor->base].is_block;
+        if (tensor->role == TENSOR_PARAM && !tensor->is_block && whole && (tensor->trainable || !trainable_only))
             elements += tensor->elements;
     }
     return elements;

@@ -37,6 +37,7 @@ struct tensor {
     int base;       /* NO_TENSOR, or the tensor whose memory this one is a contiguous part of */
     int64_t offset; /* elements from the start of base */
     int grad;       /* its gradient once autodiff ran, or NO_TENSOR */
+    int is_block;   /* holds parameters side by side for one UPDATE; not a parameter of its own */
     enum init_kind init;
     double init_scale;
     uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
@@ -51,6 +52,7 @@ struct node {
     enum phase phase;
     int block;        /* transformer block, or -1 */
     const char *name; /* "layers.0.attn.qkv" */
+    int channel, peer; /* SEND, RECV: number of the message, device at the other end */
 };
 
 struct graph {
@@ -73,6 +75,15 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
 /* Local. A contiguous part of `base` seen with other dimensions. */
 int graph_view(struct graph *graph, int base, int64_t offset, const char *name, int n_dims, const int64_t *dims);
 
+/* Lists of operands of a node. */
+struct operands {
+    int in[OP_MAX_IN], out[OP_MAX_OUT];
+};
+
+/* Local. The first operands as given, NO_TENSOR behind them; and none at all. */
+struct operands operands_of(int n_in, const int *in, int n_out, const int *out);
+struct operands no_operands(void);
+
 /* Local. Appends a node; in and out are lists of OP_MAX_IN and OP_MAX_OUT ids. Checks shapes against the op: a mismatch
  * is a bug() of the model that built it. */
 struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,
@@ -90,6 +101,13 @@ struct optimiser {
     double beta1, beta2, eps, weight_decay, clip_norm;
 };
 void graph_add_update(struct graph *graph, const struct optimiser *optimiser);
+
+/* Local. The same for parameters that live on several devices: trainable parameter t belongs to group[t], 0 ..
+ * n_groups-1 (none empty), each with blocks and an UPDATE of its own; the loss sums stay a tensor of their own. A norm
+ * to clip by is that of all groups, added in their order. Sets node_group[i - first] for the nodes i it appends, from
+ * `first` = n_nodes before the call; memory in the graph's arena. */
+void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, const int *group, int n_groups,
+                       int **node_group);
 
 /* Local. Totals for tables: elements of all parameters and of the trainable ones. */
 int64_t graph_param_elements(const struct graph *graph, int trainable_only);

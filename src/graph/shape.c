@@ -73,6 +73,8 @@ static struct wants elementwise_wants(const struct op *op)
     switch (op->kind) {
     case OP_ACT_BWD:
         return (struct wants){{t_out, t_out}, {t_out}};
+    case OP_FILL:
+        return (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
     case OP_ADD:
         return (struct wants){{n, n}, {n}};
     case OP_ADD_POS:
@@ -123,6 +125,9 @@ static struct wants wants_of(const struct op *op, const int *in)
         return op->kind == OP_METRIC
                    ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
                    : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY), may(ANY, ANY)}};
+    case CLASS_TRANSFER:
+        return op->kind == OP_SEND ? (struct wants){{flat(op->rows)}, {{ABSENT, 0, 0}}}
+                                   : (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
     default:
         bug("op %s does not belong into a graph", op_name(op->kind));
     }
@@ -155,6 +160,11 @@ int shape_root(const struct graph *graph, int tensor)
     return tensor;
 }
 
+static int may_set_parameters(enum op_kind kind)
+{
+    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL;
+}
+
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST;
@@ -168,7 +178,7 @@ static void check_overwriting(const struct graph *graph, const struct op *op, co
             continue;
         int root = shape_root(graph, out[o]);
         enum tensor_role role = graph->tensors[root].role;
-        if ((role == TENSOR_PARAM) != (op->kind == OP_UPDATE && o == 0) || role == TENSOR_CONST)
+        if ((role == TENSOR_PARAM && !may_set_parameters(op->kind)) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
             if (in[i] != NO_TENSOR && shape_root(graph, in[i]) == root && !may_work_in_place(op->kind))

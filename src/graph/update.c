@@ -1,9 +1,23 @@
+#include <string.h>
+
 #include "base/status.h"
 #include "graph/graph.h"
+
+/* What one UPDATE works on. */
+struct block {
+    int params, grads; /* trainable parameters side by side, and their gradients */
+    int square_sum;
+    int64_t elements;
+};
 
 static int is_trained(const struct tensor *tensor)
 {
     return tensor->role == TENSOR_PARAM && tensor->trainable;
+}
+
+static const char *numbered(struct graph *graph, const char *name, int number)
+{
+    return number ? arena_printf(graph->arena, "%s.%d", name, number) : name;
 }
 
 static int flat_tensor(struct graph *graph, enum tensor_role role, const char *name, int64_t elements)
@@ -27,51 +41,61 @@ static void make_part(struct graph *graph, int part, int block, int64_t offset)
     tensor->offset = offset;
 }
 
-/* Lays parameters and gradients side by side in the two blocks; returns the elements of the parameters. */
-static int64_t gather_blocks(struct graph *graph)
+static int64_t group_elements(const struct graph *graph, const int *group, int g)
 {
-    int n = graph->n_tensors;
-    int64_t elements = graph_param_elements(graph, 1), offset = 0;
-    if (!elements)
-        bug("nothing to train");
-    graph->params = flat_tensor(graph, TENSOR_PARAM, "params", elements);
-    graph->grads = flat_tensor(graph, TENSOR_GRAD, "grads", elements + 2);
-    for (int t = 0; t < n; t++) {
-        if (!is_trained(&graph->tensors[t]))
-            continue;
-        if (graph->tensors[t].grad == NO_TENSOR)
-            bug("parameter %s has no gradient: it takes no part in the loss", graph->tensors[t].name);
-        make_part(graph, t, graph->params, offset);
-        make_part(graph, graph->tensors[t].grad, graph->grads, offset);
-        offset += graph->tensors[t].elements;
-    }
-    make_part(graph, graph->loss_sums, graph->grads, elements);
+    int64_t elements = 0;
+    for (int t = 0; t < graph->n_tensors; t++)
+        if (is_trained(&graph->tensors[t]) && (!group || group[t] == g))
+            elements += graph->tensors[t].elements;
     return elements;
 }
 
-static int add_square_sum(struct graph *graph, int g, int64_t elements)
+/* Lays a group's parameters and gradients side by side in two blocks, with room for `extra` elements behind the
+ * gradients. `group` covers the first n_tensors tensors; NULL: all are of this group. */
+static struct block gather_block(struct graph *graph, const int *group, int n_tensors, int g, int64_t extra)
 {
-    int sum = flat_tensor(graph, TENSOR_ACTIVATION, "grads.square_sum", 1);
+    struct block block = {.square_sum = NO_TENSOR, .elements = group_elements(graph, group, g)};
+    int64_t offset = 0;
+    if (!block.elements)
+        bug("nothing to train in group %d", g);
+    block.params = flat_tensor(graph, TENSOR_PARAM, numbered(graph, "params", g), block.elements);
+    graph->tensors[block.params].is_block = 1;
+    block.grads = flat_tensor(graph, TENSOR_GRAD, numbered(graph, "grads", g), block.elements + extra);
+    for (int t = 0; t < n_tensors; t++) {
+        if (!is_trained(&graph->tensors[t]) || (group && group[t] != g))
+            continue;
+        if (graph->tensors[t].grad == NO_TENSOR)
+            bug("parameter %s has no gradient: it takes no part in the loss", graph->tensors[t].name);
+        make_part(graph, t, block.params, offset);
+        make_part(graph, graph->tensors[t].grad, block.grads, offset);
+        offset += graph->tensors[t].elements;
+    }
+    return block;
+}
+
+static int grads_of_params(struct graph *graph, const struct block *block, int g)
+{
+    return graph_view(graph, block->grads, 0, numbered(graph, "grads.of_params", g), 1, &block->elements);
+}
+
+static int add_square_sum(struct graph *graph, int grads, int64_t elements, int g)
+{
+    int sum = flat_tensor(graph, TENSOR_ACTIVATION, numbered(graph, "grads.square_sum", g), 1);
     const struct op op = {.kind = OP_SQUARE_SUM, .rows = elements};
-    const int in[OP_MAX_IN] = {g, NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {sum, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "square_sum");
+    struct operands operands = operands_of(1, &grads, 1, &sum);
+    graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "square_sum");
     return sum;
 }
 
-void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
+static void add_update(struct graph *graph, const struct optimiser *optimiser, const struct block *block, int grads,
+                       int g)
 {
-    if (graph->params != NO_TENSOR)
-        bug("the graph has an optimiser already");
-    int64_t n = gather_blocks(graph);
-    int g = graph_view(graph, graph->grads, 0, "grads.of_params", 1, &n);
-    int square_sum = optimiser->clip_norm > 0 ? add_square_sum(graph, g, n) : NO_TENSOR;
     int moments = optimiser->kind != OPTIMISER_SGD;
-    int m = moments ? state_tensor(graph, "optimiser.m", n) : NO_TENSOR;
-    int v = moments ? state_tensor(graph, "optimiser.v", n) : NO_TENSOR;
+    int m = moments ? state_tensor(graph, numbered(graph, "optimiser.m", g), block->elements) : NO_TENSOR;
+    int v = moments ? state_tensor(graph, numbered(graph, "optimiser.v", g), block->elements) : NO_TENSOR;
     const struct op op = {
         .kind = OP_UPDATE,
-        .rows = n,
+        .rows = block->elements,
         .optimiser = optimiser->kind,
         .beta1 = optimiser->beta1,
         .beta2 = optimiser->beta2,
@@ -79,7 +103,67 @@ void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
         .weight_decay = optimiser->weight_decay,
         .clip_norm = optimiser->clip_norm,
     };
-    const int in[OP_MAX_IN] = {g, graph->loss_sums, square_sum, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {graph->params, m, v, NO_TENSOR};
-    graph_node(graph, &op, in, out, PHASE_UPDATE, -1, "update");
+    struct operands operands = operands_of(3, (const int[]){grads, graph->loss_sums, block->square_sum}, 3,
+                                           (const int[]){block->params, m, v});
+    graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "update");
+}
+
+static void refuse_second(const struct graph *graph)
+{
+    if (graph->params != NO_TENSOR)
+        bug("the graph has an optimiser already");
+}
+
+void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
+{
+    refuse_second(graph);
+    struct block block = gather_block(graph, NULL, graph->n_tensors, 0, 2);
+    make_part(graph, graph->loss_sums, block.grads, block.elements);
+    graph->params = block.params;
+    graph->grads = block.grads;
+    int grads = grads_of_params(graph, &block, 0);
+    if (optimiser->clip_norm > 0)
+        block.square_sum = add_square_sum(graph, grads, block.elements, 0);
+    add_update(graph, optimiser, &block, grads, 0);
+}
+
+/* Square sums of all groups, added in their order: the same for every group. */
+static void add_total_square_sum(struct graph *graph, struct block *blocks, const int *grads, int n_groups, int **mark)
+{
+    for (int g = 0; g < n_groups; g++) {
+        blocks[g].square_sum = add_square_sum(graph, grads[g], blocks[g].elements, g);
+        *(*mark)++ = g;
+    }
+    int total = blocks[0].square_sum;
+    for (int g = 1; g < n_groups; g++) {
+        const struct op op = {.kind = OP_ADD, .rows = 1};
+        int sum = flat_tensor(graph, TENSOR_ACTIVATION, numbered(graph, "grads.square_total", g), 1);
+        struct operands operands = operands_of(2, (const int[]){total, blocks[g].square_sum}, 1, &sum);
+        graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "square_sum.add");
+        *(*mark)++ = 0;
+        total = sum;
+    }
+    for (int g = 0; g < n_groups; g++)
+        blocks[g].square_sum = total;
+}
+
+void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, const int *group, int n_groups,
+                       int **node_group)
+{
+    refuse_second(graph);
+    int n = graph->n_tensors, *mark = arena_array(graph->arena, 3 * (size_t)n_groups, sizeof *mark);
+    struct block *blocks = arena_array(graph->arena, (size_t)n_groups, sizeof *blocks);
+    int *grads = arena_array(graph->arena, (size_t)n_groups, sizeof *grads);
+    *node_group = mark;
+    for (int g = 0; g < n_groups; g++) {
+        blocks[g] = gather_block(graph, group, n, g, 0);
+        grads[g] = grads_of_params(graph, &blocks[g], g);
+    }
+    graph->params = blocks[0].params;
+    if (optimiser->clip_norm > 0)
+        add_total_square_sum(graph, blocks, grads, n_groups, &mark);
+    for (int g = 0; g < n_groups; g++) {
+        add_update(graph, optimiser, &blocks[g], grads[g], g);
+        *mark++ = g;
+    }
 }

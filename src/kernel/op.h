@@ -27,7 +27,8 @@
  * gradient used is g / max(sums[1], 1), clipped to global norm clip_norm LOAD          in - out x t mask- host to
  * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
  * the report (the rank keeps them) ALLREDUCE     in g[n]                           out g[n]                    sum over
- * the devices of a group, in device order SEND / RECV   in a / out a between two devices
+ * the devices of a group, in device order SEND / RECV   in a / out a between two devices FILL          in -                              out t  initial values of t (fresh
+ * random numbers each time it is programmed anew; the rank fills it)
  *
  * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
  * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
@@ -87,6 +88,7 @@ enum kernel_class {
     X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 4)                                                                          \
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
     X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
+    X(OP_FILL, "fill", CLASS_ELEMENTWISE, 0, 1)                                                                        \
     X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                                                                           \
     X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)
 
@@ -119,6 +121,7 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 struct op {
     enum op_kind kind;
     int64_t samples;                           /* B */
+    int64_t first_sample;                      /* LOAD, METRIC, NORM: of the micro-batch within the device's share */
     int64_t rows;                              /* T: rows of a matrix = samples * tokens, or elements n of a flat op */
     int64_t in;                                /* C */
     int64_t out;                               /* O, or n_out */

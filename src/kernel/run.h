@@ -20,6 +20,7 @@ struct kernel_context {
                              masks do not depend on how the minibatch is split */
     double learning_rate; /* UPDATE */
     void *scratch;        /* at least kernel_scratch_bytes of the op */
+    uint64_t virtual_ps;  /* when the instruction starts, for what ages (drift of cells) */
 };
 
 /* Local. Bytes of scratch an op needs in a format. */

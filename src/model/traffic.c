@@ -20,20 +20,6 @@ struct builder {
     int x, tod, target, mask;
 };
 
-struct operands {
-    int in[OP_MAX_IN], out[OP_MAX_OUT];
-};
-
-static struct operands no_operands(void)
-{
-    struct operands none;
-    for (int i = 0; i < OP_MAX_IN; i++)
-        none.in[i] = NO_TENSOR;
-    for (int o = 0; o < OP_MAX_OUT; o++)
-        none.out[o] = NO_TENSOR;
-    return none;
-}
-
 static void append(struct builder *builder, const struct op *op, const struct operands *operands, enum phase phase,
                    const char *name)
 {

@@ -19,16 +19,31 @@ uint64_t clock_end_ps(const struct clock *clock)
     return end_ps;
 }
 
+/* What the engine does that is busy until `end_ps`. */
+static enum kernel_class last_work(const struct clock *clock, uint64_t end_ps)
+{
+    static const enum kernel_class class[N_ENGINES] = {[ENGINE_COMPUTE] = CLASS_HOST_COPY,
+                                                       [ENGINE_COPY] = CLASS_HOST_COPY,
+                                                       [ENGINE_SEND] = CLASS_TRANSFER,
+                                                       [ENGINE_RECEIVE] = CLASS_TRANSFER,
+                                                       [ENGINE_PROGRAM] = CLASS_TRANSFER};
+    int e = 0;
+    while (clock->engine_free_ps[e] != end_ps)
+        e++;
+    return class[e];
+}
+
 void clock_begin(struct clock *clock, int program_id)
 {
     if (clock->last_program != program_id && clock->last_program >= 0) {
         uint64_t now_ps = clock_end_ps(clock);
-        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the engines'
-         * last transfers. */
-        clock->wait_ps[CLASS_HOST_COPY] += now_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the other
+         * engines' last work. */
+        clock->wait_ps[last_work(clock, now_ps)] += now_ps - clock->engine_free_ps[ENGINE_COMPUTE];
         for (int e = 0; e < N_ENGINES; e++)
             clock->engine_free_ps[e] = now_ps;
     }
+    clock->changed |= clock->last_program != program_id;
     clock->last_program = program_id;
     clock->runs[program_id]++;
 }
@@ -87,8 +102,12 @@ void clock_run(struct clock *clock, const struct program *program, int program_i
     uint64_t end_ps = start_ps + instr->cost.time_ps;
     if (instr->engine == ENGINE_COMPUTE) {
         uint64_t gap_ps = start_ps - clock->engine_free_ps[ENGINE_COMPUTE];
-        if (gap_ps)
-            clock->wait_ps[waited_for(clock, program, program_id, i)] += gap_ps;
+        enum kernel_class class = gap_ps ? waited_for(clock, program, program_id, i) : CLASS_TRANSFER;
+        if (clock->changed && class == CLASS_TRANSFER)
+            clock->idle_ps += gap_ps;
+        else
+            clock->wait_ps[class] += gap_ps;
+        clock->changed = 0;
         clock->compute_ps[op_class(instr->op->kind)] += instr->cost.time_ps;
     }
     clock->engine_free_ps[instr->engine] = end_ps;
@@ -158,7 +177,7 @@ void clock_ledger(const struct clock *clock, const struct program *const program
         ledger->wait_ps[c] = clock->wait_ps[c];
         ledger->wait_energy_fj += (wide_uint)wait_power_mw * clock->wait_ps[c];
     }
-    ledger->idle_ps = end_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+    ledger->idle_ps = clock->idle_ps + end_ps - clock->engine_free_ps[ENGINE_COMPUTE];
     ledger->idle_energy_fj = (wide_uint)idle_power_mw * ledger->idle_ps;
     ledger->end_ps = end_ps;
     ledger_validate(ledger);

@@ -16,14 +16,17 @@ struct clock {
     uint64_t *end_ps[N_PROGRAMS];          /* of each instruction, in its last run */
     uint64_t compute_ps[N_KERNEL_CLASSES]; /* compute engine busy */
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
+    uint64_t idle_ps;                      /* compute engine without a program to run */
     uint64_t runs[N_PROGRAMS];
     int last_program; /* -1 before the first run */
+    int changed;      /* the program has changed and the compute engine has not begun yet */
 };
 
 /* Local. A clock at zero for a device with these programs. */
 void clock_init(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct arena *arena);
 
-/* Local. Before each run of a program. A change of program is a barrier for all engines of the device. */
+/* Local. Before each run of a program. A change of program is a barrier for all engines of the device. When the first
+ * thing that a changed program waits for is a message, the device had nothing to do: that time is idle, not waiting. */
 void clock_begin(struct clock *clock, int program_id);
 
 /* Local. Earliest start of instruction i by what this device knows. */

@@ -19,12 +19,29 @@ const char *engine_name(enum engine engine)
     return names[engine];
 }
 
+const char *program_name(int program_id)
+{
+    static const char *const names[N_PROGRAMS] = {
+#define X(id, name) [id] = name,
+        PROGRAMS(X)
+#undef X
+    };
+    if ((unsigned)program_id >= N_PROGRAMS)
+        bug("program %d does not exist", program_id);
+    return names[program_id];
+}
+
 const char *phase_name(int phase)
 {
     static const char *const names[PROGRAM_PHASES] = {"load", "forward", "backward", "update"};
     if (phase < 0 || phase >= PROGRAM_PHASES)
         bug("phase %d does not exist", phase);
     return names[phase];
+}
+
+void program_clear(struct program *program, int device)
+{
+    *program = (struct program){.device = device, .sums = NO_SLOT, .output = NO_SLOT};
 }
 
 static void op_arity(enum op_kind kind, int *n_in, int *n_out)

@@ -66,7 +66,9 @@ struct instr {
     int block;
     const char *name;
     int group;             /* ALLREDUCE: index of the group of devices, else -1 */
-    int channel;           /* SEND, RECV: pairs them; ALLREDUCE: number of the collective within the program */
+    int channel;           /* SEND, RECV: number of the message within the plan's program, the same at both ends;
+                              ALLREDUCE: number of the collective */
+    int peer;              /* SEND, RECV: device at the other end */
     const char *algorithm; /* ALLREDUCE: what the cost model chose */
     struct cost cost;
     int first_wait, n_waits; /* into the program's waits */
@@ -90,20 +92,41 @@ struct program {
     uint64_t memory_bytes;             /* device memory needed: largest offset + bytes */
     uint64_t kind_bytes[N_SLOT_KINDS]; /* of which, by kind (activations: peak) */
     uint64_t scratch_bytes;            /* host scratch for kernels, not device memory */
-    int sums;                          /* slot of {sum of losses, counted elements} */
-    int output;                        /* slot of the model's output (evaluation) */
+    int sums;   /* slot of {sum of losses, counted elements}, or NO_SLOT on a device that does not hold them */
+    int output; /* slot of the model's output (evaluation), or NO_SLOT */
 };
 
-/* The programs that a run uses, per device. A device that takes no part in one has n_instrs = 0. */
-enum program_id { PROGRAM_TRAIN, PROGRAM_EVALUATE, N_PROGRAMS };
+/* The programs that a run uses, per device. A device that takes no part in one has n_instrs = 0.
+ * X(enum, name in traces and reports) */
+#define PROGRAMS(X)                                                                                                    \
+    X(PROGRAM_TRAIN, "train")               /* a step with all parameters trained */                                   \
+    X(PROGRAM_EVALUATE, "evaluate")         /* a minibatch of the test set */                                          \
+    X(PROGRAM_HANDOVER, "handover")         /* the weights go to the devices of the low-parameter mode */              \
+    X(PROGRAM_LOW, "low")                   /* a step of the low-parameter mode */                                     \
+    X(PROGRAM_LOW_EVALUATE, "low evaluate") /* a minibatch of the test set on its devices */                           \
+    X(PROGRAM_RETURN, "return")             /* merged weights go back */
+
+enum program_id {
+#define X(id, name) id,
+    PROGRAMS(X)
+#undef X
+        N_PROGRAMS
+};
+
+/* Local. */
+const char *program_name(int program_id);
 
 struct plan {
     int n_devices;
     struct program *programs[N_PROGRAMS]; /* [n_devices] each */
+    int n_channels[N_PROGRAMS];           /* messages between devices in one run */
     enum number_format format;
     uint64_t *capacity_bytes; /* [n_devices] */
     uint64_t hash;            /* of everything above: equal on all ranks */
 };
+
+/* Local. A program without instructions, for a device that takes no part. */
+void program_clear(struct program *program, int device);
 
 /* Local. Fault (as a bug) when a program breaks its own rules: an operand read before it was written, slots that
  * overlap while both live, a zero cost. Called once per plan in every run: O(instructions * log). */

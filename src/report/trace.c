@@ -116,11 +116,6 @@ static const struct instr *instr_of(const struct trace *trace, const struct mark
     return &trace->plan->programs[mark->program][mark->device].instrs[mark->instr];
 }
 
-static const char *program_name(uint32_t program)
-{
-    return program == PROGRAM_TRAIN ? "train" : "evaluate";
-}
-
 static int print_event(char *text, size_t size, const struct mark *mark, const struct instr *instr)
 {
     char name[MAX_EVENT / 4], algorithm[64];
@@ -137,7 +132,7 @@ static int print_event(char *text, size_t size, const struct mark *mark, const s
                     ",\"energy_fj\":%" PRIu64 "%s%s%s}}",
                     mark->device + 1, (int)instr->engine + 1, mark->start_ps / PS_PER_US, mark->start_ps % PS_PER_US,
                     cost->time_ps / PS_PER_US, cost->time_ps % PS_PER_US, name,
-                    kernel_class_name(op_class(instr->op->kind)), program_name(mark->program), mark->step,
+                    kernel_class_name(op_class(instr->op->kind)), program_name((int)mark->program), mark->step,
                     phase_name(instr->phase), op_name(instr->op->kind), kernel_class_name(op_class(instr->op->kind)),
                     cost->bytes, cost->flops, (uint64_t)energy_fj, *algorithm ? ",\"algorithm\":\"" : "", algorithm,
                     *algorithm ? "\"" : "");

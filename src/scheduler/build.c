@@ -6,6 +6,14 @@
 #include "graph/autodiff.h"
 #include "scheduler/lower.h"
 
+static enum windows_layout layout_of(const struct job *job)
+{
+    if (family_of_preset(job->model.preset) == FAMILY_TRAFFIC)
+        return WINDOWS_GRID;
+    int temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0;
+    return temporal ? WINDOWS_TEMPORAL : WINDOWS_SPATIAL;
+}
+
 struct windows_config build_windows_config(const struct job *job)
 {
     const struct job_data *data = &job->data;
@@ -16,7 +24,8 @@ struct windows_config build_windows_config(const struct job *job)
         .target = data->target,
         .window = data->window,
         .horizon = data->horizon,
-        .temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0,
+        .layout = layout_of(job),
+        .slots = job->data.slots == JOB_UNSET ? 0 : job->data.slots,
         .normalise = data->normalise,
         .test_rows = {data->test_rows[0], data->test_rows[1]},
         .test_time = {data->test_time[0], data->test_time[1]},
@@ -169,6 +178,11 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
                                  struct fault *fault)
 {
     struct job_model *model = &job->model;
+    if (model->attention && strcmp(model->attention, "factorised") == 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.attention: expected spatial or temporal for the preset %s, found factorised, "
+                         "which is that of traffic",
+                         job->source, model->preset);
     enum status status = encoder_preset(model->preset, config, fault);
     if (status == STATUS_OK)
         status = settle_shape(job, shape, config, fault);
@@ -215,15 +229,13 @@ static struct optimiser optimiser_of(const struct job *job)
     return optimiser;
 }
 
-static const struct graph *build_graph(const struct job *job, const struct encoder_config *config, int64_t samples,
+static const struct graph *build_graph(const struct job *job, const struct model_config *config, int64_t samples,
                                        int training, struct arena *arena)
 {
     struct graph *graph = arena_take(arena, sizeof *graph);
-    struct encoder_config shaped = *config;
-    if (!training)
-        shaped.masked = 1; /* the last minibatch of an evaluation may be partly empty */
     graph_init(graph, arena);
-    encoder_build(&shaped, samples, training, graph);
+    family_build(config, samples, training, !training,
+                 graph); /* the last minibatch of an evaluation may be partly empty */
     if (training) {
         struct optimiser optimiser = optimiser_of(job);
         autodiff(graph);
@@ -233,7 +245,7 @@ static const struct graph *build_graph(const struct job *job, const struct encod
 }
 
 /* The graph of this many samples: devices with equal shares use the same one. */
-static const struct graph *graph_for(const struct job *job, const struct encoder_config *config, int64_t samples,
+static const struct graph *graph_for(const struct job *job, const struct model_config *config, int64_t samples,
                                      int training, struct arena *arena, const struct graph **kept,
                                      int64_t *kept_samples)
 {
@@ -244,7 +256,7 @@ static const struct graph *graph_for(const struct job *job, const struct encoder
     return *kept;
 }
 
-static enum status build_programs(const struct job *job, const struct encoder_config *config,
+static enum status build_programs(const struct job *job, const struct model_config *config,
                                   const struct machine *machine, int id, struct arena *arena, struct plan *plan,
                                   struct fault *fault)
 {
@@ -271,7 +283,7 @@ static enum status build_programs(const struct job *job, const struct encoder_co
     return STATUS_OK;
 }
 
-enum status build_plan(const struct job *job, const struct encoder_config *config, const struct machine *machine,
+enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
                        struct arena *arena, struct plan *plan, struct fault *fault)
 {
     memset(plan, 0, sizeof *plan);
@@ -286,10 +298,13 @@ enum status build_plan(const struct job *job, const struct encoder_config *confi
             job->source, machine->n_devices, (long long)job->train.minibatch);
     for (int d = 0; d < machine->n_devices; d++)
         plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
-    enum status status = STATUS_OK;
-    for (int id = 0; id < N_PROGRAMS && status == STATUS_OK; id++) {
+    for (int id = 0; id < N_PROGRAMS; id++) {
         plan->programs[id] = arena_array(arena, (size_t)machine->n_devices, sizeof **plan->programs);
-        status = build_programs(job, config, machine, id, arena, plan, fault);
+        for (int d = 0; d < machine->n_devices; d++)
+            program_clear(&plan->programs[id][d], d);
     }
+    enum status status = build_programs(job, config, machine, PROGRAM_TRAIN, arena, plan, fault);
+    if (status == STATUS_OK)
+        status = build_programs(job, config, machine, PROGRAM_EVALUATE, arena, plan, fault);
     return status;
 }

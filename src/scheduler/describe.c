@@ -38,16 +38,6 @@ static int64_t parameter_elements(const struct program *program, int trainable_o
     return elements;
 }
 
-static const char *model_text(const struct training *training)
-{
-    const struct encoder_config *c = &training->config;
-    return arena_printf(
-        training->arena,
-        "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
-        training->job->model.preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs,
-        (long long)c->d_model, (long long)c->heads, (long long)c->layers, (long long)c->ffn);
-}
-
 static const char *placement_text(const struct training *training)
 {
     const struct machine *machine = &training->machine;
@@ -65,7 +55,7 @@ void training_describe(const struct training *training, struct run *run)
     const struct program *program = &training->plan.programs[PROGRAM_TRAIN][0];
     run->name = job->name;
     run->config = job_print(training->arena, job);
-    run->model_text = model_text(training);
+    run->model_text = family_text(&training->config, job->model.preset, training->arena);
     run->placement_text = placement_text(training);
     run->n_parameters = parameter_elements(program, 0);
     run->n_trainable = parameter_elements(program, 1);

@@ -93,6 +93,7 @@ static void lower_node(const struct node *node, const struct program *program, s
         .name = node->name,
         .group = -1,
         .channel = -1,
+        .peer = -1,
     };
     memcpy(instr->in, node->in, sizeof instr->in);
     memcpy(instr->out, node->out, sizeof instr->out);
@@ -170,6 +171,7 @@ static void add_allreduce(struct program *program, const struct bucket *bucket, 
         .name = program->slots[slot].name,
         .group = 0,
         .channel = program->n_collectives++,
+        .peer = -1,
     };
     for (int i = 0; i < OP_MAX_IN; i++)
         instr->in[i] = NO_SLOT;

@@ -44,7 +44,7 @@ static enum status open_local(struct training *training, int timing_only, struct
         status = machine_open(job, training->arena, &training->machine, fault);
     const struct windows_shape *shape = training->windows ? windows_shape(training->windows) : NULL;
     if (status == STATUS_OK)
-        status = build_encoder_config(job, shape, &training->config, fault);
+        status = build_model_config(job, shape, &training->config, fault);
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
@@ -286,7 +286,7 @@ static enum status gather_weights(struct progress_of_run *state, struct fault *f
         if (!describe_is_parameter(program, s))
             continue;
         void *values = NULL;
-        enum status status = executor_fetch(state->executor, training->arena, s, &values, fault);
+        enum status status = executor_fetch(state->executor, training->arena, 0, PROGRAM_TRAIN, s, &values, fault);
         if (status != STATUS_OK)
             return status;
         struct run_parameter *parameter = &run->parameter[run->n_parameters_stored++];

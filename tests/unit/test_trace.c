@@ -52,7 +52,9 @@ static void bench_program(struct bench *b, struct dice *d, struct arena *arena, 
 
 static void bench_run(struct bench *b, struct arena *arena, int device)
 {
-    const struct program *programs[N_PROGRAMS] = {&b->program[0][device], &b->program[1][device]};
+    const struct program *programs[N_PROGRAMS];
+    for (int p = 0; p < N_PROGRAMS; p++)
+        programs[p] = &b->program[p][device];
     const struct program *program = programs[PROGRAM_TRAIN];
     struct clock clock;
     clock_init(&clock, programs, arena);

@@ -1,0 +1,244 @@
+#include "scheduler/partition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+struct message {
+    int tensor, from, to;
+    int made_at, used_at; /* nodes */
+};
+
+struct cutting {
+    const struct graph *graph;
+    const int *device_of;
+    int n_devices;
+    struct arena *arena;
+    struct graph *parts;
+    int *here;         /* [n_devices][n_tensors] node that made the value that the device has, or -1 */
+    int *local;        /* [n_devices][n_tensors] number of the tensor in the device's graph */
+    int *writes, *next_write; /* by root: its latest write as a list of (node, operand) numbers */
+    struct message *messages;
+    int n_messages, max_messages;
+};
+
+static int *cell(const struct cutting *cutting, int *table, int device, int t)
+{
+    return &table[(size_t)device * (size_t)cutting->graph->n_tensors + (size_t)t];
+}
+
+static int root_of(const struct graph *graph, int t, int64_t *offset)
+{
+    *offset = 0;
+    for (; graph->tensors[t].base != NO_TENSOR; t = graph->tensors[t].base)
+        *offset += graph->tensors[t].offset;
+    return t;
+}
+
+static int overlap(const struct graph *graph, int a, int b)
+{
+    int64_t a_first, b_first;
+    return root_of(graph, a, &a_first) == root_of(graph, b, &b_first) &&
+           a_first < b_first + graph->tensors[b].elements && b_first < a_first + graph->tensors[a].elements;
+}
+
+static int is_resident(const struct graph *graph, int t)
+{
+    int64_t offset;
+    enum tensor_role role = graph->tensors[root_of(graph, t, &offset)].role;
+    return role == TENSOR_PARAM || role == TENSOR_CONST || role == TENSOR_STATE;
+}
+
+/* The last node so far that has written some of `t`, or -1. */
+static int last_write(const struct cutting *cutting, int t)
+{
+    int64_t offset;
+    int root = root_of(cutting->graph, t, &offset);
+    for (int w = cutting->writes[root]; w >= 0; w = cutting->next_write[w])
+        if (overlap(cutting->graph, cutting->graph->nodes[w / OP_MAX_OUT].out[w % OP_MAX_OUT], t))
+            return w / OP_MAX_OUT;
+    return -1;
+}
+
+static void note_write(struct cutting *cutting, int node, int o)
+{
+    int64_t offset;
+    int t = cutting->graph->nodes[node].out[o], root = root_of(cutting->graph, t, &offset);
+    int w = node * OP_MAX_OUT + o;
+    cutting->next_write[w] = cutting->writes[root];
+    cutting->writes[root] = w;
+    *cell(cutting, cutting->here, cutting->device_of[node], t) = node;
+}
+
+static void add_message(struct cutting *cutting, const struct message *message)
+{
+    if (cutting->n_messages == cutting->max_messages) {
+        int room = cutting->max_messages ? 2 * cutting->max_messages : 64;
+        struct message *larger = arena_array(cutting->arena, (size_t)room, sizeof *larger);
+        if (cutting->n_messages)
+            memcpy(larger, cutting->messages, (size_t)cutting->n_messages * sizeof *larger);
+        cutting->messages = larger;
+        cutting->max_messages = room;
+    }
+    cutting->messages[cutting->n_messages++] = *message;
+}
+
+/* Node i reads `t`: when another device has its latest value, it must be sent. */
+static void note_read(struct cutting *cutting, int i, int t)
+{
+    int device = cutting->device_of[i], made_at = last_write(cutting, t);
+    if (is_resident(cutting->graph, t)) {
+        if (made_at >= 0 && cutting->device_of[made_at] != device)
+            bug("%s is trained on device %d and used on %d", cutting->graph->tensors[t].name,
+                cutting->device_of[made_at], device);
+        return;
+    }
+    if (made_at < 0)
+        bug("node %s reads %s, which nothing has made", cutting->graph->nodes[i].name,
+            cutting->graph->tensors[t].name);
+    int *here = cell(cutting, cutting->here, device, t);
+    if (cutting->device_of[made_at] == device || *here == made_at)
+        return;
+    *here = made_at;
+    add_message(cutting, &(struct message){t, cutting->device_of[made_at], device, made_at, i});
+}
+
+static void find_messages(struct cutting *cutting)
+{
+    const struct graph *graph = cutting->graph;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        const struct node *node = &graph->nodes[i];
+        for (int k = 0; k < OP_MAX_IN; k++)
+            if (node->in[k] != NO_TENSOR)
+                note_read(cutting, i, node->in[k]);
+        if (node->op.accumulate)
+            note_read(cutting, i, node->out[0]);
+        for (int o = 0; o < OP_MAX_OUT; o++)
+            if (node->out[o] != NO_TENSOR)
+                note_write(cutting, i, o);
+    }
+}
+
+/* What another device has loaded or summed is an ordinary value here. */
+static enum tensor_role local_role(const struct cutting *cutting, int device, int root)
+{
+    enum tensor_role role = cutting->graph->tensors[root].role;
+    int resident = role == TENSOR_PARAM || role == TENSOR_CONST || role == TENSOR_STATE;
+    return resident || *cell(cutting, cutting->here, device, root) == -2 ? role : TENSOR_ACTIVATION;
+}
+
+static int local_tensor(struct cutting *cutting, int device, int t)
+{
+    if (t == NO_TENSOR)
+        return NO_TENSOR;
+    int *local = cell(cutting, cutting->local, device, t);
+    if (*local != NO_TENSOR)
+        return *local;
+    const struct tensor *tensor = &cutting->graph->tensors[t];
+    struct graph *part = &cutting->parts[device];
+    int base = local_tensor(cutting, device, tensor->base);
+    *local = base == NO_TENSOR ? graph_tensor(part, local_role(cutting, device, t), tensor->name, tensor->n_dims,
+                                              tensor->dims)
+                               : graph_view(part, base, tensor->offset, tensor->name, tensor->n_dims, tensor->dims);
+    struct tensor *made = &part->tensors[*local];
+    made->trainable = tensor->trainable;
+    made->is_block = tensor->is_block;
+    made->init = tensor->init;
+    made->init_scale = tensor->init_scale;
+    made->init_place = tensor->init_place;
+    made->values = tensor->values;
+    return *local;
+}
+
+static void put_message(struct cutting *cutting, int channel, int send)
+{
+    const struct message *message = &cutting->messages[channel];
+    const struct tensor *tensor = &cutting->graph->tensors[message->tensor];
+    const struct node *maker = &cutting->graph->nodes[message->made_at];
+    int device = send ? message->from : message->to;
+    int t = local_tensor(cutting, device, message->tensor);
+    const struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements};
+    struct operands operands = send ? operands_of(1, &t, 0, NULL) : operands_of(0, NULL, 1, &t);
+    const struct node *place = send ? maker : &cutting->graph->nodes[message->used_at];
+    struct node *node = graph_node(&cutting->parts[device], &op, operands.in, operands.out, place->phase, place->block,
+                                   tensor->name);
+    node->channel = channel;
+    node->peer = send ? message->to : message->from;
+}
+
+static void put_node(struct cutting *cutting, int i)
+{
+    const struct node *node = &cutting->graph->nodes[i];
+    int device = cutting->device_of[i];
+    struct operands operands = no_operands();
+    for (int k = 0; k < OP_MAX_IN; k++)
+        operands.in[k] = local_tensor(cutting, device, node->in[k]);
+    for (int o = 0; o < OP_MAX_OUT; o++)
+        operands.out[o] = local_tensor(cutting, device, node->out[o]);
+    graph_node(&cutting->parts[device], &node->op, operands.in, operands.out, node->phase, node->block, node->name);
+    if (node->op.kind == OP_LOSS)
+        cutting->parts[device].loss_sums = local_tensor(cutting, device, cutting->graph->loss_sums);
+}
+
+static int *sorted_by_maker(const struct cutting *cutting)
+{
+    int n = cutting->n_messages, n_nodes = cutting->graph->n_nodes;
+    int *first = arena_array(cutting->arena, (size_t)n_nodes + 1, sizeof *first);
+    int *order = arena_array(cutting->arena, (size_t)n + 1, sizeof *order);
+    for (int c = 0; c < n; c++)
+        first[cutting->messages[c].made_at + 1]++;
+    for (int i = 0; i < n_nodes; i++)
+        first[i + 1] += first[i];
+    for (int c = 0; c < n; c++)
+        order[first[cutting->messages[c].made_at]++] = c;
+    return order;
+}
+
+/* Messages are found in the order of their use; those to be sent are looked up by their maker. */
+static void build_parts(struct cutting *cutting)
+{
+    const int *order = sorted_by_maker(cutting);
+    int received = 0, sent = 0;
+    for (int i = 0; i < cutting->graph->n_nodes; i++) {
+        for (; received < cutting->n_messages && cutting->messages[received].used_at == i; received++)
+            put_message(cutting, received, 0);
+        put_node(cutting, i);
+        for (; sent < cutting->n_messages && cutting->messages[order[sent]].made_at == i; sent++)
+            put_message(cutting, order[sent], 1);
+    }
+}
+
+/* From here on `here` of a root tells -2 where a node of the device itself writes into it. */
+static void mark_makers(struct cutting *cutting)
+{
+    const struct graph *graph = cutting->graph;
+    for (int i = 0; i < graph->n_nodes; i++)
+        for (int o = 0; o < OP_MAX_OUT; o++)
+            if (graph->nodes[i].out[o] != NO_TENSOR) {
+                int64_t offset;
+                int root = root_of(graph, graph->nodes[i].out[o], &offset);
+                *cell(cutting, cutting->here, cutting->device_of[i], root) = -2;
+            }
+}
+
+int partition(const struct graph *graph, const int *device_of, int n_devices, struct arena *arena, struct graph *parts)
+{
+    size_t cells = (size_t)n_devices * (size_t)graph->n_tensors + 1, n_nodes = (size_t)graph->n_nodes;
+    struct cutting cutting = {
+        .graph = graph, .device_of = device_of, .n_devices = n_devices, .arena = arena, .parts = parts};
+    cutting.here = arena_array(arena, cells, sizeof *cutting.here);
+    cutting.local = arena_array(arena, cells, sizeof *cutting.local);
+    cutting.writes = arena_array(arena, (size_t)graph->n_tensors + 1, sizeof *cutting.writes);
+    cutting.next_write = arena_array(arena, n_nodes * OP_MAX_OUT + 1, sizeof *cutting.next_write);
+    for (size_t c = 0; c < cells; c++)
+        cutting.here[c] = cutting.local[c] = NO_TENSOR;
+    for (int t = 0; t < graph->n_tensors; t++)
+        cutting.writes[t] = -1;
+    for (int d = 0; d < n_devices; d++)
+        graph_init(&parts[d], arena);
+    find_messages(&cutting);
+    mark_makers(&cutting);
+    build_parts(&cutting);
+    return cutting.n_messages;
+}
