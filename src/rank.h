@@ -54,6 +54,9 @@ struct device {
     uint64_t (*memory_bytes)(const void *state);
     uint64_t (*idle_power_mw)(const void *state);
     uint64_t (*wait_power_mw)(const void *state);
+    /* OPTIONAL. Crossbars that a matrix [out, in] takes, and how many there are; NULL: the device holds no matrices. */
+    uint64_t (*units_needed)(const void *state, int64_t out, int64_t in);
+    uint64_t (*units_total)(const void *state);
     /* OPTIONAL. Releases what open took outside of the arena. */
     void (*close)(void *state);
 };

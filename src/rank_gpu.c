@@ -264,6 +264,22 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
     case OP_ADD_LAST:
         add_stream(gpu, GPU_KERNEL_ADD, op->samples * op->out, 2, 1, 1, cost);
         break;
+    case OP_ACTIVATION:
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 1, 1, act_is_gelu(op->act) ? 8 : 1, cost);
+        break;
+    case OP_DROPOUT: /* a byte of mask is kept for each element, as in NORM */
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1.25, 2, cost);
+        break;
+    case OP_ADD_PART: /* priced with its copy of a; the sum itself touches one part of it */
+        add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, op->parts + 1, op->parts, 2, cost);
+        break;
+    case OP_PART:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_SPLIT_HEADS:
+    case OP_JOIN_HEADS:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->parts * op->heads * op->head_width, 1, 1, 0, cost);
+        break;
     case OP_LOSS:
         add_stream(gpu, GPU_KERNEL_LOSS, op->samples * op->out, 2, 1, 4, cost);
         break;

@@ -109,7 +109,8 @@ struct cluster_device {
 };
 
 struct cluster_links {
-    const char *inside, *between, *host; /* link profiles: within a node, between nodes, device to host */
+    const char *inside, *between, *host; /* link profiles: GPUs within a node, between nodes, device to host */
+    const char *stack, *bridge;          /* between devices that are not GPUs, and from those to GPUs */
 };
 
 enum { CLUSTER_MAX_DEVICES = 16 };

@@ -177,6 +177,10 @@ static const struct job_key keys[] = {
         MEANS("link profile between the devices of a node")},
     {"cluster.links.between", KEY_NAME, IN(cluster.links.between), OPEN("needed with two nodes"),
         MEANS("link profile between nodes")},
+    {"cluster.links.stack", KEY_NAME, IN(cluster.links.stack), OPEN("needed with ReRAM and systolic devices"),
+        MEANS("link between devices that are not GPUs")},
+    {"cluster.links.bridge", KEY_NAME, IN(cluster.links.bridge), OPEN("the host's link"),
+        MEANS("link between a GPU and a device that is none")},
     {"cluster.links.host", KEY_NAME, IN(cluster.links.host), REQUIRED,
         MEANS("link profile between a device and its host")},
 };

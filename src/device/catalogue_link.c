@@ -127,6 +127,35 @@
     X(latency_ps, 600000, RECALLED, "one switch, port to port 0.6-1 us")                                               \
     X(fj_per_bit, 16000, RECALLED, "adapter, cable and switch 12-20 pJ/bit")
 
+/* Ports between dies of one package: hardware flow control, no library in between. */
+#define PACKAGE(X)                                                                                                     \
+    X(links_per_device, 1, DERIVED, "one port per device")                                                             \
+    X(efficiency, 1, DERIVED, "no protocol above the port")                                                            \
+    X(pair_share, 1, DERIVED, "no protocol above the port")                                                            \
+    X(message_efficiency, 1, DERIVED, "no protocol above the port")                                                    \
+    X(overhead_ps, 10000, DERIVED, "start of a transfer by the device's own controller, ten cycles at 1 GHz")          \
+    X(small_step_ps, 0, DERIVED, "no software")                                                                        \
+    X(small_share, 1, DERIVED, "one protocol")                                                                         \
+    X(medium_start_ps, 0, DERIVED, "one protocol")                                                                     \
+    X(medium_step_ps, 0, DERIVED, "one protocol")                                                                      \
+    X(medium_share, 1, DERIVED, "one protocol")                                                                        \
+    X(bulk_start_ps, 0, DERIVED, "one protocol")                                                                       \
+    X(bulk_step_ps, 0, DERIVED, "one protocol")                                                                        \
+    X(switch_reduces, 0, DERIVED, "no switch")                                                                         \
+    X(switch_efficiency, 0, DERIVED, "no switch")                                                                      \
+    X(recursive, 1, DERIVED, "free to choose")                                                                         \
+    X(peer_kernels, 0, DERIVED, "not used")                                                                            \
+    X(peer_overhead_ps, 10000, DERIVED, "not used")
+
+#define STACK_3D(X)                                                                                                    \
+    X(bandwidth_bytes_per_s, 512e9, DERIVED, "4096 vertical wires at 1 Gbit/s")                                        \
+    X(latency_ps, 1000, SOURCE, "UCIe 3D hybrid bonding: below 1 ns")                                                  \
+    X(fj_per_bit, 500, SOURCE, "through-silicon vias, AttAcc's artifact after FGDRAM (MICRO 2017)")
+#define INTERPOSER(X)                                                                                                  \
+    X(bandwidth_bytes_per_s, 260e9, DERIVED, "a fifth of a mm of edge at UCIe 2.5D's 1.3 TB/s per mm")    \
+    X(latency_ps, 2000, SOURCE, "UCIe 2.5D: about 2 ns")                                                               \
+    X(fj_per_bit, 300, SOURCE, "UCIe 2.5D: 0.25-0.3 pJ/bit")
+
 enum link_field {
 #define X(type, field, unit, meaning) FIELD_##field,
     LINK_CONSTANTS(X)
@@ -151,6 +180,9 @@ static const struct constant pcie5_rows[] = {PCIE(ROW) PCIE5(ROW)};
 static const struct constant ib_hdr_rows[] = {INFINIBAND(ROW) IB_HDR(ROW)};
 static const struct constant ib_ndr_rows[] = {INFINIBAND(ROW) IB_NDR(ROW)};
 
+static const struct constant stack_3d_rows[] = {PACKAGE(ROW) STACK_3D(ROW)};
+static const struct constant interposer_rows[] = {PACKAGE(ROW) INTERPOSER(ROW)};
+
 #define ENTRY(name, title, rows)                                                                                       \
     {                                                                                                                  \
         name, "link", title, link_fields, rows, sizeof(rows) / sizeof(rows)[0]                                         \
@@ -165,6 +197,8 @@ static const struct link_entry link_entries[] = {
     {ENTRY("pcie5", "PCI Express 5.0 x16", pcie5_rows), {PCIE(SET) PCIE5(SET)}},
     {ENTRY("ib-hdr", "InfiniBand HDR, one port", ib_hdr_rows), {INFINIBAND(SET) IB_HDR(SET)}},
     {ENTRY("ib-ndr", "InfiniBand NDR, one port", ib_ndr_rows), {INFINIBAND(SET) IB_NDR(SET)}},
+    {ENTRY("stack-3d", "vertical links of a 3-D stack", stack_3d_rows), {PACKAGE(SET) STACK_3D(SET)}},
+    {ENTRY("interposer", "silicon interposer between dies", interposer_rows), {PACKAGE(SET) INTERPOSER(SET)}},
 };
 
 const struct link_entry *link_entry(size_t i)

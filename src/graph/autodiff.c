@@ -77,7 +77,8 @@ static int buffer_for(struct walk *walk, int t)
 {
     struct graph *graph = walk->graph;
     const struct tensor *tensor = &graph->tensors[t];
-    int first_of_param = tensor->role == TENSOR_PARAM && tensor->trainable && tensor->grad == NO_TENSOR;
+    const struct tensor *owner = &graph->tensors[shape_root(graph, t)];
+    int first_of_param = owner->role == TENSOR_PARAM && owner->trainable && owner->grad == NO_TENSOR;
     return graph_tensor(graph, first_of_param ? TENSOR_GRAD : TENSOR_ACTIVATION,
                         arena_printf(graph->arena, "grad.%s", tensor->name), tensor->n_dims, tensor->dims);
 }
@@ -95,19 +96,18 @@ static int is_shared(const struct walk *walk, int buffer, int owner)
     return 0;
 }
 
-static void append(struct walk *walk, const struct op *op, const int *in, const int *out, const char *what)
+static void append(struct walk *walk, const struct op *op, const struct operands *operands, const char *what)
 {
     struct graph *graph = walk->graph;
-    graph_node(graph, op, in, out, PHASE_BACKWARD, walk->node->block,
+    graph_node(graph, op, operands->in, operands->out, PHASE_BACKWARD, walk->node->block,
                arena_printf(graph->arena, "%s.%s", walk->node->name, what));
 }
 
 static void append_add(struct walk *walk, int a, int b, int sum)
 {
     struct op op = {.kind = OP_ADD, .rows = walk->graph->tensors[sum].elements};
-    const int in[OP_MAX_IN] = {a, b, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {sum, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    append(walk, &op, in, out, "grad add");
+    const struct operands operands = operands_of(2, (const int[]){a, b}, 1, (const int[]){sum});
+    append(walk, &op, &operands, "grad add");
 }
 
 /* `part` is a contribution to the gradient of `t`. `keep`: the caller still needs the values in `part`. */
@@ -145,45 +145,62 @@ static void finish_sum(struct walk *walk, int t, int part, int accumulate)
         contribute(walk, t, part, 0);
 }
 
-/* Gradient of the linear's product: dy, or dy through the activation. */
-static int through_activation(struct walk *walk)
+/* Where an elementwise op may write what it makes of the gradient of the node's output: over it, unless others hold it.
+ */
+static int over_gradient(struct walk *walk)
+{
+    int y = walk->node->out[0], dy = grad_of(walk, y);
+    return is_shared(walk, dy, whole(walk->graph, y)) ? buffer_for(walk, y) : dy;
+}
+
+/* Gradient of what the node's activation is applied to; `kept` as ACT_BWD wants it. */
+static int through_activation(struct walk *walk, int kept)
 {
     const struct node *node = walk->node;
-    int y = node->out[0], dy = grad_of(walk, y), dz = dy;
-    if (node->op.act == ACT_NONE)
-        return dy;
-    if (is_shared(walk, dy, whole(walk->graph, y)))
-        dz = buffer_for(walk, y);
+    int dy = grad_of(walk, node->out[0]), dz = over_gradient(walk);
     struct op op = {.kind = OP_ACT_BWD, .rows = node->op.rows, .out = node->op.out, .act = node->op.act};
-    int kept = act_is_gelu(node->op.act) ? node->out[1] : y;
-    const int in[OP_MAX_IN] = {dy, kept, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {dz, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    append(walk, &op, in, out, "act bwd");
+    const struct operands operands = operands_of(2, (const int[]){dy, kept}, 1, (const int[]){dz});
+    append(walk, &op, &operands, "act bwd");
     return dz;
+}
+
+/* Gradient of the linear's product: dy, or dy through the activation. */
+static int product_gradient(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (node->op.act == ACT_NONE)
+        return grad_of(walk, node->out[0]);
+    return through_activation(walk, act_is_gelu(node->op.act) ? node->out[1] : node->out[0]);
+}
+
+/* Some rows of a weight. Products with the pieces of a weight may be spread over devices, so each has its own result
+ * and the sum follows, in the order of the walk. */
+static int is_piece(const struct graph *graph, int t)
+{
+    return graph->tensors[shape_root(graph, t)].elements != graph->tensors[t].elements;
 }
 
 /* Weight gradient first: a device can send it while it computes the gradient of the input. */
 static void linear_bwd(struct walk *walk)
 {
     const struct node *node = walk->node;
-    int x = node->in[0], w = node->in[1], b = node->in[2], dz = through_activation(walk);
+    int x = node->in[0], w = node->in[1], b = node->in[2], dz = product_gradient(walk);
     struct op op = {.rows = node->op.rows, .in = node->op.in, .out = node->op.out, .samples = node->op.samples};
     if (needs(walk, w) || needs(walk, b)) {
         int dw = buffer_for(walk, w), db = needs(walk, b) ? buffer_for(walk, b) : NO_TENSOR;
-        const int in[OP_MAX_IN] = {dz, x, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-        const int out[OP_MAX_OUT] = {dw, db, NO_TENSOR, NO_TENSOR};
+        const struct operands operands = operands_of(2, (const int[]){dz, x}, 2, (const int[]){dw, db});
         op.kind = OP_LINEAR_DW;
-        append(walk, &op, in, out, "dw");
-        contribute(walk, w, dw, 0);
+        append(walk, &op, &operands, "dw");
+        if (needs(walk, w))
+            contribute(walk, w, dw, 0);
         if (db != NO_TENSOR)
             contribute(walk, b, db, 0);
     }
     if (needs(walk, x)) {
-        int dx = begin_sum(walk, x, &op.accumulate);
-        const int in[OP_MAX_IN] = {dz, w, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-        const int out[OP_MAX_OUT] = {dx, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+        int dx = is_piece(walk->graph, w) ? buffer_for(walk, x) : begin_sum(walk, x, &op.accumulate);
+        const struct operands operands = operands_of(2, (const int[]){dz, w}, 1, (const int[]){dx});
         op.kind = OP_LINEAR_DX;
-        append(walk, &op, in, out, "dx");
+        append(walk, &op, &operands, "dx");
         finish_sum(walk, x, dx, op.accumulate);
     }
 }
@@ -196,15 +213,15 @@ static void attention_bwd(struct walk *walk)
         any = any || needs(walk, node->in[i]);
     if (!any)
         return;
-    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    struct operands operands = operands_of(
+        5, (const int[]){grad_of(walk, node->out[0]), node->in[0], node->in[1], node->in[2], node->out[1]}, 0, NULL);
     for (int i = 0; i < n_operands; i++)
-        out[i] = buffer_for(walk, node->in[i]);
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), node->in[0], node->in[1], node->in[2], node->out[1]};
+        operands.out[i] = buffer_for(walk, node->in[i]);
     struct op op = node->op;
     op.kind = OP_ATTENTION_BWD;
-    append(walk, &op, in, out, "bwd");
+    append(walk, &op, &operands, "bwd");
     for (int i = 0; i < n_operands; i++)
-        contribute(walk, node->in[i], out[i], 0);
+        contribute(walk, node->in[i], operands.out[i], 0);
 }
 
 /* A norm whose sum s = x + u is used again (a residual stream): what came from its later uses and what comes through
@@ -221,9 +238,9 @@ static void norm_of_sum_bwd(struct walk *walk)
         int ds = begin_sum(walk, s, &op.accumulate);
         int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
         int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
-        const int in[OP_MAX_IN] = {grad_of(walk, y), s, node->out[2], gamma, NO_TENSOR};
-        const int out[OP_MAX_OUT] = {ds, NO_TENSOR, dgamma, dbeta};
-        append(walk, &op, in, out, "bwd");
+        const struct operands operands = operands_of(4, (const int[]){grad_of(walk, y), s, node->out[2], gamma}, 4,
+                                                     (const int[]){ds, NO_TENSOR, dgamma, dbeta});
+        append(walk, &op, &operands, "bwd");
         if (dgamma != NO_TENSOR)
             contribute(walk, gamma, dgamma, 0);
         if (dbeta != NO_TENSOR)
@@ -252,10 +269,10 @@ static void norm_bwd(struct walk *walk)
     int du = masked ? buffer_for(walk, u) : NO_TENSOR;
     int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
     int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma,
-                               NO_TENSOR};
-    const int out[OP_MAX_OUT] = {ds, du, dgamma, dbeta};
-    append(walk, &op, in, out, "bwd");
+    const struct operands operands = operands_of(
+        4, (const int[]){grad_of(walk, node->out[0]), u == NO_TENSOR ? x : node->out[1], node->out[2], gamma}, 4,
+        (const int[]){ds, du, dgamma, dbeta});
+    append(walk, &op, &operands, "bwd");
     if (dgamma != NO_TENSOR)
         contribute(walk, gamma, dgamma, 0);
     if (dbeta != NO_TENSOR)
@@ -270,17 +287,17 @@ static void concat_bwd(struct walk *walk)
     const struct node *node = walk->node;
     struct op op = node->op;
     op.kind = OP_SPLIT;
-    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    struct operands operands = no_operands();
     for (int i = 0; i < 2; i++)
         if (needs(walk, node->in[i]))
-            out[i] = buffer_for(walk, node->in[i]);
-    if (out[0] == NO_TENSOR && out[1] == NO_TENSOR)
+            operands.out[i] = buffer_for(walk, node->in[i]);
+    if (operands.out[0] == NO_TENSOR && operands.out[1] == NO_TENSOR)
         return;
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    append(walk, &op, in, out, "bwd");
+    operands.in[0] = grad_of(walk, node->out[0]);
+    append(walk, &op, &operands, "bwd");
     for (int i = 0; i < 2; i++)
-        if (out[i] != NO_TENSOR)
-            contribute(walk, node->in[i], out[i], 0);
+        if (operands.out[i] != NO_TENSOR)
+            contribute(walk, node->in[i], operands.out[i], 0);
 }
 
 static void permute_bwd(struct walk *walk)
@@ -292,9 +309,8 @@ static void permute_bwd(struct walk *walk)
     op.n_query = node->op.n_key;
     op.n_key = node->op.n_query;
     int dx = buffer_for(walk, node->in[0]);
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    const int out[OP_MAX_OUT] = {dx, NO_TENSOR, NO_TENSOR, NO_TENSOR};
-    append(walk, &op, in, out, "bwd");
+    const struct operands operands = operands_of(1, (const int[]){grad_of(walk, node->out[0])}, 1, (const int[]){dx});
+    append(walk, &op, &operands, "bwd");
     contribute(walk, node->in[0], dx, 0);
 }
 
@@ -304,6 +320,79 @@ static void identity_bwd(struct walk *walk, int i)
     int t = walk->node->in[i];
     if (needs(walk, t))
         contribute(walk, t, grad_of(walk, walk->node->out[0]), 1);
+}
+
+static void activation_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (needs(walk, node->in[0]))
+        contribute(walk, node->in[0], through_activation(walk, act_is_gelu(node->op.act) ? node->in[0] : node->out[0]),
+                   0);
+}
+
+static void dropout_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (!needs(walk, node->in[0]))
+        return;
+    int dy = grad_of(walk, node->out[0]), dx = over_gradient(walk);
+    const struct operands operands = operands_of(1, &dy, 1, &dx);
+    append(walk, &node->op, &operands, "bwd");
+    contribute(walk, node->in[0], dx, 0);
+}
+
+static void add_part_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    int b = node->in[1];
+    if (needs(walk, b)) {
+        int dy = grad_of(walk, node->out[0]), db = buffer_for(walk, b);
+        const struct operands operands = operands_of(1, &dy, 1, &db);
+        struct op op = node->op;
+        op.kind = OP_PART;
+        append(walk, &op, &operands, "part");
+        contribute(walk, b, db, 0);
+    }
+    identity_bwd(walk, 0);
+}
+
+static void split_heads_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    struct operands operands = no_operands();
+    struct op op = node->op;
+    if (!needs(walk, node->in[0]))
+        return;
+    for (int64_t g = 0; g < op.groups; g++) {
+        operands.in[g] = node->out[g] == NO_TENSOR ? NO_TENSOR : grad_of(walk, node->out[g]);
+        if (operands.in[g] == NO_TENSOR)
+            bug("node %s: group %lld takes no part in the loss", node->name, (long long)g);
+    }
+    op.kind = OP_JOIN_HEADS;
+    operands.out[0] = buffer_for(walk, node->in[0]);
+    append(walk, &op, &operands, "bwd");
+    contribute(walk, node->in[0], operands.out[0], 0);
+}
+
+static void join_heads_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    struct operands operands = no_operands();
+    struct op op = node->op;
+    int any = 0;
+    for (int64_t g = 0; g < op.groups; g++)
+        if (needs(walk, node->in[g])) {
+            operands.out[g] = buffer_for(walk, node->in[g]);
+            any = 1;
+        }
+    if (!any)
+        return;
+    op.kind = OP_SPLIT_HEADS;
+    operands.in[0] = grad_of(walk, node->out[0]);
+    append(walk, &op, &operands, "bwd");
+    for (int64_t g = 0; g < op.groups; g++)
+        if (operands.out[g] != NO_TENSOR)
+            contribute(walk, node->in[g], operands.out[g], 0);
 }
 
 static void refuse_grad(const struct walk *walk, int i)
@@ -319,18 +408,18 @@ static void add_embed_bwd(struct walk *walk)
     const struct node *node = walk->node;
     struct op op = node->op;
     op.kind = OP_ADD_EMBED_BWD;
-    int out[OP_MAX_OUT] = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR}, any = 0;
+    struct operands operands = operands_of(2, (const int[]){grad_of(walk, node->out[0]), node->in[4]}, 0, NULL);
+    int any = 0;
     for (int i = 0; i < 3; i++)
         if (needs(walk, node->in[1 + i])) {
-            out[i] = buffer_for(walk, node->in[1 + i]);
+            operands.out[i] = buffer_for(walk, node->in[1 + i]);
             any = 1;
         }
-    const int in[OP_MAX_IN] = {grad_of(walk, node->out[0]), node->in[4], NO_TENSOR, NO_TENSOR, NO_TENSOR};
     if (any)
-        append(walk, &op, in, out, "bwd");
+        append(walk, &op, &operands, "bwd");
     for (int i = 0; i < 3; i++)
-        if (out[i] != NO_TENSOR)
-            contribute(walk, node->in[1 + i], out[i], 0);
+        if (operands.out[i] != NO_TENSOR)
+            contribute(walk, node->in[1 + i], operands.out[i], 0);
     identity_bwd(walk, 0);
     refuse_grad(walk, 4);
 }
@@ -365,29 +454,36 @@ static void differentiate(struct walk *walk)
         identity_bwd(walk, 0);
         refuse_grad(walk, 1);
         return;
+    case OP_ACTIVATION:
+        activation_bwd(walk);
+        return;
+    case OP_DROPOUT:
+        dropout_bwd(walk);
+        return;
+    case OP_ADD_PART:
+        add_part_bwd(walk);
+        return;
+    case OP_SPLIT_HEADS:
+        split_heads_bwd(walk);
+        return;
+    case OP_JOIN_HEADS:
+        join_heads_bwd(walk);
+        return;
     default:
         bug("node %s: %s cannot be differentiated", walk->node->name, op_name(walk->node->op.kind));
     }
 }
 
-/* Whether an output may be used further: not what an op keeps for its backward op. */
-static int is_result(const struct node *node, int o)
+/* Outputs of an op that have gradients of their own; the others are kept for its backward op. */
+static int results_of(const struct op *op)
 {
-    return o == 0 || (o == 1 && node->op.kind == OP_NORM);
-}
-
-static int has_grad(const struct walk *walk, int t)
-{
-    if (t == NO_TENSOR)
-        return 0;
-    int root = shape_root(walk->graph, t);
-    return walk->needs[root] == NEEDS_GRAD && walk->graph->tensors[root].grad != NO_TENSOR;
+    return op->kind == OP_SPLIT_HEADS ? (int)op->groups : op->kind == OP_NORM ? 2 : 1;
 }
 
 /* Whether something trainable stands above an output: above NORM's sum only what stands above its operands. */
 static int stands_above(const struct walk *walk, const struct node *node, int o)
 {
-    int any = 0, n_in = o == 1 && is_result(node, o) ? 2 : OP_MAX_IN;
+    int any = 0, n_in = o == 1 && node->op.kind == OP_NORM ? 2 : OP_MAX_IN;
     for (int i = 0; i < n_in; i++)
         any = any || needs(walk, node->in[i]);
     return any && node->op.kind != OP_LOSS;
@@ -396,14 +492,18 @@ static int stands_above(const struct walk *walk, const struct node *node, int o)
 static void mark_needs(struct walk *walk)
 {
     const struct graph *graph = walk->graph;
-    for (int t = 0; t < walk->n_tensors; t++)
-        walk->needs[t] =
-            graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable ? NEEDS_GRAD : NEEDS_NONE;
+    for (int t = 0; t < walk->n_tensors; t++) {
+        const struct tensor *tensor = &graph->tensors[t];
+        int trained = tensor->role == TENSOR_PARAM && tensor->trainable;
+        if (trained && tensor->base != NO_TENSOR)
+            bug("%s is a part of %s: train all of that or nothing", tensor->name, graph->tensors[tensor->base].name);
+        walk->needs[t] = trained ? NEEDS_GRAD : NEEDS_NONE;
+    }
     for (int n = 0; n < graph->n_nodes; n++) {
         const struct node *node = &graph->nodes[n];
         for (int o = 0; o < OP_MAX_OUT; o++)
             if (node->out[o] != NO_TENSOR && stands_above(walk, node, o))
-                walk->needs[shape_root(graph, node->out[o])] = is_result(node, o) ? NEEDS_GRAD : BY_PRODUCT;
+                walk->needs[shape_root(graph, node->out[o])] = o < results_of(&node->op) ? NEEDS_GRAD : BY_PRODUCT;
     }
 }
 
@@ -421,6 +521,36 @@ static const struct node *find_loss(const struct graph *graph)
     return loss;
 }
 
+static int has_gradient(const struct walk *walk)
+{
+    const struct node *node = walk->node;
+    int any = 0;
+    for (int o = 0; o < results_of(&node->op); o++) {
+        if (node->out[o] == NO_TENSOR)
+            continue;
+        int out = shape_root(walk->graph, node->out[o]);
+        any = any || (walk->needs[out] && walk->graph->tensors[out].grad != NO_TENSOR);
+    }
+    return any;
+}
+
+/* A tensor that two nodes write stands for two values, but has one gradient. */
+static void refuse_overwriting(const struct walk *walk)
+{
+    const struct node *node = walk->node;
+    for (int i = 0; i < OP_MAX_IN; i++)
+        if (node->in[i] != NO_TENSOR && shape_root(walk->graph, node->in[i]) == shape_root(walk->graph, node->out[0]))
+            bug("node %s overwrites its operand: it cannot be differentiated", node->name);
+}
+
+static void close_results(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    for (int o = 0; o < results_of(&node->op); o++)
+        if (node->out[o] != NO_TENSOR)
+            walk->closed[shape_root(walk->graph, node->out[o])] = 1;
+}
+
 void autodiff(struct graph *graph)
 {
     struct walk walk = {.graph = graph, .n_tensors = graph->n_tensors};
@@ -433,13 +563,13 @@ void autodiff(struct graph *graph)
         graph->tensors[y].grad = loss->out[1];
     for (int n = graph->n_nodes - 1; n >= 0; n--) {
         struct node node = graph->nodes[n]; /* appending moves the array */
-        if (node.op.kind == OP_LOSS || node.out[0] == NO_TENSOR)
+        if (node.op.kind == OP_LOSS)
             continue;
         walk.node = &node;
-        if (has_grad(&walk, node.out[0]) || (is_result(&node, 1) && has_grad(&walk, node.out[1])))
+        if (has_gradient(&walk)) {
+            refuse_overwriting(&walk);
             differentiate(&walk);
-        for (int o = 0; o < 2; o++)
-            if (is_result(&node, o) && node.out[o] != NO_TENSOR)
-                walk.closed[shape_root(graph, node.out[o])] = 1;
+        }
+        close_results(&walk);
     }
 }

@@ -66,10 +66,24 @@ static struct wants norm_wants(const struct op *op, const int *in)
     return (struct wants){{x, x, stats, row}, {x, du, may(1, op->in), may(1, op->in)}};
 }
 
+/* SPLIT_HEADS and JOIN_HEADS: the tensor of all heads, and one for each group. */
+static struct wants heads_wants(const struct op *op)
+{
+    struct wants wants = {{{ABSENT, 0, 0}}, {{ABSENT, 0, 0}}};
+    int split = op->kind == OP_SPLIT_HEADS;
+    struct want *all = split ? wants.in : wants.out, *group = split ? wants.out : wants.in;
+    all[0] = need(op->rows, op->parts * op->heads * op->head_width);
+    for (int64_t g = 0; g < op->groups; g++) {
+        int64_t first, heads = op_group_heads(op->heads, op->groups, g, &first);
+        group[g] = may(op->rows, op->parts * heads * op->head_width);
+    }
+    return wants;
+}
+
 static struct wants elementwise_wants(const struct op *op)
 {
     struct want n = flat(op->rows * (op->in ? op->in : 1)), t_in = need(op->rows, op->in),
-                t_out = need(op->rows, op->out);
+                t_out = need(op->rows, op->out), t_parts = need(op->rows, op->parts * op->in);
     switch (op->kind) {
     case OP_ACT_BWD:
         return (struct wants){{t_out, t_out}, {t_out}};
@@ -77,6 +91,17 @@ static struct wants elementwise_wants(const struct op *op)
         return (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
     case OP_ADD:
         return (struct wants){{n, n}, {n}};
+    case OP_ACTIVATION:
+        return (struct wants){{t_out}, {t_out}};
+    case OP_DROPOUT:
+        return (struct wants){{t_in}, {t_in}};
+    case OP_ADD_PART:
+        return (struct wants){{t_parts, t_in}, {t_parts}};
+    case OP_PART:
+        return (struct wants){{t_parts}, {t_in}};
+    case OP_SPLIT_HEADS:
+    case OP_JOIN_HEADS:
+        return heads_wants(op);
     case OP_ADD_POS:
         return (struct wants){{t_in, need(op->rows / op->samples, op->in)}, {t_in}};
     case OP_ADD_EMBED: {
@@ -167,7 +192,7 @@ static int may_set_parameters(enum op_kind kind)
 
 static int may_work_in_place(enum op_kind kind)
 {
-    return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST;
+    return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
@@ -194,6 +219,14 @@ static int uses_samples(enum op_kind kind)
     return kind == OP_ADD_POS || kind == OP_ADD_LAST;
 }
 
+static void check_groups(const struct op *op, const char *name)
+{
+    const int64_t most = op->kind == OP_SPLIT_HEADS ? OP_MAX_OUT : OP_MAX_IN;
+    if (op->parts < 1 || op->groups < 1 || op->groups > most || op->groups > op->heads)
+        bug("node %s: %d parts, %lld heads in %lld groups", name, op->parts, (long long)op->heads,
+            (long long)op->groups);
+}
+
 static void check_fields(const struct op *op, const char *name)
 {
     if (op->accumulate && op->kind != OP_LINEAR_DX && op->kind != OP_NORM_BWD)
@@ -202,6 +235,14 @@ static void check_fields(const struct op *op, const char *name)
         bug("node %s: dropout %g", name, op->dropout);
     if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
         bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
+    if (op->kind == OP_DROPOUT && !(op->dropout > 0))
+        bug("node %s: a dropout that drops nothing", name);
+    if (op->kind == OP_ACTIVATION && op->act == ACT_NONE)
+        bug("node %s: no activation", name);
+    if ((op->kind == OP_ADD_PART || op->kind == OP_PART) && (op->part < 0 || op->part >= op->parts))
+        bug("node %s: part %d of %d", name, op->part, op->parts);
+    if (op->kind == OP_SPLIT_HEADS || op->kind == OP_JOIN_HEADS)
+        check_groups(op, name);
     if (op_class(op->kind) == CLASS_ATTENTION && op->packed && op->n_query != op->n_key)
         bug("node %s: packed attention of %lld queries to %lld keys", name, (long long)op->n_query,
             (long long)op->n_key);

@@ -78,6 +78,14 @@ static void relu_bwd(size_t n, const float *dy, const float *y, float *dz)
         dz[i] = y[i] > 0 ? dy[i] : 0;
 }
 
+KERNEL_CLONES
+static void relu(size_t n, const float *x, float *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] <= 0 ? 0 : x[i];
+}
+
 /* Not a number stays: only what compares as negative or zero is cut. */
 KERNEL_CLONES
 static void bias_relu(size_t rows, size_t columns, const float *bias, float *y)
@@ -105,6 +113,18 @@ void bias_f32(size_t rows, size_t columns, const float *bias, int relu, float *y
         bias_relu(rows, columns, bias, y);
     else if (bias)
         bias_only(rows, columns, bias, y);
+}
+
+KERNEL_F32(activation_f32)
+{
+    (void)context;
+    size_t n = (size_t)(op->rows * op->out);
+    if (act_is_gelu(op->act))
+        gelu_f32(op->act == ACT_GELU_TANH, n, in[0], out[0]);
+    else if (op->act == ACT_RELU)
+        relu(n, in[0], out[0]);
+    else
+        bug("activation %d", (int)op->act);
 }
 
 KERNEL_F32(act_bwd_f32)

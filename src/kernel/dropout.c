@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "kernel/ops.h"
 #include "kernel/simd.h"
 
 /* Words of a block are 32 bits in 64-bit lanes: the only multiplication wide enough that every instruction set has. */
@@ -67,4 +68,52 @@ const uint32_t *dropout_words(const struct dropout *dropout, uint64_t first, siz
     for (size_t b = 0; b < blocks; b += VECTOR_BLOCKS)
         eight_blocks(dropout, block + b, words + b * BLOCK_WORDS);
     return words + skip;
+}
+
+double dropout_factor(const struct op *op, const struct kernel_context *context, size_t t, size_t c)
+{
+    if (!(op->dropout > 0))
+        return 1;
+    struct dropout dropout = dropout_of(op, context);
+    uint64_t element = (context->first_row + t) * (uint64_t)op->in + c;
+    uint32_t word[BLOCK_WORDS];
+    rng_block(dropout.key, dropout.step, element / BLOCK_WORDS, word);
+    return word[element % BLOCK_WORDS] <= dropout.last_dropped ? 0 : dropout.scale;
+}
+
+enum { PIECE = 4096 }; /* elements whose words fit the first-level cache */
+
+size_t dropout_scratch_bytes(const struct op *op)
+{
+    (void)op;
+    return (PIECE + DROPOUT_SLACK) * sizeof(uint32_t);
+}
+
+KERNEL_CLONES
+static void drop(size_t n, const uint32_t *words, uint32_t last_dropped, float scale, const float *x, float *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = words[i] <= last_dropped ? 0 : x[i] * scale;
+}
+
+KERNEL_F32(dropout_f32)
+{
+    const struct dropout dropout = dropout_of(op, context);
+    const size_t n = (size_t)(op->rows * op->in);
+    const uint64_t first = context->first_row * (uint64_t)op->in;
+    for (size_t i = 0; i < n; i += PIECE) {
+        size_t piece = n - i < PIECE ? n - i : PIECE;
+        const uint32_t *words = dropout_words(&dropout, first + i, piece, context->scratch);
+        drop(piece, words, dropout.last_dropped, (float)dropout.scale, in[0] + i, out[0] + i);
+    }
+}
+
+KERNEL_F64(dropout_f64)
+{
+    size_t c = (size_t)op->in;
+    for (size_t i = 0; i < (size_t)op->rows * c; i++) {
+        double factor = dropout_factor(op, context, i / c, i % c);
+        out[0][i] = factor > 0 ? factor * in[0][i] : 0;
+    }
 }

@@ -30,4 +30,8 @@ struct dropout dropout_of(const struct op *op, const struct kernel_context *cont
  * returns where the first one stands. */
 const uint32_t *dropout_words(const struct dropout *dropout, uint64_t first, size_t n, uint32_t *words);
 
+/* Local. What a dropout multiplies element (row t of this device, channel c) by: 0 or 1 / (1 - p); 1 without dropout.
+ * For the double kernels. */
+double dropout_factor(const struct op *op, const struct kernel_context *context, size_t t, size_t c);
+
 #endif

@@ -5,18 +5,6 @@
 #include "kernel/dropout.h"
 #include "kernel/ops.h"
 
-/* What dropout multiplies element (t, c) by: 0 or 1 / (1 - p). */
-static double mask_of(const struct op *op, const struct kernel_context *context, size_t t, size_t c)
-{
-    if (!(op->dropout > 0))
-        return 1;
-    struct dropout dropout = dropout_of(op, context);
-    uint64_t element = (context->first_row + t) * (uint64_t)op->in + c;
-    uint32_t word[4];
-    rng_block(dropout.key, dropout.step, element / 4, word);
-    return word[element % 4] <= dropout.last_dropped ? 0 : dropout.scale;
-}
-
 static double masked(double mask, double value)
 {
     return mask > 0 ? mask * value : 0;
@@ -31,7 +19,7 @@ KERNEL_F64(norm_f64)
         double *s = out[1] ? out[1] + t * n : NULL, *stats = out[2] + 2 * t, mean = 0, variance = 0;
         const double *row = in[1] && s ? s : in[0] + t * n;
         for (size_t c = 0; in[1] && s && c < n; c++)
-            s[c] = in[0][t * n + c] + masked(mask_of(op, context, t, c), in[1][t * n + c]);
+            s[c] = in[0][t * n + c] + masked(dropout_factor(op, context, t, c), in[1][t * n + c]);
         for (size_t c = 0; c < n; c++)
             mean += row[c] / (double)n;
         for (size_t c = 0; c < n; c++)
@@ -69,7 +57,7 @@ KERNEL_F64(norm_bwd_f64)
             double unit = (s[c] - stats[0]) * stats[1];
             double fresh = (dy[c] * gamma[c] - mean_g - unit * mean_g_unit) * stats[1];
             if (op->dropout > 0 && out[1])
-                out[1][t * n + c] = masked(mask_of(op, context, t, c), fresh);
+                out[1][t * n + c] = masked(dropout_factor(op, context, t, c), fresh);
             out[0][t * n + c] = fresh + (op->accumulate ? out[0][t * n + c] : 0);
         }
     }

@@ -61,6 +61,13 @@ const char *number_format_name(enum number_format format)
     return names[format];
 }
 
+int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first)
+{
+    int64_t each = heads / groups, more = heads % groups;
+    *first = group * each + (group < more ? group : more);
+    return each + (group < more);
+}
+
 static uint64_t act_flops(enum activation act)
 {
     return act == ACT_NONE ? 0 : act == ACT_RELU ? 1 : FLOPS_GELU;
@@ -125,6 +132,13 @@ uint64_t op_flops(const struct op *op)
         return (uint64_t)(op->rows * op->in) * 2;
     case OP_ADD_LAST:
         return (uint64_t)(op->samples * op->out);
+    case OP_ACTIVATION:
+        return (uint64_t)(op->rows * op->out) * act_flops(op->act);
+    case OP_DROPOUT:
+    case OP_PART:
+        return (uint64_t)(op->rows * op->in);
+    case OP_ADD_PART:
+        return (uint64_t)(op->rows * op->in) * 2;
     case OP_LOSS:
         return (uint64_t)(op->samples * op->out) * 4;
     case OP_SQUARE_SUM:

@@ -27,8 +27,21 @@
  * gradient used is g / max(sums[1], 1), clipped to global norm clip_norm LOAD          in - out x t mask- host to
  * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
  * the report (the rank keeps them) ALLREDUCE     in g[n]                           out g[n]                    sum over
- * the devices of a group, in device order SEND / RECV   in a / out a between two devices FILL          in -                              out t  initial values of t (fresh
- * random numbers each time it is programmed anew; the rank fills it)
+ * the devices of a group, in device order SEND / RECV   in a / out a between two devices
+ *
+ * Adapters, and pieces of a model that is spread over devices (P = parts, G = groups):
+ *   ACTIVATION    in x[T,O]           out y[T,O]            y = act(x) as a kernel of its own; its backward op is
+ *                                     ACT_BWD with kept = y for ACT_RELU, x for ACT_GELU
+ *   DROPOUT       in x[T,C]           out y[T,C]            y = x o mask of `site`; its own backward op; y may be x
+ *   ADD_PART      in a[T,P*C] b[T,C]  out c[T,P*C]          c = a, with column block `part` of P increased by
+ *                                     scale * b; c may be a
+ *   PART          in x[T,P*C]         out y[T,C]            y = scale * column block `part` of P
+ *   SPLIT_HEADS   in x[T,P*H*D]       out y_g[T,P*Hg*D]-    the H heads of width D of each part are dealt to the
+ *                                     groups g < G (op_group_heads); absent groups are left out
+ *   JOIN_HEADS    in y_g[T,P*Hg*D]-   out x[T,P*H*D]        the inverse; columns of absent groups stay as they are.
+ *                                     Each of the two is the other's backward op
+ *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
+ *                                     fills it)
  *
  * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
  * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
@@ -82,6 +95,12 @@ enum kernel_class {
     X(OP_CONCAT, "concat", CLASS_ELEMENTWISE, 2, 1)                                                                    \
     X(OP_SPLIT, "split", CLASS_ELEMENTWISE, 1, 2)                                                                      \
     X(OP_ADD_LAST, "add last value", CLASS_ELEMENTWISE, 2, 1)                                                          \
+    X(OP_ACTIVATION, "activation", CLASS_ELEMENTWISE, 1, 1)                                                            \
+    X(OP_DROPOUT, "dropout", CLASS_ELEMENTWISE, 1, 1)                                                                  \
+    X(OP_ADD_PART, "add to part", CLASS_ELEMENTWISE, 2, 1)                                                             \
+    X(OP_PART, "part", CLASS_ELEMENTWISE, 1, 1)                                                                        \
+    X(OP_SPLIT_HEADS, "split heads", CLASS_ELEMENTWISE, 1, OP_MAX_OUT)                                                 \
+    X(OP_JOIN_HEADS, "join heads", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                    \
     X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                                                                               \
     X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
     X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
@@ -99,7 +118,7 @@ enum op_kind {
         N_OP_KINDS
 };
 
-enum { OP_MAX_IN = 5, OP_MAX_OUT = 4 };
+enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
 
 /* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
 enum activation { ACT_NONE, ACT_RELU, ACT_GELU, ACT_GELU_TANH };
@@ -130,14 +149,18 @@ struct op {
     int64_t interleave;                        /* attention: G samples interleaved row by row; 0 and 1: none */
     int accumulate;                            /* the first output is added to */
     enum activation act;
-    double dropout;                               /* probability of dropping, on NORM's u */
+    double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
     uint32_t site;                                /* which dropout of the graph: keys its masks */
     double eps;                                   /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
+    int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */
+    int64_t groups;                               /* SPLIT_HEADS, JOIN_HEADS: G */
+    double scale;                                 /* ADD_PART, PART */
     enum loss_kind loss;
     double huber_delta;
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
+    int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
     uint64_t transfer_bytes; /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
@@ -146,6 +169,10 @@ const char *op_name(enum op_kind kind);
 enum kernel_class op_class(enum op_kind kind);
 const char *kernel_class_name(enum kernel_class class);
 const char *number_format_name(enum number_format format);
+
+/* Local. Heads of group `group` when `heads` are dealt to `groups` groups of consecutive heads: as even as possible,
+ * the first groups have one more. *first: number of its first head. */
+int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first);
 
 /* Local. Real arithmetic of the op (multiply and add count two; GPU.md-like counts: softmax and norm 5 and 8 per
  * element). */

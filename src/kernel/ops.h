@@ -21,6 +21,7 @@ KERNEL_F32(linear_dw_f32);
 size_t linear_scratch_bytes(const struct op *op, enum number_format format);
 
 KERNEL_F32(act_bwd_f32);
+KERNEL_F32(activation_f32);
 
 KERNEL_F32(attention_f32);
 KERNEL_F32(attention_bwd_f32);
@@ -39,6 +40,13 @@ KERNEL_F32(permute_f32);
 KERNEL_F32(concat_f32);
 KERNEL_F32(split_f32);
 KERNEL_F32(add_last_f32);
+KERNEL_F32(add_part_f32);
+KERNEL_F32(part_f32);
+KERNEL_F32(split_heads_f32);
+KERNEL_F32(join_heads_f32);
+
+KERNEL_F32(dropout_f32);
+size_t dropout_scratch_bytes(const struct op *op);
 
 KERNEL_F32(loss_f32);
 
@@ -61,6 +69,12 @@ KERNEL_F64(permute_f64);
 KERNEL_F64(concat_f64);
 KERNEL_F64(split_f64);
 KERNEL_F64(add_last_f64);
+KERNEL_F64(activation_f64);
+KERNEL_F64(dropout_f64);
+KERNEL_F64(add_part_f64);
+KERNEL_F64(part_f64);
+KERNEL_F64(split_heads_f64);
+KERNEL_F64(join_heads_f64);
 KERNEL_F64(loss_f64);
 KERNEL_F64(square_sum_f64);
 KERNEL_F64(update_f64);

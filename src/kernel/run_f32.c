@@ -19,6 +19,8 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
         return norm_scratch_bytes(op);
     case OP_ADD_EMBED_BWD:
         return embed_scratch_bytes(op);
+    case OP_DROPOUT:
+        return dropout_scratch_bytes(op);
     default:
         return 0;
     }
@@ -28,12 +30,30 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
                     float *const out[OP_MAX_OUT])
 {
     static KERNEL_F32((*const run[N_OP_KINDS])) = {
-        [OP_LINEAR] = linear_f32,     [OP_LINEAR_DX] = linear_dx_f32, [OP_LINEAR_DW] = linear_dw_f32,
-        [OP_ACT_BWD] = act_bwd_f32,   [OP_ATTENTION] = attention_f32, [OP_ATTENTION_BWD] = attention_bwd_f32,
-        [OP_NORM] = norm_f32,         [OP_NORM_BWD] = norm_bwd_f32,   [OP_ADD] = add_f32,
-        [OP_ADD_POS] = add_pos_f32,   [OP_CONCAT] = concat_f32,       [OP_SPLIT] = split_f32,
-        [OP_ADD_LAST] = add_last_f32, [OP_LOSS] = loss_f32,           [OP_SQUARE_SUM] = square_sum_f32,
-        [OP_UPDATE] = update_f32,     [OP_ADD_EMBED] = add_embed_f32, [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
+        [OP_LINEAR] = linear_f32,
+        [OP_LINEAR_DX] = linear_dx_f32,
+        [OP_LINEAR_DW] = linear_dw_f32,
+        [OP_ACT_BWD] = act_bwd_f32,
+        [OP_ATTENTION] = attention_f32,
+        [OP_ATTENTION_BWD] = attention_bwd_f32,
+        [OP_NORM] = norm_f32,
+        [OP_NORM_BWD] = norm_bwd_f32,
+        [OP_ADD] = add_f32,
+        [OP_ADD_POS] = add_pos_f32,
+        [OP_CONCAT] = concat_f32,
+        [OP_SPLIT] = split_f32,
+        [OP_ADD_LAST] = add_last_f32,
+        [OP_LOSS] = loss_f32,
+        [OP_SQUARE_SUM] = square_sum_f32,
+        [OP_UPDATE] = update_f32,
+        [OP_ACTIVATION] = activation_f32,
+        [OP_DROPOUT] = dropout_f32,
+        [OP_ADD_PART] = add_part_f32,
+        [OP_PART] = part_f32,
+        [OP_SPLIT_HEADS] = split_heads_f32,
+        [OP_JOIN_HEADS] = join_heads_f32,
+        [OP_ADD_EMBED] = add_embed_f32,
+        [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
         [OP_PERMUTE] = permute_f32,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])

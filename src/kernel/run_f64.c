@@ -88,6 +88,15 @@ KERNEL_F64(act_bwd_f64)
         out[0][i] = op->act == ACT_RELU ? (in[1][i] > 0 ? in[0][i] : 0) : in[0][i] * gelu_slope(op->act, in[1][i]);
 }
 
+KERNEL_F64(activation_f64)
+{
+    (void)context;
+    if (!act_is_gelu(op->act) && op->act != ACT_RELU)
+        bug("activation %d", (int)op->act);
+    for (size_t i = 0; i < (size_t)(op->rows * op->out); i++)
+        out[0][i] = activation(op->act, in[0][i]);
+}
+
 KERNEL_F64(add_f64)
 {
     (void)context;
@@ -202,12 +211,30 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
                     double *const out[OP_MAX_OUT])
 {
     static KERNEL_F64((*const run[N_OP_KINDS])) = {
-        [OP_LINEAR] = linear_f64,     [OP_LINEAR_DX] = linear_dx_f64, [OP_LINEAR_DW] = linear_dw_f64,
-        [OP_ACT_BWD] = act_bwd_f64,   [OP_ATTENTION] = attention_f64, [OP_ATTENTION_BWD] = attention_bwd_f64,
-        [OP_NORM] = norm_f64,         [OP_NORM_BWD] = norm_bwd_f64,   [OP_ADD] = add_f64,
-        [OP_ADD_POS] = add_pos_f64,   [OP_CONCAT] = concat_f64,       [OP_SPLIT] = split_f64,
-        [OP_ADD_LAST] = add_last_f64, [OP_LOSS] = loss_f64,           [OP_SQUARE_SUM] = square_sum_f64,
-        [OP_UPDATE] = update_f64,     [OP_ADD_EMBED] = add_embed_f64, [OP_ADD_EMBED_BWD] = add_embed_bwd_f64,
+        [OP_LINEAR] = linear_f64,
+        [OP_LINEAR_DX] = linear_dx_f64,
+        [OP_LINEAR_DW] = linear_dw_f64,
+        [OP_ACT_BWD] = act_bwd_f64,
+        [OP_ATTENTION] = attention_f64,
+        [OP_ATTENTION_BWD] = attention_bwd_f64,
+        [OP_NORM] = norm_f64,
+        [OP_NORM_BWD] = norm_bwd_f64,
+        [OP_ADD] = add_f64,
+        [OP_ADD_POS] = add_pos_f64,
+        [OP_CONCAT] = concat_f64,
+        [OP_SPLIT] = split_f64,
+        [OP_ADD_LAST] = add_last_f64,
+        [OP_LOSS] = loss_f64,
+        [OP_SQUARE_SUM] = square_sum_f64,
+        [OP_UPDATE] = update_f64,
+        [OP_ACTIVATION] = activation_f64,
+        [OP_DROPOUT] = dropout_f64,
+        [OP_ADD_PART] = add_part_f64,
+        [OP_PART] = part_f64,
+        [OP_SPLIT_HEADS] = split_heads_f64,
+        [OP_JOIN_HEADS] = join_heads_f64,
+        [OP_ADD_EMBED] = add_embed_f64,
+        [OP_ADD_EMBED_BWD] = add_embed_bwd_f64,
         [OP_PERMUTE] = permute_f64,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])

@@ -40,27 +40,21 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t mix_op(uint64_t hash, const struct op *op)
 {
-    const int64_t integers[] = {op->kind,
-                                op->samples,
-                                op->rows,
-                                op->in,
-                                op->out,
-                                op->n_query,
-                                op->n_key,
-                                op->heads,
-                                op->head_width,
-                                op->packed,
-                                op->accumulate,
-                                op->act,
-                                op->site,
-                                op->loss,
-                                op->optimiser,
-                                op->last_offset,
-                                op->last_stride,
-                                op->last_count,
+    const int64_t integers[] = {op->kind,        op->samples,
+                                op->rows,        op->in,
+                                op->out,         op->n_query,
+                                op->n_key,       op->heads,
+                                op->head_width,  op->packed,
+                                op->accumulate,  op->act,
+                                op->site,        op->loss,
+                                op->optimiser,   op->last_offset,
+                                op->last_stride, op->last_count,
+                                op->part,        op->parts,
+                                op->groups,      op->first_sample,
+                                op->matrix,      op->replicas,
                                 (int64_t)op->transfer_bytes};
-    const double reals[] = {op->dropout, op->eps,           op->huber_delta,  op->beta1,
-                            op->beta2,   op->optimiser_eps, op->weight_decay, op->clip_norm};
+    const double reals[] = {op->dropout,       op->eps,          op->huber_delta, op->beta1, op->beta2,
+                            op->optimiser_eps, op->weight_decay, op->clip_norm,   op->scale};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)

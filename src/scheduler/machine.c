@@ -27,18 +27,51 @@ static enum status find_link(const struct cluster *cluster, const char *key, con
     return STATUS_OK;
 }
 
-static int64_t count_devices(const struct cluster *cluster)
+static int is_gpu(const char *kind)
+{
+    return strcmp(kind, "gpu") == 0;
+}
+
+/* Devices that are GPUs, or are not; *per_node: how many share a node, by their first entry. */
+static int64_t count_devices(const struct cluster *cluster, int gpus, int64_t *per_node)
 {
     int64_t n = 0;
-    for (int i = 0; i < cluster->n_devices; i++)
+    *per_node = 0;
+    for (int i = 0; i < cluster->n_devices; i++) {
+        if (is_gpu(cluster->device[i].kind) != gpus)
+            continue;
+        if (n == 0)
+            *per_node = cluster->device[i].per_node;
         n += cluster->device[i].count;
+    }
+    if (*per_node <= 0)
+        *per_node = n;
     return n;
+}
+
+/* The links of devices that are not GPUs. */
+static enum status open_stack(const struct cluster *cluster, struct machine *machine, struct fault *fault)
+{
+    int64_t per_node, others = count_devices(cluster, 0, &per_node), gpus = count_devices(cluster, 1, &per_node);
+    const char *bridge = cluster->links.bridge ? cluster->links.bridge : cluster->links.host;
+    enum status status = STATUS_OK;
+    if (others > 1)
+        status = find_link(cluster, "stack", cluster->links.stack, &machine->stack, fault);
+    if (others > 0 && gpus > 0 && status == STATUS_OK)
+        status = find_link(cluster, "bridge", bridge, &machine->bridge, fault);
+    return status;
+}
+
+const struct link_profile *machine_link(const struct machine *machine, int from, int to)
+{
+    int gpus = is_gpu(machine->specs[from].kind) + is_gpu(machine->specs[to].kind);
+    return gpus == 2 ? &machine->fabric.inside : gpus == 1 ? &machine->bridge : &machine->stack;
 }
 
 /* A link that no device uses need not be named. */
 static enum status open_fabric(const struct cluster *cluster, struct fabric *fabric, struct fault *fault)
 {
-    int64_t n = count_devices(cluster), per_node = cluster->device[0].per_node > 0 ? cluster->device[0].per_node : n;
+    int64_t per_node, n = count_devices(cluster, 1, &per_node);
     enum status status = STATUS_OK;
     fabric->devices_per_node = (unsigned)per_node;
     if (n > 1 && per_node > 1)
@@ -67,15 +100,27 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
     };
 }
 
+/* Devices of a kind so far: they are numbered kind by kind (gpu0, gpu1, reram0). */
+static int count_of_kind(const struct machine *machine, const char *kind)
+{
+    int n = 0;
+    for (int d = 0; d < machine->n_devices - 1; d++)
+        n += strcmp(machine->specs[d].kind, kind) == 0;
+    return n;
+}
+
 enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault)
 {
     const struct cluster *cluster = &job->cluster;
-    size_t n = (size_t)count_devices(cluster);
+    int64_t per_node;
+    size_t n = (size_t)(count_devices(cluster, 0, &per_node) + count_devices(cluster, 1, &per_node));
     memset(machine, 0, sizeof *machine);
     machine->specs = arena_array(arena, n, sizeof *machine->specs);
     machine->backends = arena_array(arena, n, sizeof *machine->backends);
     machine->states = arena_array(arena, n, sizeof *machine->states);
     enum status status = open_fabric(cluster, &machine->fabric, fault);
+    if (status == STATUS_OK)
+        status = open_stack(cluster, machine, fault);
     for (int i = 0; i < cluster->n_devices && status == STATUS_OK; i++) {
         const struct device *backend = device_find(cluster->device[i].kind);
         if (!backend)
@@ -83,7 +128,8 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
                              cluster->device[i].kind);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {
             int d = machine->n_devices++;
-            fill_spec(job, &cluster->device[i], d, arena, &machine->specs[d]);
+            fill_spec(job, &cluster->device[i], count_of_kind(machine, cluster->device[i].kind), arena,
+                      &machine->specs[d]);
             machine->backends[d] = backend;
             status = backend->open(&machine->specs[d], arena, &machine->states[d], fault);
             if (status != STATUS_OK)

@@ -13,8 +13,13 @@ struct machine {
     struct device_spec *specs;      /* [n_devices] */
     const struct device **backends; /* [n_devices] */
     void **states;                  /* [n_devices] opened for pricing; no tensor memory */
-    struct fabric fabric;
+    struct fabric fabric;            /* joins the GPUs */
+    struct link_profile stack;       /* joins the devices that are not GPUs */
+    struct link_profile bridge;      /* joins the two */
 };
+
+/* Local. The link over which two devices talk. */
+const struct link_profile *machine_link(const struct machine *machine, int from, int to);
 
 /* Local. Opens the devices of the job's cluster for pricing. Faults STATUS_USAGE: unknown kind, profile or link. */
 enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault);

@@ -1,4 +1,5 @@
-/* golden_model.h - a file of one encoder: outputs, gradients and five steps of two optimisers. A part of
+/* golden_model.h - a file of one encoder, fully trained and with adapters: outputs, gradients and five steps of two
+ * optimisers. A part of
  * check_golden.c. */
 #ifndef TESTS_GOLDEN_GOLDEN_MODEL_H
 #define TESTS_GOLDEN_GOLDEN_MODEL_H
@@ -90,7 +91,7 @@ static struct place find_place(struct golden *golden, const struct graph *graph,
     const char *attn = strstr(name, ".attn.");
     snprintf(packed, sizeof packed, "%s", name);
     int64_t third = 0;
-    if (attn && attn[6] && attn[7] == '.' && strchr(thirds, attn[6])) {
+    if (attn && attn[6] && attn[7] == '.' && strchr(thirds, attn[6]) && !strstr(name, ".lora_")) {
         snprintf(packed, sizeof packed, "%.*s.attn.qkv%s", (int)(attn - name), name, attn + 7);
         third = strchr(thirds, attn[6]) - thirds + 1;
     }
@@ -123,19 +124,29 @@ static void load_values(struct model_run *run, int tensor, int64_t offset, int64
         interpreter_put(&run->it, tensor, offset + i, values[i]);
 }
 
-/* The file's parameters, each once and all of them. */
-static void load_params(struct model_run *run)
+/* All parameters of a group of the file; returns how many elements they are. */
+static int64_t load_group(struct model_run *run, const char *group)
 {
     struct golden *golden = run->golden;
     int n;
     int64_t elements = 0;
-    const char *const *names = golden_list(golden, "/full/params", &n);
+    const char *const *names = golden_list(golden, group, &n);
     for (int i = 0; i < n; i++) {
         struct place place = find_place(golden, &run->graph, names[i]);
         load_values(run, place.tensor, place.offset, place.elements,
-                    arena_printf(golden->arena, "/full/params/%s", names[i]));
+                    arena_printf(golden->arena, "%s/%s", group, names[i]));
         elements += place.elements;
     }
+    return elements;
+}
+
+/* The file's parameters, each once and all of them. */
+static void load_params(struct model_run *run, const struct encoder_config *config)
+{
+    struct golden *golden = run->golden;
+    int64_t elements = load_group(run, "/full/params");
+    if (config->adapter.kind != ADAPTER_NONE)
+        elements += load_group(run, "/lora/adapters");
     if (elements != graph_param_elements(&run->graph, 0))
         golden_die(golden, "/full/params: expected %lld parameters, found %lld",
                    (long long)graph_param_elements(&run->graph, 0), (long long)elements);
@@ -153,7 +164,7 @@ static void open_run(struct model_run *run, struct golden *golden, const struct 
     int x = graph_find(&run->graph, "x"), target = graph_find(&run->graph, "target");
     load_values(run, x, 0, run->graph.tensors[x].elements, "/x");
     load_values(run, target, 0, run->graph.tensors[target].elements, "/target");
-    load_params(run);
+    load_params(run, config);
 }
 
 static double mean_loss(const struct model_run *run)
@@ -205,13 +216,14 @@ static void compare_outputs(struct model_run *run, const struct encoder_config *
     golden_compare(golden, kind, path, &loss, golden_read(golden, path, 1), 1, 0);
 }
 
-static void compare_gradients(struct model_run *run, const char *group)
+/* `whole`: the group whose largest gradient is the floor. */
+static void compare_gradients(struct model_run *run, const char *group, const char *whole)
 {
     struct golden *golden = run->golden;
     int n;
     const char *grads = arena_printf(golden->arena, "%s/grads", group);
     const char *const *names = golden_list(golden, grads, &n);
-    double floor = 1e-3 * golden_double(golden, "/full/grads", "max_abs_over_all");
+    double floor = 1e-3 * golden_double(golden, arena_printf(golden->arena, "%s/grads", whole), "max_abs_over_all");
     double count = interpreter_get(&run->it, run->graph.loss_sums, 1);
     int64_t elements = 0;
     for (int i = 0; i < n; i++) {
@@ -222,8 +234,8 @@ static void compare_gradients(struct model_run *run, const char *group)
                        place.elements, floor);
         elements += place.elements;
     }
-    if (elements != graph_param_elements(&run->graph, 0))
-        golden_die(golden, "%s: not every parameter has a gradient", grads);
+    if (elements != graph_param_elements(&run->graph, 1))
+        golden_die(golden, "%s: not every trained parameter has a gradient", grads);
 }
 
 static void compare_params(struct model_run *run, enum golden_kind kind, const char *group)
@@ -263,25 +275,61 @@ static void check_steps(struct golden *golden, const struct precision *precision
     interpreter_close(&run.it);
 }
 
+/* One of the ways of training that a file holds: "/full" or "/lora". */
 static void check_precision(struct golden *golden, const struct encoder_config *config,
-                            const struct precision *precision)
+                            const struct precision *precision, const char *group)
 {
     const struct optimiser sgd = {.kind = OPTIMISER_SGD};
     const struct optimiser adamw = {OPTIMISER_ADAMW, 0.9, 0.999, 1e-8, 1e-2, 0};
+    const char *f32 = arena_printf(golden->arena, "%s/f32", group);
     struct model_run run;
     open_run(&run, golden, precision, config, &sgd);
     interpreter_run(&run.it, PHASE_BACKWARD);
-    compare_outputs(&run, config, "/full");
-    compare_gradients(&run, "/full");
-    if (precision->format != FORMAT_FP64 && h5_exists(golden->file, "/full/f32")) {
-        compare_outputs(&run, config, "/full/f32");
-        compare_gradients(&run, "/full/f32");
+    compare_outputs(&run, config, group);
+    compare_gradients(&run, group, group);
+    if (precision->format != FORMAT_FP64 && h5_exists(golden->file, f32)) {
+        compare_outputs(&run, config, f32);
+        compare_gradients(&run, f32, group);
     }
     interpreter_close(&run.it);
-    check_steps(golden, precision, config, &sgd, 1e-2, "/full/sgd5", precision->sgd, precision->sgd, 1);
-    check_steps(golden, precision, config, &adamw, 1e-3, "/full/adamw5", precision->adam_loss, ADAM_F64,
-                precision->adam_params);
+    check_steps(golden, precision, config, &sgd, 1e-2, arena_printf(golden->arena, "%s/sgd5", group), precision->sgd,
+                precision->sgd, 1);
+    check_steps(golden, precision, config, &adamw, 1e-3, arena_printf(golden->arena, "%s/adamw5", group),
+                precision->adam_loss, ADAM_F64, precision->adam_params);
     golden_close_check(golden);
+}
+
+/* Which weights the file's adapters stand beside. */
+static unsigned adapter_targets(struct golden *golden)
+{
+    static const char *const parts[N_ADAPTER_TARGETS] = {".attn.q.", ".attn.k.", ".attn.v.",
+                                                         ".attn.o.", ".ffn.0.",  ".ffn.1."};
+    unsigned targets = 0;
+    int n;
+    const char *const *names = golden_list(golden, "/lora/adapters", &n);
+    for (int i = 0; i < n; i++)
+        for (int t = 0; t < N_ADAPTER_TARGETS; t++)
+            if (strstr(names[i], parts[t]))
+                targets |= 1u << t;
+    return targets;
+}
+
+/* The adapters as they are, and with the model cut into pieces as several devices would hold it. */
+static void check_adapters(struct golden *golden, const struct encoder_config *full, const struct precision *precision)
+{
+    struct encoder_config config = *full;
+    struct fault fault = FAULT_NONE;
+    config.adapter = (struct adapter_config){.kind = ADAPTER_LORA,
+                                             .width = golden_int(golden, "lora_r"),
+                                             .alpha = golden_double(golden, "/", "lora_alpha"),
+                                             .targets = adapter_targets(golden)};
+    golden_demand(golden, encoder_check(&config, &fault), &fault);
+    check_precision(golden, &config, precision, "/lora");
+    config.separate_activations = 1;
+    config.head_groups = config.heads < 3 ? config.heads : 3;
+    config.matrix_shards = config.d_model < 4 ? config.d_model : config.ffn < 4 ? config.ffn : 4;
+    golden_demand(golden, encoder_check(&config, &fault), &fault);
+    check_precision(golden, &config, precision, "/lora");
 }
 
 /* The table of positions; a constant one is stored as one row. */
@@ -314,9 +362,9 @@ static void check_model(struct golden *golden)
     struct encoder_config config = read_config(golden);
     check_positions(golden, &config);
     for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++)
-        check_precision(golden, &config, &precisions[i]);
-    if (h5_exists(golden->file, "/lora"))
-        golden_skip(golden, "lora", "the model has no adapters yet");
+        check_precision(golden, &config, &precisions[i], "/full");
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions && h5_exists(golden->file, "/lora"); i++)
+        check_adapters(golden, &config, &precisions[i]);
 }
 
 #endif

@@ -39,11 +39,13 @@ static void op_run(struct op_run *run, const struct op *op)
     run->context.format = run->format;
     run->context.scratch = interpreter_block(kernel_scratch_bytes(op, run->format));
     if (run->format == FORMAT_FP64)
-        kernel_run_f64(op, &run->context, (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f64(op, &run->context,
+                       (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     else
-        kernel_run_f32(op, &run->context, (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f32(op, &run->context,
+                       (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     for (int o = 0; o < OP_MAX_OUT; o++) {
         for (int64_t i = 0; run->out[o] && i < run->n_out[o]; i++)
             run->out[o][i] = run->format == FORMAT_FP64 ? ((double *)out[o])[i] : (double)((float *)out[o])[i];
@@ -141,6 +143,88 @@ static void check_linear(struct op_run *run, const char *group)
     op_run(run, &op);
     compare_gradient(run, group, "dweight", dw, o * c);
     compare_gradient(run, group, "dbias", db, o);
+}
+
+/* The three products of a linear with one adapter, and their sum; backward the same way round. */
+struct lora_case {
+    int64_t t, c, o, r;
+    double scale;
+    const double *x, *weight, *bias, *a, *b, *dy;
+};
+
+static double *product(struct op_run *run, enum op_kind kind, int64_t t, int64_t c, int64_t o, const double *first,
+                       const double *second, const double *bias)
+{
+    const int64_t n_first = kind == OP_LINEAR ? t * c : t * o, n_second = kind == OP_LINEAR_DW ? t * c : o * c;
+    struct op op = {.kind = kind, .rows = t, .in = c, .out = o};
+    op_begin(run);
+    op_in(run, 0, first, n_first);
+    op_in(run, 1, second, n_second);
+    if (bias)
+        op_in(run, 2, bias, o);
+    double *result = op_out(run, 0, kind == OP_LINEAR ? t * o : kind == OP_LINEAR_DX ? t * c : o * c);
+    op_run(run, &op);
+    return result;
+}
+
+static void check_lora_backward(struct op_run *run, const char *group, const struct lora_case *lora, const double *u)
+{
+    const int64_t t = lora->t, c = lora->c, o = lora->o, r = lora->r;
+    struct op part = {.kind = OP_PART, .rows = t, .in = o, .parts = 1, .scale = lora->scale};
+    op_begin(run);
+    op_in(run, 0, lora->dy, t * o);
+    double *ddelta = op_out(run, 0, t * o);
+    op_run(run, &part);
+    double *du = product(run, OP_LINEAR_DX, t, r, o, ddelta, lora->b, NULL);
+    compare_gradient(run, group, "dBm", product(run, OP_LINEAR_DW, t, r, o, ddelta, u, NULL), o * r);
+    compare_gradient(run, group, "dA", product(run, OP_LINEAR_DW, t, c, r, du, lora->x, NULL), r * c);
+
+    struct op op = {.kind = OP_LINEAR_DX, .rows = t, .in = c, .out = r, .accumulate = 1};
+    double *dx = product(run, OP_LINEAR_DX, t, c, o, lora->dy, lora->weight, NULL);
+    op_begin(run);
+    op_in(run, 0, du, t * r);
+    op_in(run, 1, lora->a, r * c);
+    run->out[0] = dx;
+    run->n_out[0] = t * c;
+    op_run(run, &op);
+    compare_gradient(run, group, "dx", dx, t * c);
+
+    op = (struct op){.kind = OP_LINEAR_DW, .rows = t, .in = c, .out = o};
+    op_begin(run);
+    op_in(run, 0, lora->dy, t * o);
+    op_in(run, 1, lora->x, t * c);
+    double *dw = op_out(run, 0, o * c), *db = op_out(run, 1, o);
+    op_run(run, &op);
+    compare_gradient(run, group, "dweight", dw, o * c);
+    compare_gradient(run, group, "dbias", db, o);
+}
+
+static void check_lora_linear(struct op_run *run, const char *group)
+{
+    const char *object = arena_printf(run->golden->arena, "/%s", group);
+    int64_t x[2], b[2];
+    golden_dims(run->golden, path_of(run, group, "x"), 2, x);
+    golden_dims(run->golden, path_of(run, group, "Bm"), 2, b);
+    const int64_t t = x[0], c = x[1], o = b[0], r = b[1];
+    struct lora_case lora = {.t = t, .c = c, .o = o, .r = r};
+    lora.scale = golden_double(run->golden, object, "alpha") / (double)r;
+    lora.x = read_op(run, group, "x", t * c);
+    lora.weight = read_op(run, group, "weight", o * c);
+    lora.bias = read_op(run, group, "bias", o);
+    lora.a = read_op(run, group, "A", r * c);
+    lora.b = read_op(run, group, "Bm", o * r);
+    lora.dy = read_op(run, group, "dy", t * o);
+    double *base = product(run, OP_LINEAR, t, c, o, lora.x, lora.weight, lora.bias);
+    double *u = product(run, OP_LINEAR, t, c, r, lora.x, lora.a, NULL);
+    double *delta = product(run, OP_LINEAR, t, r, o, u, lora.b, NULL);
+    struct op add = {.kind = OP_ADD_PART, .rows = t, .in = o, .parts = 1, .scale = lora.scale};
+    op_begin(run);
+    op_in(run, 0, base, t * o);
+    op_in(run, 1, delta, t * o);
+    double *y = op_out(run, 0, t * o);
+    op_run(run, &add);
+    compare_output(run, group, "y", y, t * o);
+    check_lora_backward(run, group, &lora, u);
 }
 
 /* The activation of a linear layer that multiplies by one. */
@@ -420,7 +504,7 @@ static const struct op_check op_checks[] = {
     {"layernorm", check_layernorm, NULL},
     {"layernorm_offset", check_layernorm, NULL},
     {"linear", check_linear, NULL},
-    {"lora_linear", NULL, "no adapters yet"},
+    {"lora_linear", check_lora_linear, NULL},
     {"mse", check_mse, NULL},
     {"partial_softmax", check_partial_softmax, NULL},
     {"positional", check_positional, NULL},

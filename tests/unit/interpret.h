@@ -106,12 +106,12 @@ static inline void interpreter_node(struct interpreter *it, const struct node *n
     for (int o = 0; o < OP_MAX_OUT; o++)
         out[o] = node->out[o] == NO_TENSOR ? NULL : it->memory[node->out[o]];
     if (it->element_bytes == sizeof(double)) {
-        const double *const in64[OP_MAX_IN] = {in[0], in[1], in[2], in[3], in[4]};
-        double *const out64[OP_MAX_OUT] = {out[0], out[1], out[2], out[3]};
+        const double *const in64[OP_MAX_IN] = {in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]};
+        double *const out64[OP_MAX_OUT] = {out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]};
         kernel_run_f64(&node->op, &it->context, in64, out64);
     } else {
-        const float *const in32[OP_MAX_IN] = {in[0], in[1], in[2], in[3], in[4]};
-        float *const out32[OP_MAX_OUT] = {out[0], out[1], out[2], out[3]};
+        const float *const in32[OP_MAX_IN] = {in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]};
+        float *const out32[OP_MAX_OUT] = {out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]};
         kernel_run_f32(&node->op, &it->context, in32, out32);
     }
 }

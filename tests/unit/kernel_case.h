@@ -51,7 +51,7 @@ static inline void case_in(struct kernel_case *test, int i, size_t n, uint32_t p
 static inline void case_out(struct kernel_case *test, int o, size_t n, uint32_t place)
 {
     test->n_out[o] = n;
-    test->out[o] = case_values(n, place + 8 + (uint32_t)o, 1);
+    test->out[o] = case_values(n, place + 16 + (uint32_t)o, 1);
 }
 
 static inline void case_release(struct kernel_case *test)
@@ -116,11 +116,13 @@ static inline void case_run(struct kernel_case *test, enum number_format format,
     test->context.format = format;
     test->context.scratch = scratch;
     if (format == FORMAT_FP64)
-        kernel_run_f64(&test->op, &test->context, (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f64(&test->op, &test->context,
+                       (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     else
-        kernel_run_f32(&test->op, &test->context, (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4]},
-                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3]});
+        kernel_run_f32(&test->op, &test->context,
+                       (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]},
+                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
     for (int o = 0; o < OP_MAX_OUT; o++)
         for (size_t i = 0; test->out[o] && i < test->n_out[o]; i++)
             test->out[o][i] = case_element(out[o], i, bytes);
@@ -284,13 +286,63 @@ static inline void case_embed(struct kernel_case *test, uint32_t place)
         case_out(test, 0, n, place);
 }
 
+/* Operands of SPLIT_HEADS and JOIN_HEADS; sometimes a group is absent. */
+static inline void case_heads(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->parts = 1 + (int)(place % 3), op->heads = case_size(place, 2, 20), op->head_width = case_size(place, 3, 9);
+    op->groups = op->heads < 8 ? op->heads : 8;
+    op->groups = 1 + (int64_t)rng_below(case_key(place), 3, 0, (uint64_t)op->groups);
+    size_t rows = (size_t)op->rows * (size_t)op->parts, width = (size_t)op->head_width;
+    if (op->kind == OP_SPLIT_HEADS)
+        case_in(test, 0, rows * (size_t)op->heads * width, place, 1);
+    else
+        case_out(test, 0, rows * (size_t)op->heads * width, place);
+    for (int g = 0; g < op->groups; g++) {
+        int64_t first, heads = op_group_heads(op->heads, op->groups, g, &first);
+        size_t n = rows * (size_t)heads * width;
+        if (rng_below(case_key(place), 4, (uint64_t)g, 5) == 0)
+            continue;
+        if (op->kind == OP_SPLIT_HEADS)
+            case_out(test, g, n, place);
+        else
+            case_in(test, g, n, place, 1);
+    }
+}
+
+/* ADD_PART, PART, DROPOUT, ACTIVATION */
+static inline void case_adapter(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    size_t n = (size_t)(op->rows * op->in);
+    if (op->kind == OP_ACTIVATION) {
+        op->out = op->in;
+        op->act = place % 2 ? ACT_GELU : ACT_RELU;
+    } else if (op->kind == OP_DROPOUT) {
+        op->dropout = 0.1 + 0.2 * (double)(place % 4);
+        op->site = place;
+        test->context.first_row = place % 4 ? 0 : 1000 + place;
+    } else {
+        op->parts = 1 + (int)(place % 4), op->part = (int)(place / 4) % op->parts, op->scale = 1.5;
+    }
+    size_t all = op->kind == OP_ADD_PART || op->kind == OP_PART ? n * (size_t)op->parts : n;
+    case_in(test, 0, all, place, 2);
+    if (op->kind == OP_ADD_PART)
+        case_in(test, 1, n, place, 1);
+    case_out(test, 0, op->kind == OP_ADD_PART ? all : n, place);
+}
+
 static inline void case_elementwise(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
     int64_t b = case_size(place, 0, 5), n = case_size(place, 1, 20);
     op->samples = b, op->rows = b * n, op->in = case_size(place, 2, 90), op->out = case_size(place, 3, 90);
     size_t t_in = (size_t)(op->rows * op->in), t_out = (size_t)(op->rows * op->out);
-    if (op->kind == OP_ACT_BWD) {
+    if (op->kind == OP_SPLIT_HEADS || op->kind == OP_JOIN_HEADS) {
+        case_heads(test, place);
+    } else if (op->kind == OP_ACTIVATION || op->kind == OP_DROPOUT || op->kind == OP_ADD_PART || op->kind == OP_PART) {
+        case_adapter(test, place);
+    } else if (op->kind == OP_ACT_BWD) {
         op->act = place % 2 ? ACT_GELU : place % 4 ? ACT_RELU : ACT_GELU_TANH;
         case_in(test, 0, t_out, place, 1);
         case_in(test, 1, t_out, place, 2);

@@ -62,9 +62,9 @@ static int field(struct maker *maker, int64_t width)
     return new_tensor(maker, TENSOR_ACTIVATION, 3, maker->b, maker->n, width, 1);
 }
 
-static void add_node(struct maker *maker, const struct op *op, const int *in, const int *out)
+static void add_node(struct maker *maker, const struct op *op, struct operands operands)
 {
-    graph_node(&maker->graph, op, in, out, PHASE_FORWARD, -1, fresh_name(maker, "n"));
+    graph_node(&maker->graph, op, operands.in, operands.out, PHASE_FORWARD, -1, fresh_name(maker, "n"));
 }
 
 static int add_linear(struct maker *maker, int x, int64_t in, int64_t out, int weight)
@@ -80,8 +80,7 @@ static int add_linear(struct maker *maker, int x, int64_t in, int64_t out, int w
     int pre = op.act == ACT_GELU
                   ? graph_tensor(&maker->graph, TENSOR_ACTIVATION, fresh_name(maker, "t"), shape.n_dims, dims)
                   : NO_TENSOR;
-    add_node(maker, &op, (int[OP_MAX_IN]){x, w, bias, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){y, pre, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(3, (int[]){x, w, bias}, 2, (int[]){y, pre}));
     return y;
 }
 
@@ -101,7 +100,7 @@ static int add_norm_of_sum(struct maker *maker, int x, int u, double dropout, in
     maker->graph.tensors[gamma].init = INIT_ONE;
     int y = field(maker, maker->c), s = u == NO_TENSOR ? NO_TENSOR : field(maker, maker->c);
     int stats = new_tensor(maker, TENSOR_ACTIVATION, 2, op.rows, 2, 1, 1);
-    add_node(maker, &op, (int[OP_MAX_IN]){x, u, gamma, beta, NO_TENSOR}, (int[OP_MAX_OUT]){y, s, stats, NO_TENSOR});
+    add_node(maker, &op, operands_of(4, (int[]){x, u, gamma, beta}, 3, (int[]){y, s, stats}));
     *sum = s;
     return y;
 }
@@ -138,8 +137,7 @@ static int add_sum(struct maker *maker, int a, int b)
 {
     struct op op = {.kind = OP_ADD, .rows = maker->b * maker->n * maker->c};
     int sum = field(maker, maker->c);
-    add_node(maker, &op, (int[OP_MAX_IN]){a, b, NO_TENSOR, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){sum, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(2, (int[]){a, b}, 1, (int[]){sum}));
     return sum;
 }
 
@@ -169,8 +167,7 @@ static void make_positions(struct maker *maker)
         values[i] = rng_normal(maker->key, 1, (uint64_t)i);
     maker->graph.tensors[pe].values = values;
     int e = any_of(maker), z = field(maker, maker->c);
-    add_node(maker, &op, (int[OP_MAX_IN]){e, pe, NO_TENSOR, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){z, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(2, (int[]){e, pe}, 1, (int[]){z}));
     keep(maker, z);
 }
 
@@ -189,8 +186,7 @@ static void make_embeddings(struct maker *maker)
     int e = any_of(maker), node = new_tensor(maker, TENSOR_PARAM, 2, op.n_query, c, 1, 1);
     int step = new_tensor(maker, TENSOR_PARAM, 2, op.n_key, c, 1, 1);
     int slot = new_tensor(maker, TENSOR_PARAM, 2, slots, c, 1, 1), z = field(maker, c);
-    add_node(maker, &op, (int[OP_MAX_IN]){e, node, step, slot, index},
-             (int[OP_MAX_OUT]){z, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(5, (int[]){e, node, step, slot, index}, 1, &z));
     keep(maker, z);
 }
 
@@ -201,8 +197,7 @@ static void make_permutation(struct maker *maker)
     op.n_key = maker->b;
     op.n_query = maker->n;
     int y = field(maker, maker->c);
-    add_node(maker, &op, (int[OP_MAX_IN]){any_of(maker), NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){y, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(1, (int[]){any_of(maker)}, 1, &y));
     keep(maker, y);
 }
 
@@ -210,8 +205,7 @@ static void make_concat(struct maker *maker)
 {
     struct op op = {.kind = OP_CONCAT, .rows = maker->b * maker->n, .in = maker->c, .out = maker->c};
     int a = any_of(maker), b = any_of(maker), both = field(maker, 2 * maker->c);
-    add_node(maker, &op, (int[OP_MAX_IN]){a, b, NO_TENSOR, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){both, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(2, (int[]){a, b}, 1, (int[]){both}));
     keep(maker, add_linear(maker, both, 2 * maker->c, maker->c, NO_TENSOR));
 }
 
@@ -238,8 +232,7 @@ static void make_attention(struct maker *maker)
     }
     int o = field(maker, maker->c),
         p = new_tensor(maker, TENSOR_ACTIVATION, 4, op.samples, maker->heads, op.n_query, op.n_key);
-    add_node(maker, &op, (int[OP_MAX_IN]){q, k, v, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){o, p, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(3, (int[]){q, k, v}, 2, (int[]){o, p}));
     keep(maker, o);
 }
 
@@ -271,23 +264,109 @@ static void add_end(struct maker *maker)
                     .last_offset = maker->c - 1,
                     .last_stride = maker->c,
                     .last_count = maker->n};
-    add_node(maker, &op, (int[OP_MAX_IN]){y, maker->x, NO_TENSOR, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){z, NO_TENSOR, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &op, operands_of(2, (int[]){y, maker->x}, 1, (int[]){z}));
     int target = new_tensor(maker, TENSOR_TARGET, 2, maker->b, n_out, 1, 1);
     int mask = below(maker, 2) ? new_tensor(maker, TENSOR_MASK, 2, maker->b, n_out, 1, 1) : NO_TENSOR;
     int dy = new_tensor(maker, TENSOR_ACTIVATION, 2, maker->b, n_out, 1, 1);
     graph->loss_sums = new_tensor(maker, TENSOR_GRAD, 1, 2, 1, 1, 1);
     struct op loss = {
         .kind = OP_LOSS, .samples = maker->b, .out = n_out, .loss = losses[below(maker, 3)], .huber_delta = 0.7};
-    add_node(maker, &loss, (int[OP_MAX_IN]){z, target, mask, NO_TENSOR, NO_TENSOR},
-             (int[OP_MAX_OUT]){graph->loss_sums, dy, NO_TENSOR, NO_TENSOR});
+    add_node(maker, &loss, operands_of(3, (int[]){z, target, mask}, 2, (int[]){graph->loss_sums, dy}));
+}
+
+/* a + scale * (low-rank product of a dropped x), on one part of a's columns. */
+static void make_adapter(struct maker *maker)
+{
+    int x = any_of(maker), parts = 1 + (int)below(maker, 3);
+    int a = add_linear(maker, any_of(maker), maker->c, parts * maker->c, NO_TENSOR);
+    int dropped = field(maker, maker->c), sum = field(maker, parts * maker->c);
+    struct op dropout = {.kind = OP_DROPOUT,
+                         .rows = maker->b * maker->n,
+                         .in = maker->c,
+                         .dropout = 0.3,
+                         .site = (uint32_t)maker->n_names};
+    add_node(maker, &dropout, operands_of(1, &x, 1, &dropped));
+    int b = add_linear(maker, dropped, maker->c, maker->c, NO_TENSOR);
+    struct op add = {.kind = OP_ADD_PART,
+                     .rows = maker->b * maker->n,
+                     .in = maker->c,
+                     .parts = parts,
+                     .part = (int)below(maker, (uint64_t)parts),
+                     .scale = 1.7};
+    add_node(maker, &add, operands_of(2, (int[]){a, b}, 1, &sum));
+    keep(maker, add_linear(maker, sum, parts * maker->c, maker->c, NO_TENSOR));
+    keep(maker, b);
+}
+
+static int add_activation(struct maker *maker, int x)
+{
+    const struct tensor shape = maker->graph.tensors[x];
+    int64_t width = shape.dims[shape.n_dims - 1];
+    struct op op = {.kind = OP_ACTIVATION,
+                    .rows = shape.elements / width,
+                    .out = width,
+                    .act = below(maker, 2) ? ACT_GELU : ACT_RELU};
+    int y = field(maker, width);
+    add_node(maker, &op, operands_of(1, &x, 1, &y));
+    return y;
+}
+
+static void make_activation(struct maker *maker)
+{
+    keep(maker, add_activation(maker, any_of(maker)));
+}
+
+/* Columns dealt to groups, some of which pass through an activation, and joined again. */
+static void make_groups(struct maker *maker)
+{
+    int x = any_of(maker), y = field(maker, maker->c);
+    struct operands operands = no_operands();
+    struct op op = {
+        .kind = OP_SPLIT_HEADS, .rows = maker->b * maker->n, .parts = 1, .heads = maker->c, .head_width = 1};
+    op.groups = 1 + (int64_t)below(maker, (uint64_t)(maker->c < OP_MAX_OUT ? maker->c : OP_MAX_OUT));
+    if (maker->c % 2 == 0 && op.groups <= maker->c / 2)
+        op.parts = 2, op.heads = maker->c / 2;
+    for (int64_t g = 0; g < op.groups; g++) {
+        int64_t first;
+        operands.out[g] = field(maker, op.parts * op_group_heads(op.heads, op.groups, g, &first));
+    }
+    operands.in[0] = x;
+    add_node(maker, &op, operands);
+    struct operands join = no_operands();
+    for (int64_t g = 0; g < op.groups; g++)
+        join.in[g] = below(maker, 2) ? add_activation(maker, operands.out[g]) : operands.out[g];
+    op.kind = OP_JOIN_HEADS;
+    join.out[0] = y;
+    add_node(maker, &op, join);
+    keep(maker, y);
+}
+
+/* A frozen linear in two pieces of its rows. */
+static void make_shards(struct maker *maker)
+{
+    int64_t c = maker->c, upper = c - c / 2;
+    int x = any_of(maker), w = new_tensor(maker, TENSOR_PARAM, 2, c, c, 1, 1), y = field(maker, c);
+    maker->graph.tensors[w].trainable = 0;
+    if (c < 2)
+        return;
+    struct op join = {
+        .kind = OP_JOIN_HEADS, .rows = maker->b * maker->n, .parts = 1, .heads = c, .head_width = 1, .groups = 2};
+    int piece[2];
+    for (int s = 1; s >= 0; s--) {
+        int64_t rows = s ? c / 2 : upper;
+        int view = graph_view(&maker->graph, w, s ? upper * c : 0, fresh_name(maker, "view"), 2, (int64_t[]){rows, c});
+        piece[s] = add_linear(maker, x, c, rows, view);
+    }
+    add_node(maker, &join, operands_of(2, piece, 1, &y));
+    keep(maker, y);
 }
 
 static void make_graph(struct maker *maker, struct arena *arena, uint32_t seed)
 {
     static void (*const steps[])(struct maker *) = {
-        make_linear, make_norm,      make_residual_linear, make_add,    make_shared_norm, make_positions,
-        make_concat, make_attention, make_flat_linear,     make_stream, make_embeddings,  make_permutation};
+        make_linear, make_norm,      make_residual_linear, make_add,        make_shared_norm, make_positions,
+        make_concat, make_attention, make_flat_linear,     make_adapter,    make_activation,  make_groups,
+        make_shards, make_stream,    make_embeddings,      make_permutation};
     *maker = (struct maker){.key = rng_key(60, RNG_TEST, seed), .weight = NO_TENSOR};
     graph_init(&maker->graph, arena);
     maker->b = 1 + (int64_t)below(maker, 2);
@@ -573,7 +652,8 @@ static void build_case(int which)
     int b = graph_tensor(&graph, TENSOR_PARAM, "b", 1, (int64_t[]){5});
     int y = graph_tensor(&graph, TENSOR_ACTIVATION, "y", 3, (int64_t[]){2, 3, 5});
     struct op op = {.kind = OP_LINEAR, .rows = 6, .in = 4, .out = 5};
-    int in[OP_MAX_IN] = {x, w, b, NO_TENSOR, NO_TENSOR}, out[OP_MAX_OUT] = {y, NO_TENSOR, NO_TENSOR, NO_TENSOR};
+    struct operands operands = operands_of(3, (int[]){x, w, b}, 1, &y);
+    int *in = operands.in, *out = operands.out;
     switch (which) {
     case 1:
         op.rows = 5;
@@ -626,6 +706,22 @@ static void build_case(int which)
     case 15:
         op.dropout = 1;
         break;
+    case 16:
+        op = (struct op){.kind = OP_DROPOUT, .rows = 6, .in = 4};
+        operands = operands_of(1, &x, 1, (int[]){graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){6, 4})});
+        break; /* drops nothing */
+    case 17:
+        op = (struct op){.kind = OP_PART, .rows = 6, .in = 2, .parts = 2, .part = 2};
+        operands = operands_of(1, &x, 1, (int[]){graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){6, 2})});
+        break;
+    case 18:
+        op = (struct op){.kind = OP_SPLIT_HEADS, .rows = 6, .heads = 4, .head_width = 1, .parts = 1, .groups = 5};
+        operands = operands_of(1, &x, 0, NULL);
+        break;
+    case 19:
+        op = (struct op){.kind = OP_ACTIVATION, .rows = 6, .out = 4};
+        operands = operands_of(1, &x, 1, (int[]){graph_tensor(&graph, TENSOR_ACTIVATION, "t", 2, (int64_t[]){6, 4})});
+        break;
     default:
         break;
     }
@@ -633,7 +729,7 @@ static void build_case(int which)
     arena_free(arena);
 }
 
-enum { WRONG_CASES = 15 };
+enum { WRONG_CASES = 19 };
 
 static int aborts(void (*build)(int), int which)
 {
@@ -686,6 +782,54 @@ START_TEST(updates_without_sense_are_refused)
 }
 END_TEST
 
+/* 0: right. 1: a trained piece of a parameter. 2: a piece of a trained parameter. 3: a group of heads that nothing
+ * uses. 4: an operand is overwritten. */
+static void gradient_case(int which)
+{
+    struct arena *arena = arena_new();
+    struct graph graph;
+    graph_init(&graph, arena);
+    int x = graph_tensor(&graph, TENSOR_INPUT, "x", 2, (int64_t[]){3, 4});
+    int w = graph_tensor(&graph, TENSOR_PARAM, "w", 2, (int64_t[]){6, 4});
+    int v = graph_view(&graph, w, 0, "v", 2, (int64_t[]){4, 4});
+    int y = graph_tensor(&graph, TENSOR_ACTIVATION, "y", 2, (int64_t[]){3, 4});
+    int z = graph_tensor(&graph, TENSOR_ACTIVATION, "z", 2, (int64_t[]){3, 4});
+    int half[2] = {graph_tensor(&graph, TENSOR_ACTIVATION, "h0", 2, (int64_t[]){3, 2}),
+                   graph_tensor(&graph, TENSOR_ACTIVATION, "h1", 2, (int64_t[]){3, 2})};
+    int u = graph_tensor(&graph, TENSOR_PARAM, "u", 2, (int64_t[]){4, 4});
+    graph.tensors[u].trainable = 1;
+    graph.tensors[v].trainable = which == 1;
+    graph.tensors[w].trainable = which == 2;
+    struct op linear = {.kind = OP_LINEAR, .rows = 3, .in = 4, .out = 4};
+    struct operands operands = operands_of(2, (int[]){x, u}, 1, &y);
+    graph_node(&graph, &linear, operands.in, operands.out, PHASE_FORWARD, -1, "l0");
+    operands = operands_of(2, (int[]){y, v}, 1, &z);
+    graph_node(&graph, &linear, operands.in, operands.out, PHASE_FORWARD, -1, "l1");
+    struct op split = {.kind = OP_SPLIT_HEADS, .rows = 3, .parts = 1, .heads = 4, .head_width = 1, .groups = 2};
+    operands = operands_of(1, &z, which == 3 ? 1 : 2, half);
+    graph_node(&graph, &split, operands.in, operands.out, PHASE_FORWARD, -1, "split");
+    struct op add = {.kind = OP_ADD, .rows = 6};
+    int sum = which == 4 ? half[0] : graph_tensor(&graph, TENSOR_ACTIVATION, "sum", 2, (int64_t[]){3, 2});
+    operands = operands_of(2, (int[]){half[0], half[which != 3]}, 1, &sum);
+    graph_node(&graph, &add, operands.in, operands.out, PHASE_FORWARD, -1, "add");
+    int target = graph_tensor(&graph, TENSOR_TARGET, "target", 2, (int64_t[]){3, 2});
+    int dy = graph_tensor(&graph, TENSOR_ACTIVATION, "dy", 2, (int64_t[]){3, 2});
+    graph.loss_sums = graph_tensor(&graph, TENSOR_GRAD, "sums", 1, (int64_t[]){2});
+    struct op loss = {.kind = OP_LOSS, .samples = 3, .out = 2};
+    operands = operands_of(2, (int[]){sum, target}, 2, (int[]){graph.loss_sums, dy});
+    graph_node(&graph, &loss, operands.in, operands.out, PHASE_FORWARD, -1, "loss");
+    autodiff(&graph);
+    arena_free(arena);
+}
+
+START_TEST(gradients_without_sense_are_refused)
+{
+    ck_assert_int_eq(aborts(gradient_case, 0), 0);
+    for (int which = 1; which <= 4; which++)
+        ck_assert_msg(aborts(gradient_case, which), "case %d was accepted", which);
+}
+END_TEST
+
 START_TEST(names_and_views_are_found)
 {
     struct arena *arena = arena_new();
@@ -719,6 +863,7 @@ Suite *suite_graph(void)
     tcase_add_loop_test(structure, optimiser_works_on_blocks, 0, 6);
     tcase_add_test(structure, misshapen_nodes_are_refused);
     tcase_add_test(structure, updates_without_sense_are_refused);
+    tcase_add_test(structure, gradients_without_sense_are_refused);
     tcase_add_test(structure, names_and_views_are_found);
     suite_add_tcase(suite, gradients);
     suite_add_tcase(suite, structure);

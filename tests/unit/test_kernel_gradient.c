@@ -180,6 +180,86 @@ START_TEST(loss)
 }
 END_TEST
 
+/* y = act(x): ReLU keeps y, GELU x. */
+START_TEST(activation_alone)
+{
+    struct kernel_case forward = case_of(OP_ACTIVATION, 500 + (uint32_t)_i);
+    double *dy = case_values(forward.n_out[0], 1, 1);
+    case_run(&forward, FORMAT_FP64, -1);
+    struct kernel_case backward = backward_of(&forward, OP_ACT_BWD);
+    give(&backward, 0, dy, forward.n_out[0]);
+    give(&backward, 1, forward.op.act == ACT_GELU ? forward.in[0] : forward.out[0], forward.n_out[0]);
+    case_out(&backward, 0, forward.n_in[0], 5);
+    case_run(&backward, FORMAT_FP64, -1);
+    check_gradient(&forward, dy, forward.in[0], backward.out[0], forward.n_in[0]);
+    case_release(&backward);
+    case_release(&forward);
+    free(dy);
+}
+END_TEST
+
+/* It is linear, so about the share p of the outputs is 0, and what it does to x is what it does to the gradient. */
+START_TEST(dropout)
+{
+    struct kernel_case forward = case_of(OP_DROPOUT, 520 + (uint32_t)_i);
+    double *dy = case_values(forward.n_out[0], 1, 1);
+    struct kernel_case backward = backward_of(&forward, OP_DROPOUT);
+    give(&backward, 0, dy, forward.n_out[0]);
+    case_out(&backward, 0, forward.n_in[0], 5);
+    case_run(&backward, FORMAT_FP64, -1);
+    check_gradient(&forward, dy, forward.in[0], backward.out[0], forward.n_in[0]);
+    double n = (double)forward.n_out[0], p = forward.op.dropout, dropped = 0;
+    for (size_t i = 0; i < forward.n_out[0]; i++)
+        dropped += forward.out[0][i] == 0;
+    ck_assert_double_le(fabs(dropped / n - p), 4 * sqrt(p * (1 - p) / n));
+    case_release(&backward);
+    case_release(&forward);
+    free(dy);
+}
+END_TEST
+
+START_TEST(add_part)
+{
+    struct kernel_case forward = case_of(OP_ADD_PART, 540 + (uint32_t)_i);
+    double *dy = case_values(forward.n_out[0], 1, 1);
+    struct kernel_case backward = backward_of(&forward, OP_PART);
+    give(&backward, 0, dy, forward.n_out[0]);
+    case_out(&backward, 0, forward.n_in[1], 5);
+    case_run(&backward, FORMAT_FP64, -1);
+    check_gradient(&forward, dy, forward.in[0], dy, forward.n_in[0]);
+    check_gradient(&forward, dy, forward.in[1], backward.out[0], forward.n_in[1]);
+    case_release(&backward);
+    case_release(&forward);
+    free(dy);
+}
+END_TEST
+
+/* A permutation: what JOIN_HEADS makes of the pieces is what was split, in both sets. */
+START_TEST(heads_are_split_and_joined)
+{
+    enum number_format format = _i % 2 ? FORMAT_FP64 : FORMAT_FP32;
+    struct kernel_case split = case_of(OP_SPLIT_HEADS, 560 + (uint32_t)_i);
+    for (int g = 0; g < split.op.groups; g++) {
+        int64_t first, heads = op_group_heads(split.op.heads, split.op.groups, g, &first);
+        if (!split.out[g])
+            case_out(&split, g, (size_t)(split.op.rows * split.op.parts * heads * split.op.head_width), 6);
+    }
+    case_run(&split, format, -1);
+    struct kernel_case join = backward_of(&split, OP_JOIN_HEADS);
+    for (int g = 0; g < split.op.groups; g++)
+        give(&join, g, split.out[g], split.n_out[g]);
+    case_out(&join, 0, split.n_in[0], 3);
+    case_run(&join, format, -1);
+    ck_assert_mem_eq(join.out[0], split.in[0], split.n_in[0] * sizeof(double));
+    ck_assert_double_eq(split.out[0][0], split.in[0][0]);
+    int64_t first;
+    op_group_heads(split.op.heads, split.op.groups, split.op.groups - 1, &first);
+    ck_assert_double_eq(split.out[split.op.groups - 1][0], split.in[0][first * split.op.head_width]);
+    case_release(&join);
+    case_release(&split);
+}
+END_TEST
+
 /* SPLIT undoes CONCAT, which makes it its transpose. */
 START_TEST(split_is_the_backward_of_concat)
 {
@@ -209,6 +289,10 @@ Suite *suite_kernel_gradient(void)
     tcase_add_loop_test(tcase, attention, 0, 8);
     tcase_add_loop_test(tcase, norm, 0, 4);
     tcase_add_loop_test(tcase, loss, 0, 6);
+    tcase_add_loop_test(tcase, activation_alone, 0, 4);
+    tcase_add_loop_test(tcase, dropout, 0, 8);
+    tcase_add_loop_test(tcase, add_part, 0, 8);
+    tcase_add_loop_test(tcase, heads_are_split_and_joined, 0, 16);
     tcase_add_test(tcase, split_is_the_backward_of_concat);
     suite_add_tcase(suite, tcase);
     return suite;
