@@ -105,15 +105,15 @@ static void refine_row(const struct head *head, const float *q, float *row)
 KERNEL_CLONES
 static void find_largest(const struct head *head, size_t rows, float *largest)
 {
-    const size_t n = head->n_key, width = head->wide_keys, last = width - LANES;
-    const v16 nothing = v16_set(-__builtin_inff()), shares = v16_first(v16_set(1), n - last);
+    const size_t n = head->n_key, width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 top = v16_select(shares > v16_set(0), v16_load(row + last), nothing);
-        v16_store(row + last, top);
-        for (size_t j = 0; j < last; j += LANES)
-            top = v16_max(v16_load(row + j), top);
-        largest[i] = v16_largest(top);
+        for (size_t j = n; j < width; j++)
+            row[j] = -__builtin_inff();
+        struct v16_kept top = v16_keep(-__builtin_inff());
+        for (size_t j = 0; j < width; j += LANES)
+            v16_raise(&top, v16_load(row + j));
+        largest[i] = v16_largest(v16_kept(&top));
     }
 }
 
@@ -124,13 +124,13 @@ static void exponentiate(const struct head *head, size_t rows, const float *larg
     const size_t width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 sum = v16_set(0);
+        struct v16_kept sum = v16_keep(0);
         for (size_t j = 0; j < width; j += LANES) {
             v16 e = v16_exp((v16_load(row + j) - v16_set(largest[i])) * v16_set(head->scale));
             v16_store(row + j, e);
-            sum += e;
+            v16_add(&sum, e);
         }
-        share[i] = 1 / v16_sum(sum);
+        share[i] = 1 / v16_sum(v16_kept(&sum));
     }
 }
 
@@ -186,13 +186,13 @@ static void softmax_bwd_rows(const struct head *head, size_t rows, const float *
     const size_t n = head->n_key, width = head->wide_keys, end = rows * n;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 sum = v16_set(0), rest = v16_set(0);
+        struct v16_kept sum = v16_keep(0), rest = v16_keep(0);
         for (size_t j = 0; j < width; j += LANES)
-            sum += load_row(p, i * n + j, end, n - j) * v16_load(row + j);
-        v16 center = v16_set(v16_sum(sum));
+            v16_add_product(&sum, load_row(p, i * n + j, end, n - j), v16_load(row + j));
+        const v16 first = v16_set(v16_sum(v16_kept(&sum)));
         for (size_t j = 0; j < width; j += LANES)
-            rest += load_row(p, i * n + j, end, n - j) * (v16_load(row + j) - center);
-        center += v16_set(v16_sum(rest));
+            v16_add_product(&rest, load_row(p, i * n + j, end, n - j), v16_load(row + j) - first);
+        const v16 center = first + v16_set(v16_sum(v16_kept(&rest)));
         for (size_t j = 0; j < width; j += LANES) {
             v16 off = (v16_load(row + j) - center) * v16_set(head->scale);
             v16_store(row + j, load_row(p, i * n + j, end, n - j) * off);

@@ -1,3 +1,4 @@
+#include "kernel/run_f32.h"
 #include "base/status.h"
 #include "kernel/ops.h"
 #include "kernel/tile.h"
@@ -26,7 +27,7 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     }
 }
 
-void kernel_run_f32(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],
+void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],
                     float *const out[OP_MAX_OUT])
 {
     static KERNEL_F32((*const run[N_OP_KINDS])) = {
@@ -61,9 +62,4 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
     if ((unsigned)context->format >= FORMAT_FP64)
         bug("the float kernels do not compute in number format %d", (int)context->format);
     run[op->kind](op, context, in, out);
-}
-
-const char *kernel_isa_name(void)
-{
-    return tile_isa_name();
 }
