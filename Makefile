@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -174,6 +174,10 @@ check-golden: $(BUILD)/check-golden ## GOLDEN=DIR: compare with golden tensors
 
 reproduce-gpu: $(PROGRAM) ## TABLE=FILE: predicted against measured GPU times
 	@test -n "$(TABLE)" || { echo "usage: make reproduce-gpu TABLE=FILE"; exit 2; }
+	@$(PROGRAM) cost --csv $(TABLE) --summary
+
+reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arrays against a table of SCALE-Sim runs
+	@test -n "$(TABLE)" || { echo "usage: make reproduce-systolic TABLE=FILE"; exit 2; }
 	@$(PROGRAM) cost --csv $(TABLE) --summary
 
 demo: ## set up, build, train a small model on real wind data: report, result file, trace

@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c.
+ * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -24,10 +24,18 @@
 #include "plan/mark.h"
 #include "plan/program.h"
 
+/* Options of a device that computes in its memory cells. NULL, 0 or (from program_noise to adc_range) below 0: the
+ * profile's. */
+struct cell_options {
+    const char *fidelity, *mapping; /* kernel/crossbar.h; fidelity NULL: quantized */
+    int tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, write_verify;
+    double program_noise, read_noise, stuck_low, stuck_high, drift, adc_range, endurance;
+};
+
 /* One device of the emulated machine, as the cluster file describes it. */
 struct device_spec {
     const char *name;      /* gpu0 */
-    const char *kind;      /* gpu */
+    const char *kind;      /* gpu, reram, systolic */
     const char *profile;   /* name in the device catalogue */
     const char *host_link; /* link profile to its host */
     int node;
@@ -35,6 +43,10 @@ struct device_spec {
     double memory_bytes_per_s, peak_flop_per_s, tdp_w;
     enum number_format format;
     int fused_attention;
+    const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */
+    int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
+    int overlap_weights;                /* systolic */
+    struct cell_options cells;          /* reram */
 };
 
 struct device {
@@ -64,6 +76,8 @@ struct device {
 /* Local. The backend of a kind, or NULL. */
 const struct device *device_find(const char *kind);
 extern const struct device gpu_device;
+extern const struct device reram_device;
+extern const struct device systolic_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {
@@ -71,8 +85,9 @@ struct step_record {
     uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
     uint32_t n_samples; /* may be fewer than the program's in evaluation */
     uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
+    uint32_t state_since; /* optimiser: its state was zero after this step */
     uint32_t generation; /* handover: number of the fresh start; keys the random numbers of FILL */
-    uint64_t repeat;    /* timing-only: this many steps (>= 1) */
+    uint64_t repeat;     /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };
 

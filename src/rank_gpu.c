@@ -91,9 +91,9 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
         return fault_set(fault, STATUS_USAGE,
                          "%s: tdp_w: expected more than the %g W that a %s draws without work, found %g", spec->name,
                          (double)gpu->profile.base_power_mw * 1e-3, spec->profile, spec->tdp_w);
-    if (!gpu_supports_math(&gpu->profile, gpu->math))
-        return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose another placement.numerics", spec->name,
-                         spec->profile, number_format_name(spec->format));
+    if (spec->format == FORMAT_INT8 || !gpu_supports_math(&gpu->profile, gpu->math))
+        return fault_set(fault, STATUS_USAGE, "%s: a %s has no %s: choose other numerics", spec->name, spec->profile,
+                         number_format_name(spec->format));
     *state = gpu;
     return STATUS_OK;
 }
@@ -101,7 +101,7 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
 static int gpu_supports(const void *state, const struct op *op)
 {
     (void)state;
-    return op->kind != OP_SEND && op->kind != OP_RECV;
+    return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
 static void add_cost(struct cost *total, const struct cost *part)
@@ -302,10 +302,12 @@ static void gpu_run(void *state, const struct op *op, const struct kernel_contex
                     const void *const in[OP_MAX_IN], void *const out[OP_MAX_OUT])
 {
     const struct gpu *gpu = state;
+    struct kernel_context own = *context;
+    own.format = gpu->format;
     if (gpu->format == FORMAT_FP64)
-        kernel_run_f64(op, context, (const double *const *)in, (double *const *)out);
+        kernel_run_f64(op, &own, (const double *const *)in, (double *const *)out);
     else
-        kernel_run_f32(op, context, (const float *const *)in, (float *const *)out);
+        kernel_run_f32(op, &own, (const float *const *)in, (float *const *)out);
 }
 
 static uint64_t gpu_memory_bytes(const void *state)

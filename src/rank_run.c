@@ -25,6 +25,7 @@ static void run_arithmetic(struct executor *executor, const struct step_record *
         .format = device->format,
         .seed = executor->options.seed,
         .step = record->step,
+        .state_since = record->state_since,
         .first_row = (uint64_t)((program->first_sample + op->first_sample) * rows_per_sample),
         .learning_rate = record->learning_rate,
         .scratch = executor->scratch,

@@ -14,7 +14,11 @@ enum rng_purpose {
     RNG_SHUFFLE,  /* order of samples; place = epoch */
     RNG_DROPOUT,  /* masks; place = site in the graph */
     RNG_SYNTH,    /* synthetic data */
-    RNG_TEST      /* property tests */
+    RNG_TEST,     /* property tests */
+    RNG_PROGRAM,  /* programming of cells; place = number of the matrix, step = when it was written */
+    RNG_READ,     /* read noise of crossbars; place = number of the matrix */
+    RNG_STUCK,    /* cells that do not take what is written; place = number of the matrix */
+    RNG_DRIFT     /* how fast each cell drifts; place = number of the matrix */
 };
 
 struct rng_key {

@@ -9,6 +9,9 @@
 #include "base/unit.h"
 #include "base/wide.h"
 #include "command/command.h"
+#include "command/cost_print.h"
+#include "command/cost_reram.h"
+#include "command/cost_systolic.h"
 #include "command/cost_table.h"
 #include "device/catalogue.h"
 
@@ -23,7 +26,10 @@ enum {
     KEY_DEVICES,
     KEY_BETWEEN,
     KEY_PER_NODE,
-    KEY_BURST
+    KEY_BURST,
+    KEY_DATAFLOW,
+    KEY_MEMORY,
+    KEY_OVERLAP
 };
 
 struct cost_input {
@@ -36,6 +42,8 @@ struct cost_input {
     int causal, backward, unfused, burst;
     uint64_t kv_heads, devices, per_node;
     const char *between;
+    const char *math_name, *dataflow, *memory; /* as given, or NULL */
+    int overlap_weights;
 };
 
 static const struct argp_option options_table[] = {
@@ -48,6 +56,9 @@ static const struct argp_option options_table[] = {
     {"backward", KEY_BACKWARD, NULL, 0, "attention: the gradient", 2},
     {"unfused", KEY_UNFUSED, NULL, 0, "attention: GEMM, softmax, GEMM", 2},
     {"burst", KEY_BURST, NULL, 0, "a short burst: full clock, no power limit", 2},
+    {"dataflow", KEY_DATAFLOW, "FLOW", 0, "systolic arrays: os, ws, is (default: the profile's)", 2},
+    {"memory", KEY_MEMORY, "MODE", 0, "systolic arrays: ideal (default) or scalesim", 2},
+    {"overlap", KEY_OVERLAP, NULL, 0, "systolic arrays: weights are loaded while the last ones work", 2},
     {"devices", KEY_DEVICES, "N", 0, "collectives: devices that take part (default 8)", 3},
     {"per-node", KEY_PER_NODE, "N", 0, "collectives: devices of a node (default: all in one)", 3},
     {"between", KEY_BETWEEN, "LINK", 0, "collectives: the link between nodes (default ib-ndr)", 3},
@@ -108,7 +119,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_BETWEEN:
         input->between = arg;
         return 0;
+    case KEY_DATAFLOW:
+        return input->dataflow = arg, 0;
+    case KEY_MEMORY:
+        return input->memory = arg, 0;
+    case KEY_OVERLAP:
+        return input->overlap_weights = 1, 0;
     case KEY_MATH:
+        input->math_name = arg;
         return find_math(arg, &input->math) ? 0
                                             : wrong(input, "math", "fp64, fp32, tf32, bf16, fp16, fp8 or int8", arg);
     case KEY_KV_HEADS:
@@ -134,36 +152,20 @@ static const struct argp argp = {
     "  attention   BxHxQxKxD: requests, heads, queries, keys, head width\n"
     "  add activation gated layernorm rmsnorm softmax loss reduce optimiser copy   ROWSxCOLS\n"
     "  send        BYTES (on a link), e.g. 64MiB\n"
+    "  gemm-backward  MxNxK (on ReRAM: the matrix read the other way)\n"
+    "  program program-verify   OxC (on ReRAM: outputs, inputs)\n"
     "  allreduce allgather reduce-scatter broadcast alltoall   BYTES (on a link)\n\n"
     "examples:\n"
     "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n"
     "  polyrank cost h200-sxm attention 64x32x1x8192x128 --kv-heads 8\n"
+    "  polyrank cost systolic-128-7nm gemm 4096x4096x4096 --dataflow ws --memory ideal\n"
+    "  polyrank cost isaac gemm 570x512x512\n"
+    "  polyrank cost isaac program 512x512\n"
     "  polyrank cost nvlink4 allreduce 64MiB --devices 16 --per-node 8 --between ib-ndr\n"
     "  polyrank cost --csv measured.csv --summary",
     NULL,
     NULL,
     NULL};
-
-/* "4096x128" -> {4096, 128}; the number of sizes, or 0. */
-static int read_dims(const char *text, uint64_t dims[5])
-{
-    int n = 0;
-    while (n < 5) {
-        char *end;
-        if (*text < '0' || *text > '9')
-            return 0;
-        dims[n] = strtoull(text, &end, 10);
-        if (dims[n] < 1 || dims[n] > 1000000000)
-            return 0;
-        n++;
-        if (!*end)
-            return n;
-        if (*end != 'x')
-            return 0;
-        text = end + 1;
-    }
-    return 0;
-}
 
 static enum status wrong_dims(const char *op, const char *expected, const char *found, struct fault *fault)
 {
@@ -174,30 +176,6 @@ static unsigned bytes_of(enum gpu_math math)
 {
     static const unsigned bytes[N_GPU_MATHS] = {8, 4, 4, 2, 2, 1, 1};
     return bytes[math];
-}
-
-static void print_line(const char *name, const char *text)
-{
-    printf("%-12s  %s\n", name, text);
-}
-
-static void print_cost(const struct cost *cost)
-{
-    char text[64];
-    wide_uint total = 0;
-    for (int i = 0; i < N_ENERGY_PARTS; i++)
-        total += cost->energy_fj[i];
-    print_line("time", unit_show_ps(text, sizeof text, cost->time_ps));
-    print_line("energy", unit_show(text, sizeof text, UNIT_JOULES, joules(total)));
-    static const char *const names[N_ENERGY_PARTS] = {
-#define X(part, name, meaning) "  " name,
-        ENERGY_PARTS(X)
-#undef X
-    };
-    for (int i = 0; i < N_ENERGY_PARTS; i++)
-        if (cost->energy_fj[i])
-            print_line(names[i], unit_show(text, sizeof text, UNIT_JOULES, joules(cost->energy_fj[i])));
-    print_line("power", unit_show(text, sizeof text, UNIT_WATTS, joules(total) / ((double)cost->time_ps * 1e-12)));
 }
 
 /* Rates and what bounds the kernel: the launch, the power limit, arithmetic or memory, by which share is the largest.
@@ -212,25 +190,25 @@ static void print_gpu(const struct gpu_profile *gpu, const struct cost *cost, en
     uint64_t energy = 0;
     for (int i = 0; i < N_ENERGY_PARTS; i++)
         energy += cost->energy_fj[i];
-    print_cost(cost);
+    cost_print(cost);
     unit_show(text, sizeof text, UNIT_FLOP_PER_S, flops_per_s);
     snprintf(line, sizeof line, "%s, %.1f %% of the %s peak", text, 100.0 * compute, gpu_math_name(math));
-    print_line("arithmetic", line);
+    cost_print_line("arithmetic", line);
     unit_show(text, sizeof text, UNIT_BYTES_PER_S, bytes_per_s);
     snprintf(line, sizeof line, "%s, %.1f %% of device memory", text, 100.0 * memory);
-    print_line("traffic", line);
+    cost_print_line("traffic", line);
     const char *bound = compute > memory ? "arithmetic" : "memory";
     if ((double)energy >= 0.999 * (double)gpu->tdp_mw * (double)cost->time_ps)
         bound = "power limit";
     else if (launch > 0.5)
         bound = "launch";
-    print_line("bound by", bound);
+    cost_print_line("bound by", bound);
 }
 
 static enum status cost_gemm(const struct gpu_profile *gpu, const struct cost_input *input, struct fault *fault)
 {
     uint64_t d[5] = {0};
-    int n = read_dims(input->words[2], d), first = n == 4;
+    int n = cost_read_dims(input->words[2], d), first = n == 4;
     if (n != 3 && n != 4)
         return wrong_dims("gemm", "MxNxK or BxMxNxK, as 4096x4096x4096", input->words[2], fault);
     unsigned bytes = bytes_of(input->math);
@@ -245,7 +223,7 @@ static enum status cost_gemm(const struct gpu_profile *gpu, const struct cost_in
 static enum status cost_attention(const struct gpu_profile *gpu, const struct cost_input *input, struct fault *fault)
 {
     uint64_t d[5] = {0};
-    if (read_dims(input->words[2], d) != 5)
+    if (cost_read_dims(input->words[2], d) != 5)
         return wrong_dims("attention", "BxHxQxKxD, as 8x32x2048x2048x128", input->words[2], fault);
     struct gpu_attention attention = {.batch = d[0],
                                       .heads = d[1],
@@ -283,7 +261,7 @@ static enum status cost_stream(const struct gpu_profile *gpu, enum gpu_kernel ke
                                struct fault *fault)
 {
     uint64_t d[5] = {0};
-    if (read_dims(input->words[2], d) != 2)
+    if (cost_read_dims(input->words[2], d) != 2)
         return wrong_dims(input->words[1], "ROWSxCOLS, as 4096x8192", input->words[2], fault);
     const struct passes *pass = &passes[kernel];
     double elements = (double)d[0] * (double)d[1], width = bytes_of(input->math);
@@ -328,11 +306,12 @@ static enum status cost_on_gpu(const struct gpu_profile *gpu, const struct cost_
 static void print_link(const struct cost *cost, double vector_bytes, const char *algorithm)
 {
     char text[64];
-    print_cost(cost);
-    print_line("moved", unit_show(text, sizeof text, UNIT_BYTES, (double)cost->bytes));
-    print_line("rate", unit_show(text, sizeof text, UNIT_BYTES_PER_S, vector_bytes / ((double)cost->time_ps * 1e-12)));
+    cost_print(cost);
+    cost_print_line("moved", unit_show(text, sizeof text, UNIT_BYTES, (double)cost->bytes));
+    cost_print_line("rate",
+                    unit_show(text, sizeof text, UNIT_BYTES_PER_S, vector_bytes / ((double)cost->time_ps * 1e-12)));
     if (algorithm)
-        print_line("algorithm", algorithm);
+        cost_print_line("algorithm", algorithm);
 }
 
 static enum status make_fabric(const struct link_profile *link, const struct cost_input *input, struct fabric *fabric,
@@ -387,6 +366,19 @@ static enum status cost_on_link(const struct link_profile *link, const struct co
     return unknown_op(op, names, N_COLLECTIVES + 1, fault);
 }
 
+static enum status cost_on_array(const struct systolic_profile *array, const struct cost_input *input,
+                                 struct fault *fault)
+{
+    struct systolic_request request = {.name = input->words[0],
+                                       .op = input->words[1],
+                                       .dims = input->words[2],
+                                       .dataflow = input->dataflow,
+                                       .memory = input->memory,
+                                       .math = input->math_name,
+                                       .overlap_weights = input->overlap_weights};
+    return cost_on_systolic(array, &request, fault);
+}
+
 static enum status cost_one(const struct cost_input *input, struct fault *fault)
 {
     if (input->n_words < 3)
@@ -396,24 +388,66 @@ static enum status cost_one(const struct cost_input *input, struct fault *fault)
         return fault_set(fault, STATUS_USAGE, "--%s: only with --csv", input->summary ? "summary" : "output");
     const struct gpu_profile *gpu = catalogue_gpu(input->words[0]);
     const struct link_profile *link = catalogue_link(input->words[0]);
+    const struct systolic_profile *array = catalogue_systolic(input->words[0]);
+    if (array)
+        return cost_on_array(array, input, fault);
+    if (input->dataflow || input->memory || input->overlap_weights)
+        return fault_set(fault, STATUS_USAGE, "--%s: only on a systolic array",
+                         input->dataflow ? "dataflow"
+                         : input->memory ? "memory"
+                                         : "overlap");
+    const struct reram_profile *reram = catalogue_reram(input->words[0]);
+    if (reram)
+        return cost_on_reram(reram, &(struct reram_request){input->words[0], input->words[1], input->words[2]}, fault);
     if (gpu)
         return cost_on_gpu(gpu, input, fault);
     if (link)
         return cost_on_link(link, input, fault);
-    return fault_set(fault, STATUS_USAGE, "no GPU or link '%s' in the catalogue: polyrank devices lists them",
+    return fault_set(fault, STATUS_USAGE, "no device or link '%s' in the catalogue: polyrank devices lists them",
                      input->words[0]);
 }
 
-static enum status write_table(const struct cost_table *priced, const char *path, struct fault *fault)
+static enum status open_table(const char *path, FILE **out, struct fault *fault)
 {
-    FILE *out = fopen(path, "w");
-    if (!out)
-        return fault_set(fault, STATUS_IO, "%s: cannot be written: %m", path);
-    cost_table_write(priced, out);
+    *out = fopen(path, "w");
+    return *out ? STATUS_OK : fault_set(fault, STATUS_IO, "%s: cannot be written: %m", path);
+}
+
+static enum status close_table(const char *path, FILE *out, struct fault *fault)
+{
     int failed = ferror(out);
     if (fclose(out) != 0 || failed)
         return fault_set(fault, STATUS_IO, "%s: cannot be written completely", path);
     return STATUS_OK;
+}
+
+static enum status write_table(const struct cost_table *priced, const char *path, struct fault *fault)
+{
+    FILE *out;
+    enum status status = open_table(path, &out, fault);
+    if (status != STATUS_OK)
+        return status;
+    cost_table_write(priced, out);
+    return close_table(path, out, fault);
+}
+
+/* A table of simulated arrays: the predictions, or how many rows are equal and (to stderr) how long it took. */
+static enum status cost_simulated(const struct cost_input *input, const struct table *table, struct arena *arena,
+                                  struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    if (input->output || !input->summary) {
+        FILE *out = stdout;
+        if (input->output)
+            status = open_table(input->output, &out, fault);
+        if (status == STATUS_OK)
+            status = systolic_table_price(table, 0, out, NULL, arena, fault);
+        if (input->output && status == STATUS_OK)
+            status = close_table(input->output, out, fault);
+    }
+    if (input->summary && status == STATUS_OK)
+        status = systolic_table_price(table, 1, stdout, stderr, arena, fault);
+    return status;
 }
 
 static enum status cost_csv(const struct cost_input *input, struct fault *fault)
@@ -422,7 +456,15 @@ static enum status cost_csv(const struct cost_input *input, struct fault *fault)
         return fault_set(fault, STATUS_USAGE, "--csv: expected no other argument, found '%s'", input->words[0]);
     struct arena *arena = arena_new();
     struct cost_table priced;
-    enum status status = cost_table_price(&priced, input->csv, arena, fault);
+    struct table table;
+    enum status status = table_read(&table, input->csv, arena, fault);
+    if (status == STATUS_OK && systolic_table_matches(&table)) {
+        status = cost_simulated(input, &table, arena, fault);
+        arena_free(arena);
+        return status;
+    }
+    if (status == STATUS_OK)
+        status = cost_table_price(&priced, &table, arena, fault);
     if (status == STATUS_OK && input->output)
         status = write_table(&priced, input->output, fault);
     if (status == STATUS_OK && input->summary)

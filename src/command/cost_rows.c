@@ -25,7 +25,8 @@ enum status cost_layout(const struct table *table, enum layout *layout, struct f
     return fault_set(
         fault, STATUS_USAGE,
         "%s:1: expected the header of a table of kernels (gpu,kernel,shape,...), GEMMs (gpu,dtype,m,n,k,median_ms), "
-        "attention (gpu,phase,...) or collectives (source,system,op,...), found %zu columns from '%s'",
+        "attention (gpu,phase,...), collectives (source,system,op,...) or SCALE-Sim runs (id,suite,name,M,...), found "
+        "%zu columns from '%s'",
         table->path, table->n_columns, table->header[0]);
 }
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status cost_table_price(struct cost_table *priced, const char *path, struct arena *arena, struct fault *fault)
+enum status cost_table_price(struct cost_table *priced, const struct table *table, struct arena *arena,
+                             struct fault *fault)
 {
-    enum status status = table_read(&priced->table, path, arena, fault);
-    if (status == STATUS_OK)
-        status = cost_layout(&priced->table, &priced->layout, fault);
+    priced->table = *table;
+    enum status status = cost_layout(table, &priced->layout, fault);
     if (status != STATUS_OK)
         return status;
     priced->rows = arena_array(arena, priced->table.n_rows + 1, sizeof *priced->rows);

@@ -12,8 +12,9 @@ struct cost_table {
     struct cost_row *rows; /* one per row of the table */
 };
 
-/* Local. Reads and prices `path`; everything is owned by the arena. */
-enum status cost_table_price(struct cost_table *priced, const char *path, struct arena *arena, struct fault *fault);
+/* Local. Prices a table that was read; everything is owned by the arena. */
+enum status cost_table_price(struct cost_table *priced, const struct table *table, struct arena *arena,
+                             struct fault *fault);
 
 /* Local. Writes the table as it was read with the columns device, class, predicted, unit and error (relative; empty
  * when not priced, then `class` says why). */

@@ -40,9 +40,9 @@ static const struct argp argp = {
 static void list(void)
 {
     const struct catalogue_entry *entry;
-    printf("%-12s  %-12s  %s\n", "name", "kind", "device");
+    printf("%-18s  %-12s  %s\n", "name", "kind", "device");
     for (size_t i = 0; (entry = catalogue_entry(i)); i++)
-        printf("%-12s  %-12s  %s\n", entry->name, entry->kind, entry->title);
+        printf("%-18s  %-12s  %s\n", entry->name, entry->kind, entry->title);
 }
 
 static int longest(int width, const char *text)

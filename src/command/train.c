@@ -7,6 +7,7 @@
 #include "command/job_options.h"
 #include "report/result.h"
 #include "report/summary.h"
+#include "report/switch_tables.h"
 #include "report/trace.h"
 #include "report/wall.h"
 #include "scheduler/describe.h"
@@ -71,6 +72,8 @@ static enum status write_files(const struct training *training, const struct tra
     enum status status = result_write(result_path(arena, job, "result.h5"), &result->run, fault);
     if (status == STATUS_OK)
         status = summary_write_json(result_path(arena, job, "summary.json"), &result->run, fault);
+    if (status == STATUS_OK && result->run.mode_switch.policy)
+        status = switch_tables_write_csv(result_path(arena, job, "loss.csv"), &result->run, fault);
     if (status == STATUS_OK && job->output.trace)
         status = trace_write(result_path(arena, job, "trace.json"), &training->plan, &result->run, result->marks,
                              result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);

@@ -152,6 +152,15 @@ static enum status check_length(const struct reading *reading)
     return refuse_value(reading, "train.steps", "a whole number above 0, because the job has no data.file", "0");
 }
 
+static enum status check_switch(const struct reading *reading)
+{
+    const struct job_switch *mode_switch = &reading->job->train.mode_switch;
+    if (strcmp(mode_switch->policy, "at") || mode_switch->at_step != JOB_UNSET)
+        return STATUS_OK;
+    return refuse_value(reading, "train.switch.at_step", "a whole number, because train.switch.policy is at",
+                        "nothing");
+}
+
 enum status job_check(const struct reading *reading)
 {
     struct job *job = reading->job;
@@ -172,5 +181,7 @@ enum status job_check(const struct reading *reading)
         status = check_lengths(reading, "model.decode_act", job->model.decode_act.n, job->model.decode_width.n);
     if (!status)
         status = check_split(reading);
+    if (!status)
+        status = check_switch(reading);
     return status ? status : check_length(reading);
 }

@@ -73,20 +73,45 @@ struct job_schedule {
     double final_fraction; /* cosine: learning rate at the end over the one at the start */
 };
 
+/* Counts with train.mode lora: model/encoder.h. */
+struct job_adapter {
+    int64_t width;
+    double alpha, dropout;
+    double learning_rate; /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
+    struct word_list targets; /* q k v o ffn0 ffn1; empty: q and v */
+    int train_norms;
+};
+
+/* When training goes over from all weights to the few of the low-parameter mode (scheduler/switch.h). */
+struct job_switch {
+    const char *policy;                             /* never at always hpt safe */
+    int64_t at_step;                                /* at: after this step; JOB_UNSET */
+    int64_t window_steps;                           /* 0: the policy's default */
+    double alpha, loss_threshold, weight_threshold; /* hpt: level of the t-test; largest relative decreases of a plateau
+                                                       (weight_threshold JOB_UNSET: the policy's) */
+    int64_t watch_layer;                            /* encoder layer whose q and v are watched; -1: the last */
+    double margin;                                  /* safe: how much worse the low mode may be */
+};
+
 struct job_train {
+    const char *mode;      /* full lora */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
+    struct job_adapter adapter;
     double clip_norm;        /* 0: off */
     int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;
+    struct job_switch mode_switch; /* section train.switch */
 };
 
 struct job_placement {
-    const char *policy;           /* gpu-only */
+    const char *policy;           /* gpu-only hpt */
+    int64_t micro_batches;        /* hpt: pieces of a minibatch in the pipeline */
+    int64_t replicas;             /* hpt: copies of every frozen matrix; 0: as many as fit */
     const char *numerics;         /* fp32 tf32 bf16 fp16 fp64 */
     const char *attention_kernel; /* unfused fused */
     double bucket_bytes;          /* all-reduce of gradients in pieces of this size */
@@ -101,11 +126,21 @@ struct job_output {
 
 /* One entry of a cluster's device list. Values given override the profile's; NAN or 0 = not given. */
 struct cluster_device {
-    const char *kind;    /* gpu */
+    const char *kind;    /* gpu reram systolic */
     const char *profile; /* name in the device catalogue */
     int64_t count;
     int64_t per_node; /* devices that share the inner fabric (default: all) */
     double memory_bytes, memory_bytes_per_s, peak_flop_per_s /* at the job's numerics */, tdp_w; /* 0: the profile's */
+    const char *numerics;               /* as placement.numerics, or int8; NULL: the job's */
+    const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: not given */
+    int64_t array_rows, array_cols;     /* systolic; 0: the profile's */
+    int overlap_weights;                /* systolic */
+    /* reram. NULL, 0 or (from program_noise to adc_range) JOB_UNSET: the profile's */
+    const char *fidelity; /* ideal quantized analog; NULL: quantized */
+    const char *mapping;  /* differential offset */
+    int64_t tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits;
+    double program_noise, read_noise, stuck_low, stuck_high, drift, adc_range, endurance;
+    int write_verify;
 };
 
 struct cluster_links {

@@ -13,6 +13,15 @@ const struct gpu_profile *catalogue_gpu(const char *name)
     return NULL;
 }
 
+const struct reram_profile *catalogue_reram(const char *name)
+{
+    const struct reram_entry *reram;
+    for (size_t i = 0; (reram = reram_entry(i)); i++)
+        if (strcmp(reram->entry.name, name) == 0)
+            return &reram->profile;
+    return NULL;
+}
+
 const struct link_profile *catalogue_link(const char *name)
 {
     const struct link_entry *link;
@@ -22,10 +31,25 @@ const struct link_profile *catalogue_link(const char *name)
     return NULL;
 }
 
+const struct systolic_profile *catalogue_systolic(const char *name)
+{
+    const struct systolic_entry *array;
+    for (size_t i = 0; (array = systolic_entry(i)); i++)
+        if (strcmp(array->entry.name, name) == 0)
+            return &array->profile;
+    return NULL;
+}
+
 const char *catalogue_gpu_name(size_t i)
 {
     const struct gpu_entry *gpu = gpu_entry(i);
     return gpu ? gpu->entry.name : NULL;
+}
+
+const char *catalogue_reram_name(size_t i)
+{
+    const struct reram_entry *reram = reram_entry(i);
+    return reram ? reram->entry.name : NULL;
 }
 
 const char *catalogue_link_name(size_t i)
@@ -34,17 +58,35 @@ const char *catalogue_link_name(size_t i)
     return link ? link->entry.name : NULL;
 }
 
+const char *catalogue_systolic_name(size_t i)
+{
+    const struct systolic_entry *array = systolic_entry(i);
+    return array ? array->entry.name : NULL;
+}
+
 const struct catalogue_entry *catalogue_entry(size_t i)
 {
-    size_t n_gpus = 0;
+    size_t n_gpus = 0, n_rerams = 0, n_links = 0;
     while (gpu_entry(n_gpus))
         n_gpus++;
     if (i < n_gpus)
         return &gpu_entry(i)->entry;
     if (i == n_gpus)
         return gpu_kernels_entry();
-    const struct link_entry *link = link_entry(i - n_gpus - 1);
-    return link ? &link->entry : NULL;
+    i -= n_gpus + 1;
+    while (reram_entry(n_rerams))
+        n_rerams++;
+    if (i < n_rerams)
+        return &reram_entry(i)->entry;
+    if (i == n_rerams)
+        return reram_parts_entry();
+    i -= n_rerams + 1;
+    while (link_entry(n_links))
+        n_links++;
+    if (i < n_links)
+        return &link_entry(i)->entry;
+    const struct systolic_entry *array = systolic_entry(i - n_links);
+    return array ? &array->entry : NULL;
 }
 
 const char *evidence_name(enum evidence evidence)

@@ -1,4 +1,4 @@
-/* catalogue.h - the known GPUs and links: every constant once, with unit, evidence and source.
+/* catalogue.h - the known devices and links: every constant once, with unit, evidence and source.
  *
  * The profiles that the cost functions use and the tables that `polyrank devices` prints are made from the same list,
  * so that what is shown is what is used.
@@ -10,6 +10,8 @@
 
 #include "device/gpu.h"
 #include "device/link.h"
+#include "device/reram.h"
+#include "device/systolic.h"
 
 enum evidence {
     EVIDENCE_SOURCE,   /* read in the source named */
@@ -33,7 +35,7 @@ struct constant {
 
 struct catalogue_entry {
     const char *name; /* as in cluster files and on the command line */
-    const char *kind; /* "gpu", "link", "gpu kernels" */
+    const char *kind; /* "gpu", "reram", "link", "gpu kernels", "reram parts", "systolic" */
     const char *title;
     const struct constant_field *fields;
     const struct constant *constants;
@@ -42,13 +44,21 @@ struct catalogue_entry {
 
 /* Local. The profile of this name, or NULL. */
 const struct gpu_profile *catalogue_gpu(const char *name);
+const struct reram_profile *catalogue_reram(const char *name);
 const struct link_profile *catalogue_link(const char *name);
+const struct systolic_profile *catalogue_systolic(const char *name);
 
-/* Local. Names of the GPUs and links, i = 0, 1, ...; NULL at the end. */
+/* Local. Names of the GPUs, ReRAM chips, links and systolic arrays, i = 0, 1, ...; NULL at the end. */
 const char *catalogue_gpu_name(size_t i);
+const char *catalogue_reram_name(size_t i);
 const char *catalogue_link_name(size_t i);
+const char *catalogue_systolic_name(size_t i);
 
-/* Local. All entries, i = 0, 1, ...; NULL at the end. GPUs, then the streaming kernels they share, then links. */
+/* Local. What ISAAC's parts draw at full work, [*n]. */
+const struct reram_part *reram_parts(size_t *n);
+
+/* Local. All entries, i = 0, 1, ...; NULL at the end. GPUs, then the streaming kernels they share, then ReRAM chips and
+ * ISAAC's parts, then links, then systolic arrays. */
 const struct catalogue_entry *catalogue_entry(size_t i);
 
 /* Local. "source", "recalled", "fitted", "derived". */

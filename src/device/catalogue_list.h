@@ -1,4 +1,5 @@
-/* catalogue_list.h - how the lists of catalogue_gpu.c and catalogue_link.c reach catalogue.c; not for other rooms. */
+/* catalogue_list.h - how the lists of catalogue_gpu.c, catalogue_reram.c and catalogue_link.c reach catalogue.c; not
+ * for other rooms. */
 #ifndef DEVICE_CATALOGUE_LIST_H
 #define DEVICE_CATALOGUE_LIST_H
 
@@ -9,16 +10,31 @@ struct gpu_entry {
     struct gpu_profile profile;
 };
 
+struct reram_entry {
+    struct catalogue_entry entry;
+    struct reram_profile profile;
+};
+
 struct link_entry {
     struct catalogue_entry entry;
     struct link_profile profile;
 };
 
+struct systolic_entry {
+    struct catalogue_entry entry;
+    struct systolic_profile profile;
+};
+
 /* Local. The i-th, or NULL. */
 const struct gpu_entry *gpu_entry(size_t i);
+const struct reram_entry *reram_entry(size_t i);
 const struct link_entry *link_entry(size_t i);
+const struct systolic_entry *systolic_entry(size_t i);
 
 /* Local. The constants of the streaming kernels. */
 const struct catalogue_entry *gpu_kernels_entry(void);
+
+/* Local. The power of ISAAC's parts. */
+const struct catalogue_entry *reram_parts_entry(void);
 
 #endif

@@ -142,6 +142,8 @@ static struct wants wants_of(const struct op *op, const int *in)
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
         return elementwise_wants(op);
+    case CLASS_PROGRAM:
+        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
@@ -187,12 +189,28 @@ int shape_root(const struct graph *graph, int tensor)
 
 static int may_set_parameters(enum op_kind kind)
 {
-    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL;
+    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM;
 }
 
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
+}
+
+/* Elements from the start of the tensor that owns the memory. */
+static int64_t first_element(const struct graph *graph, int tensor)
+{
+    int64_t first = 0;
+    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
+        first += graph->tensors[tensor].offset;
+    return first;
+}
+
+int shape_overlap(const struct graph *graph, int a, int b)
+{
+    int64_t a_first = first_element(graph, a), b_first = first_element(graph, b);
+    return shape_root(graph, a) == shape_root(graph, b) && a_first < b_first + graph->tensors[b].elements &&
+           b_first < a_first + graph->tensors[a].elements;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
@@ -206,10 +224,10 @@ static void check_overwriting(const struct graph *graph, const struct op *op, co
         if ((role == TENSOR_PARAM && !may_set_parameters(op->kind)) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
-            if (in[i] != NO_TENSOR && shape_root(graph, in[i]) == root && !may_work_in_place(op->kind))
+            if (in[i] != NO_TENSOR && shape_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
                 bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
         for (int other = 0; other < o; other++)
-            if (out[other] != NO_TENSOR && shape_root(graph, out[other]) == root)
+            if (out[other] != NO_TENSOR && shape_overlap(graph, out[other], out[o]))
                 bug("node %s writes twice into %s", name, graph->tensors[root].name);
     }
 }

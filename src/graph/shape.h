@@ -12,4 +12,7 @@ void shape_check(const struct graph *graph, const struct op *op, const int *in, 
 /* Local. The tensor whose memory `tensor` is part of: itself when it is no view. */
 int shape_root(const struct graph *graph, int tensor);
 
+/* Local. Do two tensors share elements? */
+int shape_overlap(const struct graph *graph, int a, int b);
+
 #endif

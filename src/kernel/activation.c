@@ -39,15 +39,24 @@ KERNEL_INLINE vn gelu_tanh_slope(vn x)
 }
 
 KERNEL_CLONES
-void gelu_f32(int by_tanh, size_t n, const float *x, float *y)
+void gelu_f32(size_t n, const float *x, float *y)
 {
     size_t i = 0;
-    for (; !by_tanh && i + LANES <= n; i += LANES)
+    for (; i + LANES <= n; i += LANES)
         v16_store(y + i, V16_EACH(gelu_lanes, v16_load(x + i)));
-    for (; i < n; i += LANES) {
+    if (i < n) {
+        v16 last = v16_load_part(x + i, n - i);
+        v16_store_part(y + i, V16_EACH(gelu_lanes, last), n - i);
+    }
+}
+
+KERNEL_CLONES
+void gelu_tanh_f32(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i += LANES) {
         size_t part = n - i < LANES ? n - i : LANES;
         v16 value = v16_load_part(x + i, part);
-        v16_store_part(y + i, by_tanh ? value * V16_EACH(gelu_gate, value) : V16_EACH(gelu_lanes, value), part);
+        v16_store_part(y + i, value * V16_EACH(gelu_gate, value), part);
     }
 }
 
@@ -122,8 +131,10 @@ KERNEL_F32(activation_f32)
 {
     (void)context;
     size_t n = (size_t)(op->rows * op->out);
-    if (act_is_gelu(op->act))
-        gelu_f32(op->act == ACT_GELU_TANH, n, in[0], out[0]);
+    if (op->act == ACT_GELU)
+        gelu_f32(n, in[0], out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_f32(n, in[0], out[0]);
     else if (op->act == ACT_RELU)
         relu(n, in[0], out[0]);
     else

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Local. y = GELU(x), exact or `by_tanh` (op.h), n elements; y may be x. */
-void gelu_f32(int by_tanh, size_t n, const float *x, float *y);
+/* Local. y = ACT_GELU or ACT_GELU_TANH of x (op.h), n elements; y may be x. */
+void gelu_f32(size_t n, const float *x, float *y);
+void gelu_tanh_f32(size_t n, const float *x, float *y);
 
 /* Local. y[t,o] += bias[o], then negative values become 0 with `relu`: the second pass after a BLAS product. bias may
  * be NULL. */

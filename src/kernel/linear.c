@@ -93,8 +93,10 @@ static void linear_by_tiles(const struct op *op, enum number_format format, cons
     for (size_t i = 0; i < t; i += BLOCK_ROWS) {
         size_t rows = smaller(t - i, BLOCK_ROWS);
         multiply_panels(&product, i, rows, panels);
-        if (act_is_gelu(op->act))
-            gelu_f32(op->act == ACT_GELU_TANH, rows * o, kept + i * o, y + i * o);
+        if (op->act == ACT_GELU)
+            gelu_f32(rows * o, kept + i * o, y + i * o);
+        else if (op->act == ACT_GELU_TANH)
+            gelu_tanh_f32(rows * o, kept + i * o, y + i * o);
     }
 }
 
@@ -108,8 +110,10 @@ static void linear_by_blas(const struct op *op, enum number_format format, const
     for (size_t i = 0; i < t; i += BLOCK_ROWS) {
         size_t rows = smaller(t - i, BLOCK_ROWS);
         bias_f32(rows, o, bias, op->act == ACT_RELU, kept + i * o);
-        if (act_is_gelu(op->act))
-            gelu_f32(op->act == ACT_GELU_TANH, rows * o, kept + i * o, y + i * o);
+        if (op->act == ACT_GELU)
+            gelu_f32(rows * o, kept + i * o, y + i * o);
+        else if (op->act == ACT_GELU_TANH)
+            gelu_tanh_f32(rows * o, kept + i * o, y + i * o);
     }
 }
 

@@ -51,11 +51,9 @@ const char *kernel_class_name(enum kernel_class class)
 
 const char *number_format_name(enum number_format format)
 {
-    static const char *const names[N_NUMBER_FORMATS] = {[FORMAT_FP32] = "fp32",
-                                                        [FORMAT_TF32] = "tf32",
-                                                        [FORMAT_BF16] = "bf16",
-                                                        [FORMAT_FP16] = "fp16",
-                                                        [FORMAT_FP64] = "fp64"};
+    static const char *const names[N_NUMBER_FORMATS] = {
+        [FORMAT_FP32] = "fp32", [FORMAT_TF32] = "tf32", [FORMAT_BF16] = "bf16",
+        [FORMAT_FP16] = "fp16", [FORMAT_FP64] = "fp64", [FORMAT_INT8] = "int8"};
     if ((unsigned)format >= N_NUMBER_FORMATS)
         bug("number format %d does not exist", (int)format);
     return names[format];

@@ -43,6 +43,10 @@
  *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
  *                                     fills it)
  *
+ * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
+ *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
+ *                                     and LINEAR_DX with cells as w then read that matrix
+ *
  * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
  * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
  * below O; ADD_EMBED_BWD in dz index, out dnode- dstep- dslot-, sums of dz, overwritten; PERMUTE in x[B,M,N,C], out
@@ -108,6 +112,7 @@ enum kernel_class {
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
     X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
     X(OP_FILL, "fill", CLASS_ELEMENTWISE, 0, 1)                                                                        \
+    X(OP_PROGRAM, "program cells", CLASS_PROGRAM, 1, 1)                                                                \
     X(OP_SEND, "send", CLASS_TRANSFER, 1, 0)                                                                           \
     X(OP_RECV, "receive", CLASS_TRANSFER, 0, 1)
 
@@ -133,8 +138,17 @@ enum loss_kind { LOSS_MSE, LOSS_MAE, LOSS_HUBER };
 enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
 
 /* Number formats of an op's operands. Everything but FP64 is stored as float; TF32, BF16 and FP16 round the operands of
- * GEMMs (attention included) to that format and accumulate in fp32. */
-enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_FP64, N_NUMBER_FORMATS };
+ * GEMMs (attention included) to that format and accumulate in fp32; INT8 quantises them with one scale for each operand
+ * and accumulates in int32 (kernel/int8.h). */
+enum number_format {
+    FORMAT_FP32,
+    FORMAT_TF32,
+    FORMAT_BF16,
+    FORMAT_FP16,
+    FORMAT_FP64,
+    FORMAT_INT8,
+    N_NUMBER_FORMATS
+};
 
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
@@ -150,7 +164,8 @@ struct op {
     int accumulate;                            /* the first output is added to */
     enum activation act;
     double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
-    uint32_t site;                                /* which dropout of the graph: keys its masks */
+    uint32_t site;                                /* which dropout of the graph: keys its masks; of a matrix in cells: its
+                                                     number in the whole model, keys its noise */
     double eps;                                   /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
     int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */

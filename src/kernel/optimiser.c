@@ -20,13 +20,14 @@ struct optimiser_step optimiser_step_of(const struct op *op, const struct kernel
         step.l2 = op->weight_decay;
         return step;
     }
-    if (context->step == 0)
+    if (context->step <= context->state_since)
         bug("optimiser steps count from 1");
+    double updates = context->step - context->state_since;
     step.beta1 = op->beta1;
     step.beta2 = op->beta2;
     step.eps = op->optimiser_eps;
-    step.rate = lr / (1 - pow(op->beta1, context->step));
-    step.root = 1 / sqrt(1 - pow(op->beta2, context->step));
+    step.rate = lr / (1 - pow(op->beta1, updates));
+    step.root = 1 / sqrt(1 - pow(op->beta2, updates));
     if (op->optimiser == OPTIMISER_ADAMW)
         step.keep = 1 - lr * op->weight_decay;
     else

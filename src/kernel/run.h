@@ -1,6 +1,7 @@
 /* run.h - does an op's arithmetic.
  *
- * Two sets with the same meaning: float (fast, vectorised, BLAS; operand rounding for TF32, BF16, FP16) and double
+ * Two sets with the same meaning: float (fast, vectorised, BLAS; operand rounding for TF32, BF16, FP16, integer products for INT8)
+ * and double
  * (plain loops that read like the formula: the float64 path and the reference that the fast set is tested against).
  * Operands as op.h lists them. Deterministic: the same inputs give the same bytes, whatever ran before.
  */
@@ -19,6 +20,7 @@ struct kernel_context {
     uint64_t first_row;   /* dropout: number of this device's first row within the minibatch of all devices, so that
                              masks do not depend on how the minibatch is split */
     double learning_rate; /* UPDATE */
+    uint32_t state_since; /* optimiser: its state was zero after this step */
     void *scratch;        /* at least kernel_scratch_bytes of the op */
     uint64_t virtual_ps;  /* when the instruction starts, for what ages (drift of cells) */
 };

@@ -1,5 +1,6 @@
 #include "kernel/run_f32.h"
 #include "base/status.h"
+#include "kernel/int8.h"
 #include "kernel/ops.h"
 #include "kernel/tile.h"
 
@@ -11,10 +12,10 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     case OP_LINEAR:
     case OP_LINEAR_DX:
     case OP_LINEAR_DW:
-        return linear_scratch_bytes(op, format);
+        return format == FORMAT_INT8 ? linear_int8_scratch_bytes(op) : linear_scratch_bytes(op, format);
     case OP_ATTENTION:
     case OP_ATTENTION_BWD:
-        return attention_scratch_bytes(op);
+        return format == FORMAT_INT8 ? attention_int8_scratch_bytes(op) : attention_scratch_bytes(op);
     case OP_NORM:
     case OP_NORM_BWD:
         return norm_scratch_bytes(op);
@@ -57,9 +58,16 @@ void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, c
         [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
         [OP_PERMUTE] = permute_f32,
     };
+    static KERNEL_F32((*const run_int8[N_OP_KINDS])) = {
+        [OP_LINEAR] = linear_int8,       [OP_LINEAR_DX] = linear_dx_int8,         [OP_LINEAR_DW] = linear_dw_int8,
+        [OP_ATTENTION] = attention_int8, [OP_ATTENTION_BWD] = attention_bwd_int8,
+    };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);
-    if ((unsigned)context->format >= FORMAT_FP64)
+    if (context->format == FORMAT_FP64 || (unsigned)context->format >= N_NUMBER_FORMATS)
         bug("the float kernels do not compute in number format %d", (int)context->format);
-    run[op->kind](op, context, in, out);
+    if (context->format == FORMAT_INT8 && run_int8[op->kind])
+        run_int8[op->kind](op, context, in, out);
+    else
+        run[op->kind](op, context, in, out);
 }

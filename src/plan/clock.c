@@ -26,7 +26,7 @@ static enum kernel_class last_work(const struct clock *clock, uint64_t end_ps)
                                                        [ENGINE_COPY] = CLASS_HOST_COPY,
                                                        [ENGINE_SEND] = CLASS_TRANSFER,
                                                        [ENGINE_RECEIVE] = CLASS_TRANSFER,
-                                                       [ENGINE_PROGRAM] = CLASS_TRANSFER};
+                                                       [ENGINE_PROGRAM] = CLASS_PROGRAM};
     int e = 0;
     while (clock->engine_free_ps[e] != end_ps)
         e++;

@@ -37,7 +37,9 @@ enum slot_init { SLOT_INIT_NONE, SLOT_INIT_ZERO, SLOT_INIT_ONE, SLOT_INIT_UNIFOR
 struct slot {
     const char *name;
     enum slot_kind kind;
-    int root; /* the slot whose memory this one is part of (itself when it owns memory) */
+    int is_weight;  /* a parameter of the model by itself: neither the block of the trained ones nor a piece of one */
+    int is_trained; /* a weight that gets a gradient and updates */
+    int root;       /* the slot whose memory this one is part of (itself when it owns memory) */
     int64_t elements;
     uint64_t offset_bytes; /* in the device's memory */
     uint64_t bytes;

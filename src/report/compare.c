@@ -112,6 +112,62 @@ static void add_losses(struct comparison *comparison)
     }
 }
 
+static int most_phases(const struct comparison *comparison)
+{
+    int n = 0;
+    for (int r = 0; r < comparison->n_runs; r++)
+        n += comparison->run[r].n_phases;
+    return n;
+}
+
+static int is_named_before(const char *const *names, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Phases of one name together; a run without that phase has none of it (NaN), and no ratio. */
+static void add_phase(struct comparison *comparison, struct arena *arena, const char *name)
+{
+    struct quantity *steps = add(comparison, arena_printf(arena, "steps: phase %s", name), "1", 0, 0);
+    struct quantity *time = add(comparison, arena_printf(arena, "time: phase %s", name), "s", 1, 0);
+    struct quantity *step_time = add(comparison, arena_printf(arena, "time per step: phase %s", name), "s", 1, 0);
+    struct quantity *energy = add(comparison, arena_printf(arena, "energy: phase %s", name), "J", 1, 0);
+    for (int r = 0; r < comparison->n_runs; r++) {
+        const struct run *run = &comparison->run[r];
+        int64_t n_steps = 0;
+        wide_uint time_ps = 0, energy_fj = 0;
+        for (int i = 0; i < run->n_phases; i++)
+            if (strcmp(run->phase[i].name, name) == 0) {
+                n_steps += run->phase[i].last_step - run->phase[i].first_step + 1;
+                time_ps += run->phase[i].time_ps;
+                energy_fj += run->phase[i].energy_fj;
+            }
+        if (n_steps == 0)
+            continue;
+        steps->value[r] = (double)n_steps;
+        time->value[r] = (double)time_ps * 1e-12;
+        step_time->value[r] = time->value[r] / (double)n_steps;
+        energy->value[r] = joules(energy_fj);
+    }
+}
+
+static void add_phases(struct comparison *comparison, struct arena *arena)
+{
+    int n = 0;
+    const char **names = arena_array(arena, (size_t)most_phases(comparison) + 1, sizeof *names);
+    for (int r = 0; r < comparison->n_runs; r++)
+        for (int i = 0; i < comparison->run[r].n_phases; i++) {
+            const char *name = comparison->run[r].phase[i].name;
+            if (is_named_before(names, n, name))
+                continue;
+            names[n++] = name;
+            add_phase(comparison, arena, name);
+        }
+}
+
 static int most_horizons(const struct comparison *comparison)
 {
     int n = 0;
@@ -130,11 +186,13 @@ void compare_runs(struct comparison *comparison, const struct run *runs, const c
         bug("a comparison of %d runs", n);
     *comparison = (struct comparison){.n_runs = n, .run = runs, .path = paths};
     int n_horizons = most_horizons(comparison);
-    size_t max = SIZE_OF_HEAD + TIME_PARTS + CLASS_PARTS + SOURCE_PARTS + 4 * ((size_t)n_horizons + 1);
+    size_t max = SIZE_OF_HEAD + TIME_PARTS + CLASS_PARTS + SOURCE_PARTS + 4 * ((size_t)n_horizons + 1) +
+                 4 * (size_t)most_phases(comparison);
     comparison->quantity = arena_array(arena, max, sizeof *comparison->quantity);
     add_totals(comparison);
     add_losses(comparison);
     add_metrics(comparison, arena, -1);
+    add_phases(comparison, arena);
     add_breakdown(comparison, arena, "time", breakdown_time);
     add_breakdown(comparison, arena, "energy", breakdown_energy_by_class);
     add_breakdown(comparison, arena, "energy part", breakdown_energy_by_part);

@@ -38,4 +38,9 @@ enum { RESULT_RUN_TEXTS = 5 };
 const char *result_run_text_name(int text);
 const char **result_run_text(struct run *run, int text);
 
+/* Local. The groups /switch, /arms and /phase: absent when the run has no such content. Do nothing after a fault. */
+struct h5;
+void result_write_switch(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
+void result_read_switch(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
+
 #endif

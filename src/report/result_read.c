@@ -335,18 +335,18 @@ static void read_devices(struct reader *r)
         check_ledger(r, &r->run->device[d]);
 }
 
-static void read_parameter(struct reader *r, const char *name, int n)
+static void read_weight(struct reader *r, const char *group, const char *name, struct run_parameter *list, int n)
 {
     struct h5_shape shape;
-    const char *path = arena_printf(r->arena, "/model/%s", name);
+    const char *path = arena_printf(r->arena, "%s/%s", group, name);
     int64_t index = get_int(r, path, "index");
     if (has_failed(r) || h5_shape(r->file, path, &shape, r->fault) != STATUS_OK)
         return;
-    if (index < 0 || index >= n || r->run->parameter[index].name || shape.n_dims > 4) {
+    if (index < 0 || index >= n || list[index].name || shape.n_dims > 4) {
         fault_set(r->fault, STATUS_USAGE, "%s: %s: is no weight of this result", h5_path(r->file), path);
         return;
     }
-    struct run_parameter *parameter = &r->run->parameter[index];
+    struct run_parameter *parameter = &list[index];
     *parameter = (struct run_parameter){.name = arena_string(r->arena, name), .n_dims = shape.n_dims};
     memcpy(parameter->dims, shape.dims, sizeof parameter->dims);
     if (shape.element_bytes == 8)
@@ -355,16 +355,16 @@ static void read_parameter(struct reader *r, const char *name, int n)
         parameter->values = read_array(r, path, H5_FLOAT32, shape.n_dims, shape.dims);
 }
 
-static void read_parameters(struct reader *r)
+static struct run_parameter *read_weights(struct reader *r, const char *group, int *n)
 {
-    int n = 0;
     const char *const *names = NULL;
-    if (has_failed(r) || h5_list(r->file, "/model", r->arena, &n, &names, r->fault) != STATUS_OK)
-        return;
-    r->run->n_parameters_stored = n;
-    r->run->parameter = arena_array(r->arena, (size_t)n, sizeof *r->run->parameter);
-    for (int i = 0; i < n && !has_failed(r); i++)
-        read_parameter(r, names[i], n);
+    *n = 0;
+    if (has_failed(r) || h5_list(r->file, group, r->arena, n, &names, r->fault) != STATUS_OK)
+        return NULL;
+    struct run_parameter *list = arena_array(r->arena, (size_t)*n, sizeof *list);
+    for (int i = 0; i < *n && !has_failed(r); i++)
+        read_weight(r, group, names[i], list, *n);
+    return list;
 }
 
 static void read_predictions(struct reader *r)
@@ -390,8 +390,11 @@ enum status result_read(const char *path, struct arena *arena, struct run *run, 
     read_evaluations(&r);
     read_baselines(&r);
     read_devices(&r);
-    read_parameters(&r);
+    found.parameter = read_weights(&r, "/model", &found.n_parameters_stored);
+    if (!has_failed(&r) && h5_exists(r.file, "/merged"))
+        found.merged = read_weights(&r, "/merged", &found.n_merged);
     read_predictions(&r);
+    result_read_switch(r.file, arena, &found, fault);
     h5_close(r.file);
     if (fault->status == STATUS_OK)
         *run = found;

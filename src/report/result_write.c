@@ -382,17 +382,18 @@ static void write_devices(struct writer *w)
     write_device_energies(w, n);
 }
 
-static void write_parameters(struct writer *w)
+static void write_weights(struct writer *w, const char *group, const struct run_parameter *list, int n,
+                          const char *meaning)
 {
     if (!has_failed(w))
-        h5_make_group(w->file, "/model", w->fault);
-    for (int i = 0; i < w->run->n_parameters_stored; i++) {
-        const struct run_parameter *p = &w->run->parameter[i];
-        const char *path = path_in(w, "/model", p->name);
+        h5_make_group(w->file, group, w->fault);
+    for (int i = 0; i < n; i++) {
+        const struct run_parameter *p = &list[i];
+        const char *path = path_in(w, group, p->name);
         const void *values = p->values ? (const void *)p->values : p->values64;
         if (!has_failed(w))
             h5_write(w->file, path, p->values ? H5_FLOAT32 : H5_FLOAT64, p->n_dims, p->dims, values, w->fault);
-        describe(w, path, "1", "trained weight");
+        describe(w, path, "1", meaning);
         set_int(w, path, "index", i);
     }
 }
@@ -422,8 +423,11 @@ enum status result_write(const char *path, const struct run *run, struct fault *
         write_evaluations(&w);
         write_baselines(&w);
         write_devices(&w);
-        write_parameters(&w);
+        write_weights(&w, "/model", run->parameter, run->n_parameters_stored, "trained weight");
+        if (run->n_merged)
+            write_weights(&w, "/merged", run->merged, run->n_merged, "weight with its adapters added");
         write_predictions(&w);
+        result_write_switch(w.file, w.arena, run, fault);
         if (has_failed(&w))
             h5_abandon(w.file);
         else

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "plan/ledger.h"
 
 struct run_step { /* one training step */
@@ -56,6 +57,47 @@ struct run_parameter {
     const double *values64;
 };
 
+struct run_switch_number { /* of one check: holds when `value relation threshold`, always when it is only told */
+    const char *name;      /* "loss_decrease" */
+    const char *relation;  /* "<" ">" ">="; "" when only told */
+    double value, threshold;
+    int holds;
+};
+
+struct run_switch_record {      /* one check, or one decision without a check */
+    int64_t step;               /* after which it was made */
+    int64_t window;             /* 0: outside of windows */
+    const char *before, *after; /* modes: "full" "trial" "low" */
+    const char *action, *reason;
+    int is_decision; /* the action is not just to go on */
+    int width;       /* of adapters, 0 when the action speaks of none */
+    int n_numbers;
+    struct run_switch_number *number;
+};
+
+struct run_switch_step { /* losses of both arms; NaN where one did not run */
+    int64_t step;
+    double loss_full, loss_low;
+    int64_t window;    /* 0: outside of windows */
+    const char *state; /* "full" "trial" "low" */
+};
+
+struct run_switch {     /* how the run went over to its low-parameter mode */
+    const char *policy; /* NULL: the run had none */
+    int64_t window_steps;
+    int n_records;
+    struct run_switch_record *record;
+    int n_steps;
+    struct run_switch_step *step;
+};
+
+struct run_phase {    /* steps in one mode; in time order, without a gap */
+    const char *name; /* "full" "trial" "low", or another that a run has */
+    int64_t first_step, last_step;
+    uint64_t time_ps;    /* of virtual time */
+    wide_uint energy_fj; /* of all instructions in it, without waiting and idle energy */
+};
+
 struct run {
     const char *name;       /* of the job */
     const char *config;     /* the resolved job, YAML */
@@ -78,12 +120,21 @@ struct run {
     int n_devices;
     struct run_device *device;
     int n_parameters_stored;
-    struct run_parameter *parameter; /* trained weights */
-    int64_t n_predictions;           /* 0 when not stored; [n_predictions, n_outputs] in data units */
+    struct run_parameter *parameter; /* the model's weights at the end, adapters among them */
+    int n_merged;
+    struct run_parameter *merged; /* weights with their adapters added in: they replace those of the same name */
+    int64_t n_predictions;        /* 0 when not stored; [n_predictions, n_outputs] in data units */
     int64_t n_outputs;
     const float *prediction, *observation;
+    struct run_switch mode_switch;
+    int n_phases; /* 0: a run in one mode */
+    struct run_phase *phase;
     uint64_t end_ps;
 };
+
+/* Local. Adds steps first..last of one mode to the phases: to the last phase when that has this name, else as a new
+ * one. They must follow the steps added before (a bug otherwise). `name` is kept, not copied. */
+void run_add_phase(struct run *run, struct arena *arena, const struct run_phase *steps);
 
 /* Local. Energy of the run over all devices, stand-by included. */
 double run_energy_j(const struct run *run);

@@ -5,6 +5,7 @@
 
 #include "base/unit.h"
 #include "report/ledgers.h"
+#include "report/switch_tables.h"
 #include "report/table.h"
 
 enum { CURVE_LINES = 10, HORIZON_LINES = 6 };
@@ -15,7 +16,10 @@ static void print_header(FILE *out, const struct run *run)
     if (run->stopped_early)
         fprintf(out, "            stopped early after %" PRId64 " steps\n", run->steps);
     fprintf(out, "model       %s\n", run->model_text ? run->model_text : "-");
-    fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained\n", run->n_parameters, run->n_trainable);
+    fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained", run->n_parameters, run->n_trainable);
+    if (run->n_trainable < run->n_parameters)
+        fprintf(out, ", %" PRId64 " frozen", run->n_parameters - run->n_trainable);
+    fprintf(out, "\n");
     fprintf(out, "placement   %s\n", run->placement_text ? run->placement_text : "-");
     if (run->target)
         fprintf(out, "data        %s%s%s%s, %" PRId64 " training samples, %" PRId64 " test samples\n", run->target,
@@ -148,6 +152,7 @@ void summary_print(FILE *out, const struct run *run)
     print_header(out, run);
     print_curve(out, run, arena);
     print_metrics(out, run, arena);
+    switch_tables_print(out, run, arena);
     summary_print_ledgers(out, run);
     arena_free(arena);
 }

@@ -153,6 +153,61 @@ static json_t *curve_json(const struct run *run)
     return object;
 }
 
+static json_t *switch_numbers_json(const struct run_switch_record *record)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < record->n_numbers; i++) {
+        const struct run_switch_number *number = &record->number[i];
+        json_t *object = json_object();
+        set(object, "name", text(number->name));
+        set(object, "value", real(number->value));
+        set(object, "relation", text(number->relation));
+        set(object, "threshold", real(number->threshold));
+        set(object, "holds", json_boolean(number->holds));
+        append(array, object);
+    }
+    return array;
+}
+
+static json_t *switch_json(const struct run_switch *told)
+{
+    json_t *object = json_object(), *records = json_array();
+    for (int i = 0; i < told->n_records; i++) {
+        const struct run_switch_record *record = &told->record[i];
+        json_t *row = json_object();
+        set(row, "step", json_integer(record->step));
+        set(row, "window", json_integer(record->window));
+        set(row, "before", text(record->before));
+        set(row, "after", text(record->after));
+        set(row, "action", text(record->action));
+        set(row, "reason", text(record->reason));
+        set(row, "is_decision", json_boolean(record->is_decision));
+        set(row, "width", json_integer(record->width));
+        set(row, "number", switch_numbers_json(record));
+        append(records, row);
+    }
+    set(object, "policy", text(told->policy));
+    set(object, "window_steps", json_integer(told->window_steps));
+    set(object, "record", records);
+    return object;
+}
+
+static json_t *phases_json(const struct run *run)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < run->n_phases; i++) {
+        const struct run_phase *phase = &run->phase[i];
+        json_t *object = json_object();
+        set(object, "name", text(phase->name));
+        set(object, "first_step", json_integer(phase->first_step));
+        set(object, "last_step", json_integer(phase->last_step));
+        set(object, "virtual_time_ps", whole(phase->time_ps));
+        set(object, "energy_j", real(joules(phase->energy_fj)));
+        append(array, object);
+    }
+    return array;
+}
+
 static void set_totals(json_t *object, const struct run *run)
 {
     double energy_j = run_energy_j(run), end_s = (double)run->end_ps * 1e-12;
@@ -192,6 +247,10 @@ static json_t *run_json(const struct run *run)
     set(object, "evaluation", evaluations);
     set(object, "baseline", baselines);
     set(object, "device", devices);
+    if (run->mode_switch.policy)
+        set(object, "switch", switch_json(&run->mode_switch));
+    if (run->n_phases)
+        set(object, "phase", phases_json(run));
     return object;
 }
 

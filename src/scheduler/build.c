@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "graph/autodiff.h"
+#include "scheduler/low.h"
 #include "scheduler/lower.h"
+#include "scheduler/place.h"
 
 static enum windows_layout layout_of(const struct job *job)
 {
@@ -174,6 +176,20 @@ static enum loss_kind loss_of(const char *word)
     return (enum loss_kind)word_index(word, words, 3);
 }
 
+void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter)
+{
+    static const char *const words[N_ADAPTER_TARGETS] = {"q", "k", "v", "o", "ffn0", "ffn1"};
+    if (!job->targets.n)
+        job->targets = (struct word_list){2, {"q", "v"}};
+    *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
+                                       .width = job->width,
+                                       .alpha = job->alpha,
+                                       .dropout = job->dropout,
+                                       .train_norms = job->train_norms};
+    for (int i = 0; i < job->targets.n; i++)
+        adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
+}
+
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
                                  struct fault *fault)
 {
@@ -208,6 +224,8 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
     config->zero_output = model->zero_output;
     config->loss = loss_of(job->train.loss);
     config->huber_delta = job->train.huber_delta;
+    if (strcmp(job->train.mode, "lora") == 0)
+        build_adapter_config(&job->train.adapter, &config->adapter);
     status = settle_head(job, config, fault);
     if (status == STATUS_OK)
         status = encoder_check(config, fault);
@@ -234,8 +252,8 @@ static const struct graph *build_graph(const struct job *job, const struct model
 {
     struct graph *graph = arena_take(arena, sizeof *graph);
     graph_init(graph, arena);
-    family_build(config, samples, training, !training,
-                 graph); /* the last minibatch of an evaluation may be partly empty */
+    /* The last minibatch of an evaluation may be partly empty: it needs a mask. */
+    family_build(config, samples, training, !training, graph);
     if (training) {
         struct optimiser optimiser = optimiser_of(job);
         autodiff(graph);
@@ -256,18 +274,21 @@ static const struct graph *graph_for(const struct job *job, const struct model_c
     return *kept;
 }
 
+/* A program of every GPU, with its share of the minibatch; *first_graph is that of the first one. */
 static enum status build_programs(const struct job *job, const struct model_config *config,
-                                  const struct machine *machine, int id, struct arena *arena, struct plan *plan,
-                                  struct fault *fault)
+                                  const struct machine *machine, const struct crew *gpus, int id, struct arena *arena,
+                                  struct plan *plan, const struct graph **first_graph, struct fault *fault)
 {
     const struct graph *kept = NULL;
-    int64_t kept_samples = 0, minibatch = job->train.minibatch, n = machine->n_devices, first = 0;
-    for (int d = 0; d < machine->n_devices; d++) {
+    int64_t kept_samples = 0, minibatch = job->train.minibatch, n = gpus->n, first = 0;
+    for (int g = 0; g < gpus->n; g++) {
+        int d = gpus->device[g];
         struct lowering lowering = {
             .machine = machine,
             .device = d,
             .first_sample = first,
-            .samples = minibatch / n + (d < minibatch % n),
+            .samples = minibatch / n + (g < minibatch % n),
+            .n_group = (int)n,
             .bucket_bytes = job->placement.bucket_bytes,
             .shared = id == PROGRAM_TRAIN ? NULL : &plan->programs[PROGRAM_TRAIN][d],
             .arena = arena,
@@ -275,6 +296,8 @@ static enum status build_programs(const struct job *job, const struct model_conf
         first += lowering.samples;
         const struct graph *graph =
             graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept, &kept_samples);
+        if (g == 0 && first_graph)
+            *first_graph = graph;
         enum status status = lower(&lowering, graph, &plan->programs[id][d], fault);
         if (status != STATUS_OK)
             return status;
@@ -283,19 +306,39 @@ static enum status build_programs(const struct job *job, const struct model_conf
     return STATUS_OK;
 }
 
-enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
-                       struct arena *arena, struct plan *plan, struct fault *fault)
+static enum status build_low(const struct job *job, const struct model_config *config, const struct machine *machine,
+                             const struct graph *full, int first_gpu, struct arena *arena, struct plan *plan,
+                             struct matrices **matrices, struct fault *fault)
 {
+    struct optimiser optimiser = optimiser_of(job);
+    struct encoder_config low = config->encoder;
+    struct job_adapter adapter = job->train.adapter;
+    build_adapter_config(&adapter, &low.adapter);
+    struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, arena};
+    return low_build(&request, plan, matrices, fault);
+}
+
+enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
+                       struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
+{
+    struct crew gpus = place_crew(machine, "gpu", arena);
+    int low = strcmp(job->placement.policy, "hpt") == 0;
+    const struct graph *full = NULL;
+    *matrices = NULL;
     memset(plan, 0, sizeof *plan);
     plan->n_devices = machine->n_devices;
     plan->format = machine_format(job);
     plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
-    if (job->train.minibatch < machine->n_devices)
+    if (gpus.n == 0 || (!low && gpus.n < machine->n_devices))
+        return fault_set(fault, STATUS_USAGE, "%s: placement.policy: %s needs %s, found %d GPUs of %d devices",
+                         job->source, job->placement.policy, low ? "a GPU for the full phase" : "GPUs only", gpus.n,
+                         machine->n_devices);
+    if (job->train.minibatch < gpus.n)
         return fault_set(
             fault, STATUS_USAGE,
-            "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
+            "%s: train.minibatch: expected at least %d, one sample for each GPU, found %lld: raise it or use "
             "fewer devices",
-            job->source, machine->n_devices, (long long)job->train.minibatch);
+            job->source, gpus.n, (long long)job->train.minibatch);
     for (int d = 0; d < machine->n_devices; d++)
         plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
     for (int id = 0; id < N_PROGRAMS; id++) {
@@ -303,8 +346,10 @@ enum status build_plan(const struct job *job, const struct model_config *config,
         for (int d = 0; d < machine->n_devices; d++)
             program_clear(&plan->programs[id][d], d);
     }
-    enum status status = build_programs(job, config, machine, PROGRAM_TRAIN, arena, plan, fault);
+    enum status status = build_programs(job, config, machine, &gpus, PROGRAM_TRAIN, arena, plan, &full, fault);
     if (status == STATUS_OK)
-        status = build_programs(job, config, machine, PROGRAM_EVALUATE, arena, plan, fault);
+        status = build_programs(job, config, machine, &gpus, PROGRAM_EVALUATE, arena, plan, NULL, fault);
+    if (status == STATUS_OK && low)
+        status = build_low(job, config, machine, full, gpus.device[0], arena, plan, matrices, fault);
     return status;
 }

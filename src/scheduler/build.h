@@ -7,6 +7,7 @@
 #include "model/windows.h"
 #include "plan/program.h"
 #include "scheduler/machine.h"
+#include "scheduler/matrices.h"
 
 /* Local. What a job says of its samples, for windows_open. */
 struct windows_config build_windows_config(const struct job *job);
@@ -23,9 +24,14 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
 enum status build_traffic_config(struct job *job, const struct windows_shape *shape, struct traffic_config *config,
                                  struct fault *fault);
 
-/* Local. Programs of all devices: placement gpu-only, data-parallel. Device d of G gets an equal share of the
- * minibatch, the first ones one sample more when it does not divide. */
+/* Local. The adapters of a job: of train.mode lora, and of the low-parameter mode of placement hpt. Open keys are
+ * filled in. */
+void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter);
+
+/* Local. Programs of all devices. The GPUs train data-parallel: the g-th of G gets an equal share of the minibatch, the
+ * first ones one sample more when it does not divide. Placement hpt adds the low-parameter mode (scheduler/low.h) and
+ * what its devices hold in crossbars (*matrices, else NULL). */
 enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
-                       struct arena *arena, struct plan *plan, struct fault *fault);
+                       struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault);
 
 #endif

@@ -31,6 +31,13 @@ static enum status refuse_encoder_keys(const struct job *job, struct fault *faul
             return fault_set(fault, STATUS_USAGE,
                              "%s: model.%s: the preset traffic has no such part: leave the key out", job->source,
                              keys[i].key);
+    if (strcmp(job->train.mode, "full") != 0)
+        return fault_set(fault, STATUS_USAGE, "%s: train.mode: expected full for the preset traffic, found %s",
+                         job->source, job->train.mode);
+    if (strcmp(job->placement.policy, "gpu-only") != 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: placement.policy: expected gpu-only for the preset traffic, found %s", job->source,
+                         job->placement.policy);
     if (model->attention && strcmp(model->attention, "factorised") != 0)
         return fault_set(fault, STATUS_USAGE,
                          "%s: model.attention: expected factorised for the preset traffic, found %s", job->source,

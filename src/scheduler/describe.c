@@ -18,24 +18,27 @@ uint64_t describe_arithmetic_hash(void)
     return hash_text(hash_text(0xCBF29CE484222325u, kernel_blas_name()), kernel_isa_name());
 }
 
-int describe_is_parameter(const struct program *program, int slot)
-{
-    const struct slot *s = &program->slots[slot];
-    if (s->kind != SLOT_PARAM)
-        return 0;
-    for (int other = 0; other < program->n_slots; other++)
-        if (other != slot && program->slots[other].root == slot)
-            return 0;
-    return 1;
-}
-
-static int64_t parameter_elements(const struct program *program, int trainable_only)
+static int64_t parameter_elements(const struct program *program, int trained_only)
 {
     int64_t elements = 0;
     for (int s = 0; s < program->n_slots; s++)
-        if (describe_is_parameter(program, s) && (!trainable_only || program->slots[s].root != s))
+        if (program->slots[s].is_weight && (!trained_only || program->slots[s].is_trained))
             elements += program->slots[s].elements;
     return elements;
+}
+
+/* What train.mode adds to the model, or nothing. */
+static const char *mode_text(const struct training *training)
+{
+    const struct job_adapter *adapter = &training->job->train.adapter;
+    const char *targets = "";
+    if (training->config.family != FAMILY_ENCODER || training->config.encoder.adapter.kind == ADAPTER_NONE)
+        return "";
+    for (int i = 0; i < adapter->targets.n; i++)
+        targets = arena_printf(training->arena, "%s %s", targets, adapter->targets.value[i]);
+    return arena_printf(training->arena, "; mode %s: width %lld, alpha %g, dropout %g on%s%s",
+                        training->job->train.mode, (long long)adapter->width, adapter->alpha, adapter->dropout, targets,
+                        adapter->train_norms ? ", norms trained" : "");
 }
 
 static const char *placement_text(const struct training *training)
@@ -52,10 +55,12 @@ static const char *placement_text(const struct training *training)
 void training_describe(const struct training *training, struct run *run)
 {
     const struct job *job = training->job;
-    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][0];
+    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][training->first_gpu];
     run->name = job->name;
     run->config = job_print(training->arena, job);
-    run->model_text = family_text(&training->config, job->model.preset, training->arena);
+    run->model_text =
+        arena_printf(training->arena, "%s%s", family_text(&training->config, job->model.preset, training->arena),
+                     mode_text(training));
     run->placement_text = placement_text(training);
     run->n_parameters = parameter_elements(program, 0);
     run->n_trainable = parameter_elements(program, 1);

@@ -10,9 +10,6 @@
  * Ranks that differ in it would not give the same bytes. */
 uint64_t describe_arithmetic_hash(void);
 
-/* Local. Is this slot a parameter of the model with a name of its own (not the block that holds them)? */
-int describe_is_parameter(const struct program *program, int slot);
-
 /* Local. Ledgers (of all devices) into the run: time and energy per device, end, FLOP. */
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run);
 

@@ -45,7 +45,10 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .init_place = tensor->init_place,
         .values = tensor->values,
         .n_dims = tensor->n_dims,
+        .is_weight = tensor->role == TENSOR_PARAM && !tensor->is_block &&
+                     (tensor->base == NO_TENSOR || graph->tensors[tensor->base].is_block),
     };
+    slot->is_trained = slot->is_weight && tensor->trainable;
     memcpy(slot->dims, tensor->dims, sizeof slot->dims);
     for (; graph->tensors[slot->root].base != NO_TENSOR; slot->root = graph->tensors[slot->root].base)
         slot->offset_bytes += (uint64_t)graph->tensors[slot->root].offset * element_bytes;
@@ -63,6 +66,8 @@ static enum engine engine_of(enum op_kind kind)
         return ENGINE_SEND;
     case OP_RECV:
         return ENGINE_RECEIVE;
+    case OP_PROGRAM:
+        return ENGINE_PROGRAM;
     default:
         return ENGINE_COMPUTE;
     }
@@ -83,8 +88,11 @@ static void lower_node(const struct node *node, const struct program *program, s
     *op = node->op;
     if (op->kind == OP_LOAD)
         op->transfer_bytes = operand_bytes(program, node->out, OP_MAX_OUT);
-    if (op->kind == OP_METRIC)
+    if (op->kind == OP_METRIC || op->kind == OP_SEND)
         op->transfer_bytes = program->slots[node->in[0]].bytes;
+    if (op->kind == OP_RECV)
+        op->transfer_bytes = program->slots[node->out[0]].bytes;
+    int is_message = op->kind == OP_SEND || op->kind == OP_RECV;
     *instr = (struct instr){
         .op = op,
         .engine = engine_of(op->kind),
@@ -92,8 +100,8 @@ static void lower_node(const struct node *node, const struct program *program, s
         .block = node->block,
         .name = node->name,
         .group = -1,
-        .channel = -1,
-        .peer = -1,
+        .channel = is_message ? node->channel : -1,
+        .peer = is_message ? node->peer : -1,
     };
     memcpy(instr->in, node->in, sizeof instr->in);
     memcpy(instr->out, node->out, sizeof instr->out);
@@ -187,7 +195,7 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
     struct arena *arena = lowering->arena;
     struct bucket *buckets = arena_array(arena, (size_t)graph->n_tensors + 1, sizeof *buckets);
     int n_buckets = 0;
-    if (graph->grads != NO_TENSOR && lowering->machine->n_devices > 1)
+    if (graph->grads != NO_TENSOR && lowering->n_group > 1)
         n_buckets = cut_buckets(graph, lowering->bucket_bytes, element_bytes, buckets);
     int first_slot = program->n_slots;
     for (int b = 0; b < n_buckets; b++)
@@ -202,9 +210,9 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
 }
 
 /* Each device's part of a collective's energy and traffic is the same. */
-static void price_allreduce(const struct machine *machine, struct instr *instr)
+static void price_allreduce(const struct machine *machine, int n_group, struct instr *instr)
 {
-    unsigned n = (unsigned)machine->n_devices;
+    unsigned n = (unsigned)n_group;
     fabric_collective_cost(&machine->fabric, COLLECTIVE_ALLREDUCE, n, instr->op->transfer_bytes, &instr->algorithm,
                            &instr->cost);
     for (int p = 0; p < N_ENERGY_PARTS; p++)
@@ -213,17 +221,29 @@ static void price_allreduce(const struct machine *machine, struct instr *instr)
     instr->cost.flops /= n;
 }
 
+/* Both ports are busy as long as the message lasts; its energy is the sender's. */
+static void price_message(const struct machine *machine, int device, struct instr *instr)
+{
+    link_transfer_cost(machine_link(machine, device, instr->peer), instr->op->transfer_bytes, &instr->cost);
+    if (instr->op->kind == OP_RECV)
+        instr->cost = (struct cost){.time_ps = instr->cost.time_ps};
+}
+
 static enum status price(const struct lowering *lowering, struct program *program, struct fault *fault)
 {
     const struct machine *machine = lowering->machine;
     const struct device *backend = machine->backends[lowering->device];
     for (int i = 0; i < program->n_instrs; i++) {
         struct instr *instr = &program->instrs[i];
+        if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV) {
+            price_message(machine, lowering->device, instr);
+            continue;
+        }
         if (!backend->supports(machine->states[lowering->device], instr->op))
             return fault_set(fault, STATUS_USAGE, "%s cannot run %s (%s)", machine->specs[lowering->device].name,
                              op_name(instr->op->kind), instr->name);
         if (instr->op->kind == OP_ALLREDUCE)
-            price_allreduce(machine, instr);
+            price_allreduce(machine, lowering->n_group, instr);
         else
             backend->cost(machine->states[lowering->device], instr->op, &instr->cost);
     }
@@ -264,8 +284,9 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
         program->scratch_bytes = scratch > program->scratch_bytes ? scratch : program->scratch_bytes;
     }
     program_validate(program);
+    int holds_matrices = lowering->machine->backends[lowering->device]->units_needed != NULL;
     return memory_check(
-        program, lowering->machine->specs[lowering->device].name,
+        program, holds_matrices, lowering->machine->specs[lowering->device].name,
         lowering->machine->backends[lowering->device]->memory_bytes(lowering->machine->states[lowering->device]),
         fault);
 }

@@ -4,12 +4,17 @@
 
 #include "device/catalogue.h"
 
-enum number_format machine_format(const struct job *job)
+static enum number_format format_of(const char *name)
 {
     for (int f = 0; f < N_NUMBER_FORMATS; f++)
-        if (strcmp(job->placement.numerics, number_format_name((enum number_format)f)) == 0)
+        if (strcmp(name, number_format_name((enum number_format)f)) == 0)
             return (enum number_format)f;
-    bug("number format %s", job->placement.numerics);
+    bug("number format %s", name);
+}
+
+enum number_format machine_format(const struct job *job)
+{
+    return format_of(job->placement.numerics);
 }
 
 static enum status find_link(const struct cluster *cluster, const char *key, const char *name,
@@ -95,8 +100,29 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .memory_bytes_per_s = device->memory_bytes_per_s,
         .peak_flop_per_s = device->peak_flop_per_s,
         .tdp_w = device->tdp_w,
-        .format = machine_format(job),
+        .format = device->numerics ? format_of(device->numerics) : machine_format(job),
         .fused_attention = strcmp(job->placement.attention_kernel, "fused") == 0,
+        .dataflow = device->dataflow,
+        .memory_mode = device->memory_mode,
+        .array_rows = device->array_rows,
+        .array_cols = device->array_cols,
+        .overlap_weights = device->overlap_weights,
+        .cells = {.fidelity = device->fidelity,
+                  .mapping = device->mapping,
+                  .tiles = (int)device->tiles,
+                  .weight_bits = (int)device->weight_bits,
+                  .input_bits = (int)device->input_bits,
+                  .error_bits = (int)device->error_bits,
+                  .cell_bits = (int)device->cell_bits,
+                  .adc_bits = (int)device->adc_bits,
+                  .write_verify = device->write_verify,
+                  .program_noise = device->program_noise,
+                  .read_noise = device->read_noise,
+                  .stuck_low = device->stuck_low,
+                  .stuck_high = device->stuck_high,
+                  .drift = device->drift,
+                  .adc_range = device->adc_range,
+                  .endurance = device->endurance},
     };
 }
 
@@ -107,6 +133,60 @@ static int count_of_kind(const struct machine *machine, const char *kind)
     for (int d = 0; d < machine->n_devices - 1; d++)
         n += strcmp(machine->specs[d].kind, kind) == 0;
     return n;
+}
+
+/* Tensors are doubles on all devices or on none; what only a systolic array has, no other kind takes. */
+static enum status check_device(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster *cluster = &job->cluster;
+    const struct cluster_device *device = &cluster->device[i];
+    int is_fp64 = machine_format(job) == FORMAT_FP64;
+    if (device->numerics && (format_of(device->numerics) == FORMAT_FP64) != is_fp64)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: devices[%d].numerics: expected %s, because the job's are %s, found '%s'", cluster->source,
+                         i, is_fp64 ? "fp64" : "another format than fp64", job->placement.numerics, device->numerics);
+    if (strcmp(device->kind, systolic_device.kind) == 0)
+        return STATUS_OK;
+    const char *key = device->dataflow          ? "dataflow"
+                      : device->memory_mode     ? "memory_mode"
+                      : device->array_rows > 0  ? "array_rows"
+                      : device->array_cols > 0  ? "array_cols"
+                      : device->overlap_weights ? "overlap_weights"
+                                                : NULL;
+    if (key)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: devices[%d].%s: expected with kind systolic only, found with kind %s", cluster->source, i,
+                         key, device->kind);
+    return STATUS_OK;
+}
+
+/* What only cells have, no other kind takes. */
+static enum status check_cells(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster_device *device = &job->cluster.device[i];
+    if (strcmp(device->kind, reram_device.kind) == 0)
+        return STATUS_OK;
+    const char *key = device->fidelity             ? "fidelity"
+                      : device->mapping            ? "mapping"
+                      : device->tiles > 0          ? "tiles"
+                      : device->weight_bits > 0    ? "weight_bits"
+                      : device->input_bits > 0     ? "input_bits"
+                      : device->error_bits > 0     ? "error_bits"
+                      : device->cell_bits > 0      ? "cell_bits"
+                      : device->adc_bits > 0       ? "adc_bits"
+                      : device->program_noise >= 0 ? "program_noise"
+                      : device->read_noise >= 0    ? "read_noise"
+                      : device->stuck_low >= 0     ? "stuck_low"
+                      : device->stuck_high >= 0    ? "stuck_high"
+                      : device->drift >= 0         ? "drift"
+                      : device->adc_range >= 0     ? "adc_range"
+                      : device->endurance > 0      ? "endurance"
+                      : device->write_verify       ? "write_verify"
+                                                   : NULL;
+    if (key)
+        return fault_set(fault, STATUS_USAGE, "%s: devices[%d].%s: expected with kind reram only, found with kind %s",
+                         job->cluster.source, i, key, device->kind);
+    return STATUS_OK;
 }
 
 enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault)
@@ -124,8 +204,11 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
     for (int i = 0; i < cluster->n_devices && status == STATUS_OK; i++) {
         const struct device *backend = device_find(cluster->device[i].kind);
         if (!backend)
-            return fault_set(fault, STATUS_USAGE, "%s: devices[%d].kind: expected gpu, found '%s'", cluster->source, i,
-                             cluster->device[i].kind);
+            return fault_set(fault, STATUS_USAGE, "%s: devices[%d].kind: expected gpu, reram or systolic, found '%s'",
+                             cluster->source, i, cluster->device[i].kind);
+        status = check_device(job, i, fault);
+        if (status == STATUS_OK)
+            status = check_cells(job, i, fault);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {
             int d = machine->n_devices++;
             fill_spec(job, &cluster->device[i], count_of_kind(machine, cluster->device[i].kind), arena,

@@ -184,15 +184,17 @@ void memory_plan(struct program *program, const struct program *shared, struct a
     put_views(program);
 }
 
-enum status memory_check(const struct program *program, const char *device_name, uint64_t capacity_bytes,
-                         struct fault *fault)
+enum status memory_check(const struct program *program, int holds_matrices, const char *device_name,
+                         uint64_t capacity_bytes, struct fault *fault)
 {
-    if (program->memory_bytes <= capacity_bytes)
+    uint64_t parameter_bytes = holds_matrices ? 0 : program->kind_bytes[SLOT_PARAM];
+    uint64_t need_bytes = program->memory_bytes - (program->kind_bytes[SLOT_PARAM] - parameter_bytes);
+    if (need_bytes <= capacity_bytes)
         return STATUS_OK;
     char need[32], has[32], part[4][32];
-    unit_show(need, sizeof need, UNIT_BYTES, (double)program->memory_bytes);
+    unit_show(need, sizeof need, UNIT_BYTES, (double)need_bytes);
     unit_show(has, sizeof has, UNIT_BYTES, (double)capacity_bytes);
-    unit_show(part[0], sizeof part[0], UNIT_BYTES, (double)program->kind_bytes[SLOT_PARAM]);
+    unit_show(part[0], sizeof part[0], UNIT_BYTES, (double)parameter_bytes);
     unit_show(part[1], sizeof part[1], UNIT_BYTES, (double)program->kind_bytes[SLOT_STATE]);
     unit_show(part[2], sizeof part[2], UNIT_BYTES, (double)program->kind_bytes[SLOT_GRAD]);
     unit_show(part[3], sizeof part[3], UNIT_BYTES, (double)program->kind_bytes[SLOT_ACTIVATION]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "graph/shape.h"
 
 struct message {
     int tensor, from, to;
@@ -36,13 +37,6 @@ static int root_of(const struct graph *graph, int t, int64_t *offset)
     return t;
 }
 
-static int overlap(const struct graph *graph, int a, int b)
-{
-    int64_t a_first, b_first;
-    return root_of(graph, a, &a_first) == root_of(graph, b, &b_first) &&
-           a_first < b_first + graph->tensors[b].elements && b_first < a_first + graph->tensors[a].elements;
-}
-
 static int is_resident(const struct graph *graph, int t)
 {
     int64_t offset;
@@ -56,7 +50,7 @@ static int last_write(const struct cutting *cutting, int t)
     int64_t offset;
     int root = root_of(cutting->graph, t, &offset);
     for (int w = cutting->writes[root]; w >= 0; w = cutting->next_write[w])
-        if (overlap(cutting->graph, cutting->graph->nodes[w / OP_MAX_OUT].out[w % OP_MAX_OUT], t))
+        if (shape_overlap(cutting->graph, cutting->graph->nodes[w / OP_MAX_OUT].out[w % OP_MAX_OUT], t))
             return w / OP_MAX_OUT;
     return -1;
 }

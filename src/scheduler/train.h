@@ -18,6 +18,8 @@ struct training {
     struct machine machine;
     struct model_config config;
     struct plan plan;
+    int first_gpu; /* holds the full model's weights */
+    struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */
 };
 
 struct training_options {

@@ -85,8 +85,8 @@ static const struct refusal {
      "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, placement, "
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
-     "j.yaml:2: train.xyzzyplugh: expected one of the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found 'xyzzyplugh'"},
+     "j.yaml:2: train.xyzzyplugh: expected one of the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
      "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
      "'<<'"},
@@ -143,19 +143,35 @@ static const struct refusal {
      "j.yaml:1: data.test_rows: expected a list of 2 whole numbers, found '3'"},
     {"cluster: {devices: {kind: gpu}}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a section"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found a section"},
     {"cluster: {devices: []}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found an empty list"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found an empty list"},
     {"cluster: {devices: [gpu]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0]: expected a section with the keys kind, profile, count, per_node, "
-     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found 'gpu'"},
+     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found 'gpu'"},
     {"cluster: [a]\n", {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found a "
      "list of 1"},
     {"cluster: {devices: [" FOUR FOUR FOUR FOUR "{kind: gpu}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found a list of 17"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found a list of 17"},
     {"name: [a]\n", {NULL}, 2,
      "j.yaml:1: name: expected a name of letters, digits, '.', '_' and '-', found a list of 1"},
     {"train: {epochs: ten}\n", {NULL}, 2,
@@ -215,6 +231,33 @@ static const struct refusal {
     {"train: {schedule: {kind: cosin}}\n", {NULL}, 2,
      "j.yaml:1: train.schedule.kind: expected one of constant, step, cosine, found 'cosin' (did you mean "
      "'cosine'?)"},
+    {"train: {switch: hpt}\n", {NULL}, 2,
+     "j.yaml:1: train.switch: expected a section with the keys policy, at_step, window_steps, alpha, "
+     "loss_threshold, weight_threshold, watch_layer, margin, found 'hpt'"},
+    {"train: {switch: {policy: htp}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.policy: expected one of never, at, always, hpt, safe, found 'htp' (did you mean 'hpt'?)"},
+    {"train: {switch: {policy: hpt, windows: 3}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.windows: expected a known key, found 'windows' (did you mean "
+     "'data.window'?)"},
+    {"train: {switch: {at_step: -1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.at_step: expected a whole number from 0 to 1000000000000000, found '-1'"},
+    {"train: {switch: {window_steps: -1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.window_steps: expected a whole number from 0 to 1000000000, found '-1'"},
+    {"train: {switch: {alpha: 0}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.alpha: expected a number above 0 and below 1, found '0'"},
+    {"train: {switch: {loss_threshold: 1}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.loss_threshold: expected a number above 0 and below 1, found '1'"},
+    {"train: {switch: {weight_threshold: nan}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.weight_threshold: expected a number above 0 and below 1, found 'nan' (it is not a "
+     "number)"},
+    {"train: {switch: {watch_layer: -2}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.watch_layer: expected a whole number from -1 to 10000, found '-2'"},
+    {"train: {switch: {margin: 2}}\n", {NULL}, 2,
+     "j.yaml:1: train.switch.margin: expected a number above 0 and below 1, found '2'"},
+    {MODEL CLUSTER "train: {steps: 1, switch: {policy: at}}\n", {NULL}, 2,
+     "j.yaml:3: train.switch.at_step: expected a whole number, because train.switch.policy is at, found nothing"},
+    {GOOD, {"train.switch.policy=at"}, 2,
+     "j.yaml:3: train.switch.at_step: expected a whole number, because train.switch.policy is at, found nothing"},
     {"model: {preset: wnd}\n", {NULL}, 2,
      "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found 'wnd' (did you mean "
      "'wind'?)"},
@@ -280,7 +323,7 @@ static const struct refusal {
     {"placement: {bucket_bytes: 0 B}\n", {NULL}, 2,
      "j.yaml:1: placement.bucket_bytes: expected a size such as \"80 GiB\" from 1 B to 1 PiB, found '0 B'"},
     {"placement: {policy: cpu}\n", {NULL}, 2,
-     "j.yaml:1: placement.policy: expected gpu-only, found 'cpu'"},
+     "j.yaml:1: placement.policy: expected one of gpu-only, hpt, found 'cpu'"},
     {"output: {trace: 2}\n", {NULL}, 2,
      "j.yaml:1: output.trace: expected true or false, found '2'"},
     {"output: {trace_max_bytes: 3 GHz}\n", {NULL}, 2,
@@ -289,7 +332,7 @@ static const struct refusal {
     {"cluster: {devices: [{kind: gpu, count: 0}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].count: expected a whole number from 1 to 1000000, found '0'"},
     {"cluster: {devices: [{kind: gpu}, {kind: tpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[1].kind: expected gpu, found 'tpu' (did you mean 'gpu'?)"},
+     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, found 'tpu' (did you mean 'gpu'?)"},
     {"cluster: {devices: [{memory_bytes: 0 B}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_bytes: expected a size such as \"80 GiB\" from 1 B to 1024 PiB, "
      "found '0 B'"},
@@ -299,6 +342,19 @@ static const struct refusal {
     {"cluster: {devices: [{peak_flop_per_s: 312 TFLOPS}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" above 0 "
      "FLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
+    {"cluster: {devices: [{dataflow: rs}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs' (did you mean 'os'?)"},
+    {"cluster: {devices: [{memory_mode: exact}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].memory_mode: expected one of ideal, scalesim, found 'exact'"},
+    {"cluster: {devices: [{array_rows: 0}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].array_rows: expected a whole number from 1 to 65536, found '0'"},
+    {"cluster: {devices: [{array_cols: 65537}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].array_cols: expected a whole number from 1 to 65536, found '65537'"},
+    {"cluster: {devices: [{overlap_weights: 2}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].overlap_weights: expected true or false, found '2'"},
+    {"cluster: {devices: [{numerics: int4}]}\n", {NULL}, 2,
+     "j.yaml:1: cluster.devices[0].numerics: expected one of fp32, tf32, bf16, fp16, fp64, int8, found 'int4' "
+     "(did you mean 'int8'?)"},
     {MODEL, {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found "
      "nothing"},
@@ -309,14 +365,18 @@ static const struct refusal {
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
     {MODEL "cluster: {links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found nothing"},
+     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found nothing"},
     {MODEL 
      "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: "
      "pcie4}\ntrain: {steps: 1}\n", {NULL}, 2,
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices[0].kind: expected gpu, found nothing"},
+     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, found nothing"},
     {MODEL 
      "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
@@ -357,15 +417,15 @@ static const struct refusal {
     {GOOD, {"train.epoch=3", NULL}, 2,
      "--set train.epoch=3: train.epoch: expected a known key, found 'epoch' (did you mean 'train.epochs'?)"},
     {GOOD, {"train=3", NULL}, 2,
-     "--set train=3: train: expected a section with the keys epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, found '3'"},
+     "--set train=3: train: expected a section with the keys mode, epochs, steps, minibatch, loss, huber_delta, "
+     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found '3'"},
     {GOOD, {"trian.epochs=3", NULL}, 2,
      "--set trian.epochs=3: trian.epochs: expected a known key, found 'trian' (did you mean 'train'?)"},
     {GOOD, {"train.epochs.x=3", NULL}, 2,
      "--set train.epochs.x=3: train.epochs.x: expected no further key below train.epochs, found 'x'"},
     {GOOD, {"train..epochs=3", NULL}, 2,
-     "--set train..epochs=3: train..epochs: expected one of the keys epochs, steps, minibatch, loss, "
-     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, found ''"},
+     "--set train..epochs=3: train..epochs: expected one of the keys mode, epochs, steps, minibatch, loss, "
+     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found ''"},
     {GOOD, {"train.epochs[0]=3", NULL}, 2,
      "--set train.epochs[0]=3: train.epochs[0]: expected a key without an index, found '[0]'"},
     {GOOD, {"model.reduce_width=", NULL}, 2,
@@ -393,7 +453,11 @@ static const struct refusal {
      "devices[0], found '[-1].count'"},
     {GOOD, {"cluster.devices[0]=3", NULL}, 2,
      "--set cluster.devices[0]=3: cluster.devices[0]: expected a section with the keys kind, profile, "
-     "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, found '3'"},
+     "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
+     "array_rows, array_cols, overlap_weights, "
+     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
+     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "found '3'"},
     {GOOD, {"cluster.devices[0].count=0", NULL}, 2,
      "--set cluster.devices[0].count=0: cluster.devices[0].count: expected a whole number from 1 to "
      "1000000, found '0'"},
@@ -429,6 +493,30 @@ static const struct refusal {
     {GOOD, {"model.reduce_width=1,2", "model.reduce_act=relu", NULL}, 2,
      "--set model.reduce_act=relu: model.reduce_act: expected a list of 2, one for each width, found a "
      "list of 1"},
+    {GOOD, {"train.mode=lowrank", NULL}, 2,
+     "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
+    {GOOD, {"train.adapter.width=0", NULL}, 2,
+     "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
+    {GOOD, {"train.adapter.alpha=0", NULL}, 2,
+     "--set train.adapter.alpha=0: train.adapter.alpha: expected a number above 0, found '0'"},
+    {GOOD, {"train.adapter.dropout=1", NULL}, 2,
+     "--set train.adapter.dropout=1: train.adapter.dropout: expected a number of at least 0 and below 1, found '1'"},
+    {GOOD, {"train.adapter.targets=q,w", NULL}, 2,
+     "--set train.adapter.targets=q,w: train.adapter.targets[1]: expected one of q, k, v, o, ffn0, ffn1, found 'w'"},
+    {GOOD, {"train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v", NULL}, 2,
+     "--set train.adapter.targets=q,k,v,o,ffn0,ffn1,q,k,v: train.adapter.targets: expected a list of 1 to 8 words, "
+     "found a list of 9"},
+    {GOOD, {"cluster.devices[0].fidelity=perfect", NULL}, 2,
+     "--set cluster.devices[0].fidelity=perfect: cluster.devices[0].fidelity: expected one of ideal, quantized, analog, "
+     "found 'perfect'"},
+    {GOOD, {"cluster.devices[0].weight_bits=1", NULL}, 2,
+     "--set cluster.devices[0].weight_bits=1: cluster.devices[0].weight_bits: expected a whole number from 2 to 16, "
+     "found '1'"},
+    {GOOD, {"cluster.devices[0].program_noise=-0.1", NULL}, 2,
+     "--set cluster.devices[0].program_noise=-0.1: cluster.devices[0].program_noise: expected a number from 0 to 1, "
+     "found '-0.1'"},
+    {GOOD, {"cluster.devices[0].adc_range=2", NULL}, 2,
+     "--set cluster.devices[0].adc_range=2: cluster.devices[0].adc_range: expected a number from 0 to 1, found '2'"},
     {GOOD, {"train.epochs=2", "train.epochs=0", NULL}, 2,
      "--set train.epochs=0: train.epochs: expected a whole number from 1 to 1000000, found '0'"},
 };

@@ -79,6 +79,48 @@ static inline void random_parameters(struct dice *d, struct arena *arena, struct
     }
 }
 
+/* Checks with up to four numbers each, some without any; the losses of two arms. */
+static inline void random_switch(struct dice *d, struct arena *arena, struct run_switch *told, int n_steps)
+{
+    static const char *const names[] = {"full", "trial", "low"};
+    *told = (struct run_switch){.policy = "safe", .window_steps = 8, .n_records = (int)below(d, 6), .n_steps = n_steps};
+    told->record = arena_array(arena, 6, sizeof *told->record);
+    told->step = arena_array(arena, (size_t)n_steps, sizeof *told->step);
+    for (int i = 0; i < told->n_records; i++) {
+        struct run_switch_record *record = &told->record[i];
+        int is_decision = (int)below(d, 2);
+        *record = (struct run_switch_record){8 * i + 8,
+                                             i + 1,
+                                             names[below(d, 3)],
+                                             names[below(d, 3)],
+                                             is_decision ? "start trial" : "continue",
+                                             "loss and weights stand still",
+                                             is_decision,
+                                             is_decision ? 8 : 0,
+                                             (int)below(d, 5),
+                                             NULL};
+        record->number = arena_array(arena, 5, sizeof *record->number);
+        for (int k = 0; k < record->n_numbers; k++) {
+            int is_told = (int)below(d, 2);
+            record->number[k] = (struct run_switch_number){"loss_decrease", is_told ? "" : "<", normal(d),
+                                                           is_told ? NAN : normal(d), (int)below(d, 2)};
+        }
+    }
+    for (int i = 0; i < n_steps; i++)
+        told->step[i] =
+            (struct run_switch_step){i + 1, i % 3 ? normal(d) : NAN, i % 2 ? normal(d) : NAN, i / 8, names[i % 3]};
+}
+
+static inline void random_phases(struct dice *d, struct arena *arena, struct run *run)
+{
+    static const char *const names[] = {"full", "trial", "full", "low"};
+    run->n_phases = 1 + (int)below(d, 4);
+    run->phase = arena_array(arena, 4, sizeof *run->phase);
+    for (int i = 0; i < run->n_phases; i++)
+        run->phase[i] = (struct run_phase){names[i], 10 * i + 1, 10 * i + 10, below(d, run->end_ps / 4),
+                                           (wide_uint)below(d, UINT64_MAX) * below(d, 1000)};
+}
+
 static inline struct run random_run(struct dice *d, struct arena *arena, int n_devices)
 {
     int n_horizons = 1 + (int)below(d, 4);
@@ -123,6 +165,10 @@ static inline struct run random_run(struct dice *d, struct arena *arena, int n_d
     for (int i = 0; i < 6; i++)
         values[i] = (float)normal(d);
     run.prediction = run.observation = values;
+    if (below(d, 2))
+        random_switch(d, arena, &run.mode_switch, run.n_steps);
+    if (below(d, 2))
+        random_phases(d, arena, &run);
     return run;
 }
 

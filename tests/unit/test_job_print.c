@@ -133,7 +133,7 @@ static void random_text(struct random *random, char *text, size_t size)
 static void random_int(struct random *random, const struct job_key *key, char *text, size_t size)
 {
     uint64_t range = (uint64_t)(key->max - key->min), most = below(random, 2) ? range : range > 9 ? 9 : range;
-    snprintf(text, size, "%" PRIu64, (uint64_t)key->min + below(random, most + 1));
+    snprintf(text, size, "%" PRId64, (int64_t)key->min + (int64_t)below(random, most + 1));
 }
 
 static void random_word(struct random *random, const struct job_key *key, char *text, size_t size)
@@ -186,7 +186,8 @@ static int random_override(struct random *random, const struct job_key *key, int
     const char *field = strstr(key->path, "[]");
     int is_list = key->kind == KEY_INTS || key->kind == KEY_WORDS || key->kind == KEY_TEXTS;
     int is_needed = !strncmp(key->path, "cluster.links", 13) || !strcmp(key->path, "train.steps") ||
-                    !strncmp(key->path, "data.test", 9) || !strcmp(key->path, "data.split_by");
+                    !strncmp(key->path, "data.test", 9) || !strcmp(key->path, "data.split_by") ||
+                    !strcmp(key->path, "train.switch.at_step");
     if (!strcmp(key->path, "cluster") || (!is_needed && below(random, 3) == 0))
         return 0;
     if (field)

@@ -9,6 +9,7 @@
 #include "random_run.h"
 #include "report/compare.h"
 #include "report/summary.h"
+#include "report/switch_tables.h"
 #include "report/table.h"
 #include "report/wall.h"
 
@@ -126,6 +127,30 @@ static int check_breakdown(const char *from)
     return max_columns;
 }
 
+/* The columns of the table of phases: first and last step, time, share, energy, share, time per step. */
+static void check_phases(const char *from, const struct run *run)
+{
+    int64_t sum[7] = {0};
+    int rules = 0, rows = 0;
+    char *copy = strdup(from), *rest = copy, *line;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        rules += is_rule(line);
+        if (is_rule(line) || rules == 0)
+            continue;
+        char *p = line + 2 + strcspn(line + 2, " ");
+        for (int c = 0; c < 7 && *p; c++) {
+            int64_t value = llround(1000 * strtod(p, &p));
+            if (rules == 1)
+                sum[c] += value;
+            else if (c >= 2 && c < 6)
+                ck_assert_msg(sum[c] == value, "column %d sums to %" PRId64 ":\n%s", c, sum[c], from);
+        }
+        rows += rules == 1;
+    }
+    free(copy);
+    ck_assert(rows == run->n_phases && rules == 2);
+}
+
 START_TEST(test_summary_adds_up)
 {
     static const int counts[] = {1, 2, 8, 9, 64};
@@ -148,6 +173,84 @@ START_TEST(test_summary_adds_up)
     ck_assert_ptr_nonnull(strstr(text, "persistence"));
     free(text);
     free(again);
+    arena_free(arena);
+}
+END_TEST
+
+/* Phases add up as printed, and shares to 100.0; the table of decisions tells each, or else the last check. */
+START_TEST(test_summary_of_switch)
+{
+    struct dice d = dice(70 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct run run = random_run(&d, arena, 2);
+    random_switch(&d, arena, &run.mode_switch, run.n_steps);
+    random_phases(&d, arena, &run);
+    char *text = print_to_text(print_run, &run), *title = strstr(text, "\nPhases");
+    const struct run_switch *told = &run.mode_switch;
+    int n_decisions = 0, n_found = 0;
+    ck_assert_ptr_nonnull(title);
+    check_phases(strchr(title + 1, '\n') + 1, &run);
+    for (int i = 0; i < told->n_records; i++)
+        n_decisions += told->record[i].is_decision;
+    for (const char *p = text; (p = strstr(p, "loss and weights stand still")); p++)
+        n_found++;
+    ck_assert_int_eq(n_found, n_decisions ? n_decisions : told->n_records > 0);
+    ck_assert_ptr_nonnull(strstr(text, "\nSwitch by policy safe, windows of 8 steps"));
+    ck_assert_int_eq(strstr(text, "no decision") != NULL, told->n_records == 0);
+    for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        ck_assert_msg(strcspn(line, "\n") <= TABLE_WIDTH, "too wide: %.*s", (int)strcspn(line, "\n"), line);
+    free(text);
+    arena_free(arena);
+}
+END_TEST
+
+/* Of many decisions the middle is left out, and said so. */
+START_TEST(test_summary_of_many_decisions)
+{
+    struct dice d = dice(79);
+    struct arena *arena = arena_new();
+    struct run run = random_run(&d, arena, 1);
+    struct run_switch_record records[40];
+    for (int i = 0; i < 40; i++)
+        records[i] = (struct run_switch_record){
+            i, i, "trial", "trial", i % 2 ? "restart trial" : "continue", "the arms differ", i % 2, 8, 0, NULL};
+    run.mode_switch = (struct run_switch){"hpt", 2, 40, records, 0, NULL};
+    char *text = print_to_text(print_run, &run);
+    int n_found = 0;
+    for (const char *p = text; (p = strstr(p, "the arms differ")); p++)
+        n_found++;
+    ck_assert_int_eq(n_found, 12);
+    ck_assert_ptr_nonnull(strstr(text, ": 20 decisions, 40 records"));
+    ck_assert_ptr_nonnull(strstr(text, "The 8 decisions in the middle are left out here."));
+    free(text);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_loss_csv)
+{
+    struct dice d = dice(80);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct run_switch_number number = {"p", ">=", 0.5, 0.01, 1};
+    struct run_switch_record records[] = {
+        {2, 1, "full", "full", "continue", "too early", 0, 0, 0, NULL},
+        {4, 2, "full", "trial", "start trial", "loss and weights stand still", 1, 8, 1, &number}};
+    struct run_switch_step steps[] = {{1, 0.5, NAN, 1, "full"}, {2, 0.25, 0.125, 2, "trial"}, {3, NAN, 2, 0, "low"}};
+    struct run run = random_run(&d, arena, 1);
+    run.mode_switch = (struct run_switch){"hpt", 2, 2, records, 3, steps};
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "loss.csv");
+    switch_tables_write_csv(path, &run, &fault);
+    expect_ok(&fault);
+    char *text = read_text(path, NULL);
+    ck_assert_str_eq(text, "# after step 4: start trial: loss and weights stand still\n"
+                           "step,loss_full,loss_low,window,state\n1,0.5,,1,full\n2,0.25,0.125,2,trial\n3,,2,0,low\n");
+    free(text);
+    switch_tables_write_csv("/nowhere/loss.csv", &run, &fault);
+    ck_assert_int_eq(fault.status, STATUS_IO);
+    folder_close(&folder);
     arena_free(arena);
 }
 END_TEST
@@ -274,6 +377,70 @@ START_TEST(test_compare_finds_differences)
 }
 END_TEST
 
+/* Steps one by one or in stretches make the same phases; neighbours differ in name, and nothing is lost. */
+START_TEST(test_phases_grow)
+{
+    static const char *const names[] = {"full", "trial", "low"};
+    struct dice d = dice(950 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct run single = {.name = NULL}, stretches = {.name = NULL};
+    int64_t step = 1;
+    uint64_t time_ps = 0;
+    wide_uint energy_fj = 0;
+    for (int i = 0; i < 60; i++) {
+        const char *name = names[below(&d, 3)];
+        int64_t first = step, n = 1 + (int64_t)below(&d, 5);
+        for (; step < first + n; step++)
+            run_add_phase(&single, arena, &(struct run_phase){name, step, step, 7, (wide_uint)1 << 70});
+        run_add_phase(&stretches, arena,
+                      &(struct run_phase){name, first, step - 1, 7 * (uint64_t)n, (wide_uint)n << 70});
+    }
+    ck_assert(single.n_phases == stretches.n_phases && single.phase[0].first_step == 1);
+    for (int i = 0; i < single.n_phases; i++) {
+        const struct run_phase *x = &single.phase[i], *y = &stretches.phase[i];
+        ck_assert(x->name == y->name && x->first_step == y->first_step && x->last_step == y->last_step);
+        ck_assert(x->time_ps == y->time_ps && x->energy_fj == y->energy_fj);
+        ck_assert(i == 0 || (x[-1].name != x->name && x[-1].last_step + 1 == x->first_step));
+        time_ps += x->time_ps, energy_fj += x->energy_fj;
+    }
+    ck_assert(time_ps == 7 * (uint64_t)(step - 1) && energy_fj == (wide_uint)(step - 1) << 70);
+    arena_free(arena);
+}
+END_TEST
+
+/* A run in one mode against one that switched: phases of the second only, those of one name together. */
+START_TEST(test_compare_phases)
+{
+    struct dice d = dice(910);
+    struct arena *arena = arena_new();
+    struct run runs[2] = {random_run(&d, arena, 1)};
+    struct comparison comparison;
+    const char *paths[] = {"a.h5", "b.h5"};
+    struct run_phase phases[] = {{"full", 1, 10, 1000000000000, 3000000000000000},
+                                 {"low", 11, 30, 500000000000, 1000000000000000},
+                                 {"full", 31, 40, 2000000000000, 4000000000000000}};
+    struct run_phase twice[] = {{"full", 1, 20, 6000000000000, 14000000000000000}};
+    runs[0].n_phases = 0;
+    runs[1] = runs[0];
+    runs[1].n_phases = 3, runs[1].phase = phases;
+    compare_runs(&comparison, runs, paths, 2, arena);
+    ck_assert(isnan(ratio_of(&comparison, "time: phase full")) && isnan(ratio_of(&comparison, "energy: phase low")));
+    char *text = print_to_text(print_comparison, &comparison);
+    ck_assert_ptr_nonnull(strstr(text, "time: phase low"));
+    free(text);
+    runs[0].n_phases = 1, runs[0].phase = twice;
+    compare_runs(&comparison, runs, paths, 2, arena);
+    ck_assert_double_eq(ratio_of(&comparison, "time: phase full"), 2);
+    ck_assert_double_eq(ratio_of(&comparison, "time per step: phase full"), 2);
+    ck_assert_double_eq(ratio_of(&comparison, "energy: phase full"), 2);
+    ck_assert(isnan(ratio_of(&comparison, "energy: phase low")));
+    for (int i = 0; i < comparison.n_quantities; i++)
+        if (strcmp(comparison.quantity[i].name, "steps: phase low") == 0)
+            ck_assert(isnan(comparison.quantity[i].value[0]) && comparison.quantity[i].value[1] == 20);
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_report(void)
 {
     Suite *suite = suite_create("report");
@@ -283,10 +450,15 @@ Suite *suite_report(void)
     tcase_add_test(tcase, test_apportion_thirds);
     tcase_add_test(tcase, test_table_layout);
     tcase_add_loop_test(tcase, test_summary_adds_up, 0, 20);
+    tcase_add_loop_test(tcase, test_summary_of_switch, 0, 20);
+    tcase_add_test(tcase, test_summary_of_many_decisions);
+    tcase_add_test(tcase, test_loss_csv);
     tcase_add_test(tcase, test_summary_of_timing_only);
     tcase_add_test(tcase, test_wall);
     tcase_add_loop_test(tcase, test_compare_with_itself, 0, 5);
     tcase_add_test(tcase, test_compare_finds_differences);
+    tcase_add_test(tcase, test_compare_phases);
+    tcase_add_loop_test(tcase, test_phases_grow, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -79,6 +79,46 @@ static void expect_same_arrays(const struct run *a, const struct run *b)
         ck_assert(a->prediction[i] == b->prediction[i] && a->observation[i] == b->observation[i]);
 }
 
+static int is_same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static void expect_same_numbers(const struct run_switch_record *x, const struct run_switch_record *y)
+{
+    ck_assert_int_eq(x->n_numbers, y->n_numbers);
+    for (int k = 0; k < x->n_numbers; k++) {
+        const struct run_switch_number *u = &x->number[k], *v = &y->number[k];
+        ck_assert(is_same_text(u->name, v->name) && is_same_text(u->relation, v->relation) && u->holds == v->holds);
+        ck_assert(is_same_number(u->value, v->value) && is_same_number(u->threshold, v->threshold));
+    }
+}
+
+static void expect_same_switch(const struct run *a, const struct run *b)
+{
+    const struct run_switch *s = &a->mode_switch, *t = &b->mode_switch;
+    ck_assert(is_same_text(s->policy, t->policy) && s->window_steps == t->window_steps);
+    ck_assert(s->n_records == t->n_records && s->n_steps == t->n_steps && a->n_phases == b->n_phases);
+    for (int i = 0; i < s->n_records; i++) {
+        const struct run_switch_record *x = &s->record[i], *y = &t->record[i];
+        ck_assert(x->step == y->step && x->window == y->window && x->width == y->width);
+        ck_assert(is_same_text(x->before, y->before) && is_same_text(x->after, y->after));
+        ck_assert(is_same_text(x->action, y->action) && is_same_text(x->reason, y->reason));
+        ck_assert_int_eq(x->is_decision, y->is_decision);
+        expect_same_numbers(x, y);
+    }
+    for (int i = 0; i < s->n_steps; i++) {
+        const struct run_switch_step *x = &s->step[i], *y = &t->step[i];
+        ck_assert(x->step == y->step && x->window == y->window && is_same_text(x->state, y->state));
+        ck_assert(is_same_number(x->loss_full, y->loss_full) && is_same_number(x->loss_low, y->loss_low));
+    }
+    for (int i = 0; i < a->n_phases; i++) {
+        const struct run_phase *x = &a->phase[i], *y = &b->phase[i];
+        ck_assert(is_same_text(x->name, y->name) && x->first_step == y->first_step && x->last_step == y->last_step);
+        ck_assert(x->time_ps == y->time_ps && x->energy_fj == y->energy_fj);
+    }
+}
+
 static void expect_same_run(const struct run *a, const struct run *b)
 {
     ck_assert(is_same_text(a->name, b->name) && is_same_text(a->config, b->config) && is_same_text(a->units, b->units));
@@ -96,6 +136,7 @@ static void expect_same_run(const struct run *a, const struct run *b)
     expect_same_quality(a, b);
     expect_same_devices(a, b);
     expect_same_arrays(a, b);
+    expect_same_switch(a, b);
 }
 
 START_TEST(test_result_round_trip)
@@ -110,6 +151,8 @@ START_TEST(test_result_round_trip)
         run.n_evaluations = run.n_baselines = run.n_parameters_stored = 0;
         run.n_predictions = run.n_steps = 0;
         run.timing_only = run.stopped_early = 1;
+        run.mode_switch = (struct run_switch){.policy = NULL};
+        run.n_phases = 0;
     }
     run.step[0].loss = NAN;
     folder_open(&folder);
@@ -216,6 +259,25 @@ static void check_json_device(json_t *json, const struct run_device *device)
     ck_assert_double_eq(json_number(energy, "total"), joules(ledger_energy_fj(&device->ledger)));
 }
 
+static void check_json_switch(json_t *json, const struct run *run)
+{
+    const struct run_switch *told = &run->mode_switch;
+    json_t *object = json_object_get(json, "switch"), *records = json_object_get(object, "record");
+    json_t *phases = json_object_get(json, "phase");
+    ck_assert_int_eq(object != NULL, told->policy != NULL);
+    ck_assert_uint_eq(json_array_size(records), told->policy ? (size_t)told->n_records : 0);
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        json_t *numbers = json_object_get(json_array_get(records, i), "number");
+        ck_assert_uint_eq(json_array_size(numbers), (size_t)told->record[i].n_numbers);
+        for (size_t k = 0; k < json_array_size(numbers); k++)
+            ck_assert_double_eq(json_number(json_array_get(numbers, k), "value"), told->record[i].number[k].value);
+    }
+    ck_assert_uint_eq(json_array_size(phases), (size_t)run->n_phases);
+    for (int i = 0; i < run->n_phases; i++)
+        ck_assert_double_eq(json_number(json_array_get(phases, (size_t)i), "energy_j"),
+                            joules(run->phase[i].energy_fj));
+}
+
 START_TEST(test_summary_json)
 {
     struct dice d = dice(400 + (uint32_t)_i);
@@ -242,6 +304,7 @@ START_TEST(test_summary_json)
     ck_assert_double_eq(json_number(json_object_get(evaluation, "all"), "rmse"), run.evaluation[1].all.rmse);
     for (int i = 0; i < run.n_devices; i++)
         check_json_device(json_array_get(json_object_get(json, "device"), (size_t)i), &run.device[i]);
+    check_json_switch(json, &run);
     json_decref(json);
     folder_close(&folder);
     arena_free(arena);

@@ -96,7 +96,10 @@ static enum status price(struct cost_table *priced, const char *header, const ch
 {
     char *path = file_of(arena_printf(arena, "%s%s", header, body));
     *fault = FAULT_NONE;
-    enum status status = cost_table_price(priced, path, arena, fault);
+    struct table table;
+    enum status status = table_read(&table, path, arena, fault);
+    if (status == STATUS_OK)
+        status = cost_table_price(priced, &table, arena, fault);
     unlink(path);
     free(path);
     return status;

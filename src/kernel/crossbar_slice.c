@@ -1,0 +1,230 @@
+#include <math.h>
+#include <string.h>
+
+#include "kernel/crossbar_private.h"
+#include "kernel/gauss.h"
+
+/* A crossbar sums what its driven lines add. Here four lines at a time are one look-up in a table of their sixteen
+ * possible sums, made anew for each block, slice and sixteen results and used for all rows and phases. */
+
+struct tables {
+    float *sums, *variances; /* [group][16 entries][16 results]; variances NULL without read noise */
+    float *lines;            /* [block_lines rounded up][16] */
+    float *normals;          /* [phases][16], rounded up */
+    uint8_t flipped[LANES];
+};
+
+static size_t table_floats(const struct crossbar_pass *pass)
+{
+    return pass->block_groups * GROUP_ENTRIES * LANES;
+}
+
+static size_t normals_of_row(const struct crossbar_pass *pass)
+{
+    return ((size_t)pass->coding.phases * LANES + GAUSS_GROUP - 1) / GAUSS_GROUP * GAUSS_GROUP;
+}
+
+size_t crossbar_tile_bytes(const struct crossbar_pass *pass)
+{
+    size_t floats =
+        2 * table_floats(pass) + pass->block_groups * GROUP_LINES * LANES + normals_of_row(pass) + 4 * (size_t)LANES;
+    return floats * sizeof(float);
+}
+
+static struct tables place_tables(const struct crossbar_pass *pass, void *scratch)
+{
+    float *next = scratch;
+    struct tables tables = {.sums = next, .lines = next + 2 * table_floats(pass)};
+    tables.variances = pass->noisy ? next + table_floats(pass) : NULL;
+    tables.normals = tables.lines + pass->block_groups * GROUP_LINES * LANES;
+    return tables;
+}
+
+/* Lines of a block that exist. */
+static size_t lines_in_block(const struct crossbar_pass *pass, size_t block)
+{
+    size_t left = pass->lines - block * pass->block_lines;
+    return left < pass->block_lines ? left : pass->block_lines;
+}
+
+/* Cells of sixteen results, line by line, in levels; what does not exist is 0. */
+static void load_lines(const struct crossbar_pass *pass, size_t first, size_t block, int slice, float *lines)
+{
+    const struct crossbar_matrix *matrix = pass->matrix;
+    size_t n = lines_in_block(pass, block), start = block * pass->block_lines;
+    const int16_t *cells = pass->cells + (size_t)slice * matrix->in * matrix->out_lanes;
+    memset(lines, 0, pass->block_groups * GROUP_LINES * LANES * sizeof *lines);
+    if (pass->direction == CROSSBAR_FORWARD) {
+        for (size_t l = 0; l < n; l++)
+            for (size_t r = 0; r < LANES; r++)
+                lines[l * LANES + r] = (float)cells[(start + l) * matrix->out_lanes + first + r] * matrix->cell_unit;
+        return;
+    }
+    for (size_t r = 0; r < LANES && first + r < matrix->in; r++)
+        for (size_t l = 0; l < n; l++)
+            lines[l * LANES + r] = (float)cells[(first + r) * matrix->out_lanes + start + l] * matrix->cell_unit;
+}
+
+/* Forward: flipped columns conduct the complement. */
+static void flip_lines(const struct crossbar_pass *pass, size_t first, size_t block, int slice, struct tables *tables)
+{
+    const struct crossbar_matrix *matrix = pass->matrix;
+    memset(tables->flipped, 0, sizeof tables->flipped);
+    if (pass->direction == CROSSBAR_BACKWARD)
+        return;
+    memcpy(tables->flipped,
+           matrix->flipped + (block * (size_t)matrix->slices + (size_t)slice) * matrix->out_lanes + first, LANES);
+    float top = (float)cell_top(&matrix->spec);
+    for (size_t l = 0; l < lines_in_block(pass, block); l++)
+        for (size_t r = 0; r < LANES; r++)
+            if (tables->flipped[r])
+                tables->lines[l * LANES + r] = top - tables->lines[l * LANES + r];
+}
+
+/* All sums of each group of four lines: entry n adds the lines whose bits n has. */
+KERNEL_CLONES
+static void fill_table(size_t groups, const float *lines, float *table)
+{
+    for (size_t g = 0; g < groups; g++) {
+        float *entry = table + g * GROUP_ENTRIES * LANES;
+        const float *line = lines + g * GROUP_LINES * LANES;
+        v16_store(entry, v16_set(0));
+        for (size_t bit = 0; bit < GROUP_LINES; bit++)
+            for (size_t n = 0; n < (size_t)1 << bit; n++)
+                v16_store(entry + (n + ((size_t)1 << bit)) * LANES,
+                          v16_load(entry + n * LANES) + v16_load(line + bit * LANES));
+    }
+}
+
+/* From conductances to the variances of their read noise; a differential pair has an empty cell as well. */
+static void lines_to_variances(const struct crossbar_pass *pass, size_t lines, float *line)
+{
+    const struct crossbar_spec *spec = &pass->matrix->spec;
+    float empty = (float)cell_floor(spec), variance = (float)(spec->read_noise * spec->read_noise);
+    int is_pair = spec->mapping == CROSSBAR_DIFFERENTIAL;
+    for (size_t i = 0; i < lines * LANES; i++) {
+        float g = (is_pair ? fabsf(line[i]) : line[i]) + empty;
+        line[i] = variance * (g * g + (is_pair ? empty * empty : 0));
+    }
+}
+
+KERNEL_INLINE v16 look_up(const float *table, const uint8_t *index, size_t groups)
+{
+    v16 even = v16_set(0), odd = v16_set(0);
+    for (size_t g = 0; g < groups; g += 2) {
+        even += v16_load(table + (g * GROUP_ENTRIES + index[g]) * LANES);
+        odd += v16_load(table + ((g + 1) * GROUP_ENTRIES + index[g + 1]) * LANES);
+    }
+    return even + odd;
+}
+
+KERNEL_INLINE v16 v16_sqrt(v16 x)
+{
+    float lane[LANES];
+    v16_store(lane, x);
+    for (int i = 0; i < LANES; i++)
+        lane[i] = sqrtf(lane[i]);
+    return v16_load(lane);
+}
+
+/* One row's conversions of a block and slice: the sum over phases of code times phase weight, times the step. */
+KERNEL_INLINE v16 convert_row(const struct crossbar_pass *pass, const struct tables *tables, const uint8_t *index,
+                              size_t groups, int noisy, v16 *largest)
+{
+    const struct crossbar_coding *coding = &pass->coding;
+    const v16 step = v16_set(pass->converter.step),
+              per_step = v16_set(pass->converter.step > 0 ? 1 / pass->converter.step : 0),
+              low = v16_set(pass->converter.low), high = v16_set(pass->converter.high),
+              to_integer = v16_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest integer */
+    size_t stride = pass->blocks * pass->block_groups;
+    int converts = pass->converter.step > 0;
+    v16 total = v16_set(0);
+    for (int p = 0; p < coding->phases; p++) {
+        const uint8_t *plane = index + (size_t)(p * (coding->planes + coding->square_planes)) * stride;
+        v16 sum = look_up(tables->sums, plane, groups) * v16_set(coding->plane_weight[0]);
+        for (int b = 1; b < coding->planes; b++)
+            sum += look_up(tables->sums, plane + (size_t)b * stride, groups) * v16_set(coding->plane_weight[b]);
+        if (noisy) {
+            const uint8_t *square = plane + (size_t)coding->planes * stride;
+            v16 variance = v16_set(0);
+            if (coding->square_planes == 0)
+                variance = look_up(tables->variances, plane, groups);
+            for (int b = 0; b < coding->square_planes; b++)
+                variance +=
+                    look_up(tables->variances, square + (size_t)b * stride, groups) * v16_set(coding->square_weight[b]);
+            sum += v16_sqrt(variance) * v16_load(tables->normals + p * LANES);
+        }
+        *largest = v16_max(*largest, v16_abs(sum));
+        v16 code = sum;
+        if (converts) {
+            code = (sum * per_step + to_integer) - to_integer;
+            code = v16_select(code > high, high, v16_max(code, low));
+        }
+        total += code * v16_set(coding->phase_weight[p]);
+    }
+    return converts ? total * step : total;
+}
+
+/* Rows of one block and slice. Flipped results are turned back: top times the sum of the inputs, less the sum. */
+KERNEL_CLONES
+static void convert_rows(const struct crossbar_pass *pass, const struct tables *tables, size_t first, size_t block,
+                         int slice, float *result)
+{
+    const struct crossbar_spec *spec = &pass->matrix->spec;
+    const struct crossbar_coding *coding = &pass->coding;
+    size_t planes = (size_t)(coding->phases * (coding->planes + coding->square_planes)),
+           groups = (lines_in_block(pass, block) + 2 * GROUP_LINES - 1) / (2 * GROUP_LINES) * 2,
+           normals = normals_of_row(pass), tiles = (pass->results + LANES - 1) / LANES;
+    struct rng_key key = rng_key(pass->matrix->seed, RNG_READ, pass->matrix->number);
+    float sign[LANES], back[LANES], weight = exp2f((float)(slice * spec->cell_bits));
+    for (int r = 0; r < LANES; r++) {
+        sign[r] = tables->flipped[r] ? -weight : weight;
+        back[r] = tables->flipped[r] ? weight * (float)cell_top(spec) : 0;
+    }
+    v16 largest = v16_set(0), signs = v16_load(sign), backs = v16_load(back);
+    for (size_t t = 0; t < pass->rows; t++) {
+        const uint8_t *index =
+            pass->index + t * planes * pass->blocks * pass->block_groups + block * pass->block_groups;
+        v16 sum;
+        if (pass->noisy) {
+            uint64_t place = (pass->read->first_row + t) * pass->blocks + block;
+            place = ((place * (uint64_t)pass->matrix->slices + (uint64_t)slice) * tiles + first / LANES) * 2;
+            gauss_fill(key, pass->read->step, (place + (uint64_t)pass->direction) * normals, normals, tables->normals);
+            sum = convert_row(pass, tables, index, groups, 1, &largest);
+        } else {
+            sum = convert_row(pass, tables, index, groups, 0, &largest);
+        }
+        v16 inputs = v16_set(pass->line_sum[t * pass->blocks + block]);
+        v16_store(result + t * LANES, v16_load(result + t * LANES) + sum * signs + backs * inputs);
+    }
+    if (pass->largest && v16_largest(largest) > *pass->largest)
+        *pass->largest = v16_largest(largest);
+}
+
+void crossbar_tile(const struct crossbar_pass *pass, size_t first, float *result, void *scratch)
+{
+    const struct crossbar_spec *spec = &pass->matrix->spec;
+    struct tables tables = place_tables(pass, scratch);
+    memset(result, 0, pass->rows * LANES * sizeof *result);
+    for (size_t block = 0; block < pass->blocks; block++)
+        for (int slice = 0; slice < pass->matrix->slices; slice++) {
+            load_lines(pass, first, block, slice, tables.lines);
+            flip_lines(pass, first, block, slice, &tables);
+            fill_table(pass->block_groups, tables.lines, tables.sums);
+            if (pass->noisy) {
+                lines_to_variances(pass, lines_in_block(pass, block), tables.lines);
+                fill_table(pass->block_groups, tables.lines, tables.variances);
+            }
+            convert_rows(pass, &tables, first, block, slice, result);
+        }
+    if (spec->mapping == CROSSBAR_DIFFERENTIAL)
+        return;
+    float half = exp2f((float)(spec->weight_bits - 1));
+    for (size_t t = 0; t < pass->rows; t++) {
+        float inputs = 0;
+        for (size_t block = 0; block < pass->blocks; block++)
+            inputs += pass->line_sum[t * pass->blocks + block];
+        for (size_t r = 0; r < LANES; r++)
+            result[t * LANES + r] -= half * inputs;
+    }
+}

@@ -1,0 +1,33 @@
+/* adapter.h - adapters of a trained encoder become part of its weights.
+ *
+ * Pure: arrays in, arrays out, no graph. Names as in model/encoder.h: the adapters of `M.weight` are M.lora_a and
+ * M.lora_b, those of the packed attn.qkv.weight stand beside its thirds attn.q, attn.k and attn.v.
+ */
+#ifndef MODEL_ADAPTER_H
+#define MODEL_ADAPTER_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+
+/* A weight of the model, row-major; `values` (float) or `values64` is set. */
+struct weight_array {
+    const char *name;
+    int n_dims;
+    int64_t dims[4];
+    const float *values;
+    const double *values64;
+};
+
+/* Local. w[o,c] += scale * sum over r of b[o,r] a[r,c], for w [out, in], a [width, in], b [out, width]. The sum is made
+ * in double, in the order of r, and rounded once when it is added. w must not overlap a or b. */
+void adapter_add_f32(int64_t out, int64_t in, int64_t width, double scale, const float *a, const float *b, float *w);
+void adapter_add_f64(int64_t out, int64_t in, int64_t width, double scale, const double *a, const double *b, double *w);
+
+/* Local. Copies, in the order of `weights` [n], of those that have adapters, with W + scale * B A as values; scale =
+ * alpha / width. Returns how many. Source: Hu et al. 2021, arXiv 2106.09685, section 4.1. Adapters that fit no weight
+ * are a bug. */
+int adapter_merge(const struct weight_array *weights, int n, double scale, struct arena *arena,
+                  struct weight_array **merged);
+
+#endif

@@ -1,0 +1,218 @@
+#include "scheduler/low.h"
+
+#include <string.h>
+
+#include "graph/autodiff.h"
+#include "graph/microbatch.h"
+#include "scheduler/handover.h"
+#include "scheduler/lower.h"
+#include "scheduler/partition.h"
+#include "scheduler/place.h"
+
+struct building {
+    const struct low_request *request;
+    struct plan *plan;
+    struct encoder_config config; /* as the devices need it */
+    struct crew reram, systolic;
+    struct matrices *matrices;
+    struct graph *parts; /* of a step, [n_devices] */
+};
+
+static enum status find_crews(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    building->reram = place_crew(request->machine, "reram", request->arena);
+    building->systolic = place_crew(request->machine, "systolic", request->arena);
+    const char *missing = !building->reram.n ? "reram" : !building->systolic.n ? "systolic" : NULL;
+    if (missing)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: placement.policy: hpt needs a device of kind %s, found none: add one to cluster.devices",
+                         request->job->source, missing);
+    if (request->job->train.minibatch % request->job->placement.micro_batches)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: placement.micro_batches: expected a number that divides train.minibatch (%lld), found %lld",
+                         request->job->source, (long long)request->job->train.minibatch,
+                         (long long)request->job->placement.micro_batches);
+    return STATUS_OK;
+}
+
+/* The encoder in pieces that can be placed apart. */
+static void cut_model(struct building *building, int64_t matrix_shards)
+{
+    struct encoder_config *config = &building->config;
+    *config = *building->request->config;
+    int64_t groups = building->systolic.n < OP_MAX_OUT ? building->systolic.n : OP_MAX_OUT;
+    config->separate_activations = 1;
+    config->head_groups = groups < config->heads ? groups : config->heads;
+    config->matrix_shards = matrix_shards;
+}
+
+static int *place(const struct building *building, struct graph *graph)
+{
+    return place_low(graph, building->config.layers, &building->reram, &building->systolic, building->request->arena);
+}
+
+/* Where a parameter is used, it is trained: on one device. */
+static int *group_by_device(const struct graph *graph, const int *device_of, int n_devices, struct arena *arena,
+                            int *device_of_group, int *n_groups)
+{
+    int *group = arena_array(arena, (size_t)graph->n_tensors + 1, sizeof *group);
+    int *group_of_device = arena_array(arena, (size_t)n_devices + 1, sizeof *group_of_device);
+    *n_groups = 0;
+    for (int t = 0; t < graph->n_tensors; t++)
+        group[t] = -1;
+    for (int d = 0; d < n_devices; d++)
+        group_of_device[d] = -1;
+    for (int i = 0; i < graph->n_nodes; i++)
+        for (int k = 0; k < OP_MAX_IN; k++) {
+            int t = graph->nodes[i].in[k], d = device_of[i];
+            if (t == NO_TENSOR || graph->tensors[t].role != TENSOR_PARAM || !graph->tensors[t].trainable)
+                continue;
+            if (group_of_device[d] < 0) {
+                device_of_group[*n_groups] = d;
+                group_of_device[d] = (*n_groups)++;
+            }
+            if (group[t] >= 0 && group[t] != group_of_device[d])
+                bug("%s is trained and used on two devices", graph->tensors[t].name);
+            group[t] = group_of_device[d];
+        }
+    return group;
+}
+
+/* A step on all micro-batches, with its optimiser; *device_of as place_low. */
+static struct graph *build_step(const struct building *building, int **device_of)
+{
+    const struct low_request *request = building->request;
+    struct arena *arena = request->arena;
+    int n = (int)request->job->placement.micro_batches, n_devices = request->machine->n_devices, n_groups;
+    int64_t samples = request->job->train.minibatch / n;
+    struct graph *one = arena_take(arena, sizeof *one), *step = arena_take(arena, sizeof *step);
+    graph_init(one, arena);
+    encoder_build(&building->config, samples, 1, one);
+    autodiff(one);
+    place_separate_sums(one);
+    const int *of_one = place(building, one);
+    const int *origin =
+        graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
+    int first = step->n_nodes, *of_step = arena_array(arena, (size_t)(first + 3 * n_devices), sizeof *of_step);
+    for (int i = 0; i < first; i++)
+        of_step[i] = of_one[origin[i]];
+    int *device_of_group = arena_array(arena, (size_t)n_devices + 1, sizeof *device_of_group), *node_group;
+    const int *group = group_by_device(step, of_step, n_devices, arena, device_of_group, &n_groups);
+    graph_add_updates(step, request->optimiser, group, n_groups, &node_group);
+    for (int i = first; i < step->n_nodes; i++)
+        of_step[i] = device_of_group[node_group[i - first]];
+    *device_of = of_step;
+    return step;
+}
+
+/* What the handover brings has no initial value of its own. */
+static void expect_from_handover(const struct graph *full, struct graph *part)
+{
+    for (int t = 0; t < part->n_tensors; t++)
+        if (part->tensors[t].role == TENSOR_PARAM && graph_find(full, part->tensors[t].name) != NO_TENSOR)
+            part->tensors[t].init = INIT_NONE;
+}
+
+static struct graph *cut(struct building *building, const struct graph *graph, const int *device_of, int program_id)
+{
+    const struct low_request *request = building->request;
+    int n_devices = request->machine->n_devices;
+    struct graph *parts = arena_array(request->arena, (size_t)n_devices, sizeof *parts);
+    building->plan->n_channels[program_id] = partition(graph, device_of, n_devices, request->arena, parts);
+    for (int d = 0; d < n_devices; d++)
+        expect_from_handover(request->full, &parts[d]);
+    return parts;
+}
+
+static enum status lower_parts(struct building *building, const struct graph *parts, int program_id, int shared_id,
+                               struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    struct plan *plan = building->plan;
+    enum status status = STATUS_OK;
+    for (int d = 0; d < request->machine->n_devices && status == STATUS_OK; d++) {
+        struct program *program = &plan->programs[program_id][d];
+        if (!parts[d].n_nodes)
+            continue;
+        const struct program *shared = program_id == shared_id ? NULL : &plan->programs[shared_id][d];
+        if (d == request->first_gpu)
+            shared = &plan->programs[PROGRAM_TRAIN][d];
+        struct lowering lowering = {.machine = request->machine,
+                                    .device = d,
+                                    .samples = request->job->train.minibatch,
+                                    .n_group = 1,
+                                    .shared = shared,
+                                    .arena = request->arena};
+        status = lower(&lowering, &parts[d], program, fault);
+        plan->hash = program_hash(program, plan->hash);
+    }
+    return status;
+}
+
+/* A step whose matrices fit: each whole on one device, or else a piece of each on every one. */
+static enum status fit_step(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    int n_devices = request->machine->n_devices;
+    building->matrices = arena_array(request->arena, (size_t)n_devices, sizeof *building->matrices);
+    int64_t shards[2] = {1, building->reram.n < OP_MAX_IN ? building->reram.n : OP_MAX_IN};
+    enum status status = STATUS_OK;
+    for (int attempt = 0; attempt < (shards[1] > 1 ? 2 : 1); attempt++) {
+        *fault = FAULT_NONE;
+        cut_model(building, shards[attempt]);
+        int *device_of;
+        const struct graph *step = build_step(building, &device_of);
+        building->parts = cut(building, step, device_of, PROGRAM_LOW);
+        status = STATUS_OK;
+        for (int d = 0; d < n_devices && status == STATUS_OK; d++)
+            status = matrices_find(request->machine, d, &building->parts[d], request->job->placement.replicas,
+                                   request->arena, &building->matrices[d], fault);
+        if (status == STATUS_OK)
+            break;
+    }
+    for (int d = 0; d < n_devices && status == STATUS_OK; d++)
+        matrices_number(&building->matrices[d], &building->parts[d]);
+    return status;
+}
+
+static enum status build_evaluation(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    struct encoder_config config = building->config;
+    config.masked = 1; /* the last minibatch of an evaluation may be partly empty */
+    struct graph *graph = arena_take(request->arena, sizeof *graph);
+    graph_init(graph, request->arena);
+    encoder_build(&config, request->job->train.minibatch, 0, graph);
+    struct graph *parts = cut(building, graph, place(building, graph), PROGRAM_LOW_EVALUATE);
+    for (int d = 0; d < request->machine->n_devices; d++)
+        matrices_number(&building->matrices[d], &parts[d]);
+    return lower_parts(building, parts, PROGRAM_LOW_EVALUATE, PROGRAM_LOW, fault);
+}
+
+static enum status build_handover(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    struct handover handover = {request->full, request->first_gpu, building->parts, building->matrices,
+                                request->machine->n_devices};
+    struct graph *parts = arena_array(request->arena, (size_t)handover.n_devices, sizeof *parts);
+    building->plan->n_channels[PROGRAM_HANDOVER] = handover_build(&handover, request->arena, parts);
+    return lower_parts(building, parts, PROGRAM_HANDOVER, PROGRAM_LOW, fault);
+}
+
+enum status low_build(const struct low_request *request, struct plan *plan, struct matrices **matrices,
+                      struct fault *fault)
+{
+    struct building building = {.request = request, .plan = plan};
+    enum status status = find_crews(&building, fault);
+    if (status == STATUS_OK)
+        status = fit_step(&building, fault);
+    if (status == STATUS_OK)
+        status = lower_parts(&building, building.parts, PROGRAM_LOW, PROGRAM_LOW, fault);
+    if (status == STATUS_OK)
+        status = build_evaluation(&building, fault);
+    if (status == STATUS_OK)
+        status = build_handover(&building, fault);
+    *matrices = building.matrices;
+    return status;
+}

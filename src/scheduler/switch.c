@@ -1,0 +1,372 @@
+#include "scheduler/switch.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/statistics.h"
+#include "scheduler/switch_private.h"
+
+static int has_windows(const struct mode_switch *sw)
+{
+    return !sw->is_over && (sw->config.policy == SWITCH_HPT || sw->config.policy == SWITCH_SAFE);
+}
+
+struct mode_switch *switch_new(const struct switch_config *config, struct arena *arena)
+{
+    struct mode_switch *sw = arena_take(arena, sizeof *sw);
+    sw->config = *config;
+    sw->arena = arena;
+    sw->is_over = config->policy == SWITCH_NEVER;
+    sw->best_validation = INFINITY;
+    if (!has_windows(sw))
+        return sw;
+    const struct switch_costs *costs = &config->costs;
+    if (config->window_steps < 1)
+        bug("a switch by tests with windows of %" PRId64 " steps", config->window_steps);
+    if (config->policy == SWITCH_SAFE && (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
+        bug("the pay-off of a switch between steps that cost nothing");
+    sw->full = arena_array(arena, (size_t)config->window_steps, sizeof *sw->full);
+    sw->low = arena_array(arena, (size_t)config->window_steps, sizeof *sw->low);
+    return sw;
+}
+
+/* ---- the log ---- */
+
+/* Doubles an array of the arena when it is full. */
+static void *with_room(struct arena *arena, void *old, int64_t n, int64_t *room, size_t size)
+{
+    if (n < *room)
+        return old;
+    *room = *room ? 2 * *room : 16;
+    void *larger = arena_array(arena, (size_t)*room, size);
+    if (n)
+        memcpy(larger, old, (size_t)n * size);
+    return larger;
+}
+
+static struct switch_record *new_record(struct mode_switch *sw)
+{
+    int64_t room = sw->log_room;
+    sw->log = with_room(sw->arena, sw->log, sw->n_log, &room, sizeof *sw->log);
+    sw->log_room = (int)room;
+    struct switch_record *record = &sw->log[sw->n_log++];
+    *record = (struct switch_record){.step = sw->step, .before = sw->state, .after = sw->state};
+    if (has_windows(sw))
+        record->window = sw->windows;
+    return record;
+}
+
+const struct switch_record *switch_log(const struct mode_switch *sw, int *n)
+{
+    *n = sw->n_log;
+    return sw->log;
+}
+
+/* ---- transitions: each sets the state and fills in the record ---- */
+
+static void stay(struct switch_record *record, const char *reason)
+{
+    record->reason = reason;
+}
+
+static void start_trial(struct mode_switch *sw, struct switch_record *record, enum switch_action action, int width,
+                        const char *reason)
+{
+    sw->state = record->after = SWITCH_TRIAL;
+    sw->trial = action == SWITCH_RESTART_TRIAL ? sw->trial + 1 : 1;
+    sw->width = record->width = width;
+    record->action = action;
+    record->reason = reason;
+}
+
+static void enter_low(struct mode_switch *sw, struct switch_record *record, const char *reason)
+{
+    sw->state = record->after = SWITCH_LOW;
+    sw->is_over = sw->config.policy != SWITCH_SAFE;
+    sw->best_validation = INFINITY;
+    sw->degraded = 0;
+    if (sw->width == 0)
+        sw->width = sw->config.width;
+    record->width = sw->width;
+    record->action = SWITCH_ENTER_LOW;
+    record->reason = reason;
+}
+
+static void return_to_full(struct mode_switch *sw, struct switch_record *record, const char *reason)
+{
+    sw->state = record->after = SWITCH_FULL;
+    sw->width = sw->trial = 0;
+    sw->loss.n = sw->movement.n = 0;
+    record->action = SWITCH_RETURN_TO_FULL;
+    record->reason = reason;
+}
+
+static struct switch_decision decision_of(const struct switch_record *record)
+{
+    return (struct switch_decision){record->action, record->width, record->reason};
+}
+
+static const struct switch_decision go_on = {SWITCH_CONTINUE, 0, ""};
+
+struct switch_decision switch_begin(struct mode_switch *sw)
+{
+    if (sw->step > 0 || sw->n_log > 0)
+        bug("a switch begins twice");
+    int at_start = sw->config.policy == SWITCH_ALWAYS || (sw->config.policy == SWITCH_AT && sw->config.at_step == 0);
+    if (!at_start)
+        return go_on;
+    struct switch_record *record = new_record(sw);
+    enter_low(sw, record, "low mode from the start");
+    return decision_of(record);
+}
+
+/* ---- steps ---- */
+
+static void keep_step(struct mode_switch *sw, double loss_full, double loss_low)
+{
+    sw->steps = with_room(sw->arena, sw->steps, sw->n_steps, &sw->steps_room, sizeof *sw->steps);
+    sw->steps[sw->n_steps++] = (struct switch_step){.loss_full = sw->state == SWITCH_LOW ? NAN : loss_full,
+                                                    .loss_low = sw->state == SWITCH_FULL ? NAN : loss_low,
+                                                    .window = has_windows(sw) ? sw->windows + 1 : 0,
+                                                    .state = sw->state};
+}
+
+int switch_window_is_full(const struct mode_switch *sw)
+{
+    return has_windows(sw) && sw->window_fill == sw->config.window_steps;
+}
+
+struct switch_decision switch_observe_step(struct mode_switch *sw, int64_t step, double loss_full, double loss_low)
+{
+    if (step != sw->step + 1 || switch_window_is_full(sw))
+        bug("the switch expects %s after step %" PRId64 ", not step %" PRId64,
+            switch_window_is_full(sw) ? "the numbers of a window" : "the next step", sw->step, step);
+    keep_step(sw, loss_full, loss_low);
+    sw->step = step;
+    if (has_windows(sw)) {
+        sw->full[sw->window_fill] = loss_full;
+        sw->low[sw->window_fill++] = loss_low;
+    }
+    if (sw->config.policy != SWITCH_AT || sw->state != SWITCH_FULL || step != sw->config.at_step)
+        return go_on;
+    struct switch_record *record = new_record(sw);
+    enter_low(sw, record, "the job's step is reached");
+    return decision_of(record);
+}
+
+/* ---- ends of windows ---- */
+
+static double mean_loss(const struct mode_switch *sw)
+{
+    const double *losses = sw->state == SWITCH_LOW ? sw->low : sw->full;
+    return statistics_moments(losses, (size_t)sw->window_fill).mean;
+}
+
+/* The losses as they will stand at the window's end; its own is unknown until it is full. */
+static int may_want_captured(const struct mode_switch *sw)
+{
+    struct history losses = sw->loss;
+    if (switch_window_is_full(sw)) {
+        history_add(&losses, mean_loss(sw));
+        return switch_loss_holds(sw, &losses);
+    }
+    return losses.n >= 2;
+}
+
+int switch_wants(const struct mode_switch *sw)
+{
+    if (!has_windows(sw) || sw->state == SWITCH_TRIAL)
+        return 0;
+    if (sw->config.policy == SWITCH_HPT)
+        return sw->windows > 0 ? SWITCH_WANTS_DISPLACEMENT : 0;
+    if (sw->state == SWITCH_LOW)
+        return SWITCH_WANTS_VALIDATION;
+    if (sw->windows_to_wait > 0)
+        return 0;
+    return SWITCH_WANTS_DRIFT | (may_want_captured(sw) ? SWITCH_WANTS_CAPTURED : 0);
+}
+
+static void end_full_hpt(struct mode_switch *sw, struct switch_record *record, const struct switch_window *numbers,
+                         int wants)
+{
+    if (wants & SWITCH_WANTS_DISPLACEMENT) {
+        history_add(&sw->movement, numbers->displacement);
+        switch_tell(record, "displacement", numbers->displacement);
+    }
+    if (sw->loss.n < 3 || sw->movement.n < 3) {
+        stay(record, "too few windows to judge");
+        return;
+    }
+    switch_test_loss(sw, record);
+    switch_test_displacement(sw, record);
+    if (switch_record_holds(record))
+        start_trial(sw, record, SWITCH_START_TRIAL, sw->config.width, "loss and weights stand still");
+    else
+        stay(record, "loss or weights still move");
+}
+
+static double median_of(const struct mode_switch *sw, const struct switch_window *numbers)
+{
+    if (numbers->n_matrices < 1)
+        bug("the drift of no matrix");
+    double *copy = arena_array(sw->arena, (size_t)numbers->n_matrices, sizeof *copy);
+    memcpy(copy, numbers->relative_displacement, (size_t)numbers->n_matrices * sizeof *copy);
+    return statistics_median(copy, (size_t)numbers->n_matrices);
+}
+
+/* Does a switch still pay after a trial? The steps left only become fewer: never again, if not now. */
+static int pays_after_trial(const struct mode_switch *sw, struct switch_record *record)
+{
+    int64_t steps = sw->config.total_steps - sw->step - sw->config.window_steps;
+    struct switch_record payoff = {.n_numbers = 0};
+    switch_test_payoff(sw, &payoff, steps, 1);
+    if (record)
+        switch_test_payoff(sw, record, steps, 1);
+    return switch_record_holds(&payoff);
+}
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static void end_full_safe(struct mode_switch *sw, struct switch_record *record, const struct switch_window *numbers,
+                          int wants)
+{
+    double drift = median_of(sw, numbers);
+    history_add(&sw->movement, drift);
+    int width = 0, can_judge = sw->loss.n == 3 && sw->movement.n == 3;
+    if (can_judge) {
+        switch_test_loss(sw, record);
+        switch_test_drift(sw, record);
+        if (wants & SWITCH_WANTS_CAPTURED)
+            width = switch_test_captured(sw, record, numbers->captured);
+    } else {
+        switch_tell(record, "drift", drift);
+    }
+    if (!pays_after_trial(sw, record)) {
+        sw->is_over = 1;
+        stay(record, "a switch does not pay off any more");
+    } else if (!can_judge) {
+        stay(record, "too few windows to judge");
+    } else if (switch_record_holds(record)) {
+        start_trial(sw, record, SWITCH_START_TRIAL, larger(width, sw->least_width),
+                    "loss and weights stand still, and adapters can follow");
+    } else {
+        stay(record, "loss or weights still move, or adapters cannot follow");
+    }
+}
+
+/* In FULL after a way back: no tests but the pay-off, then a trial with wider adapters. */
+static void end_full_again(struct mode_switch *sw, struct switch_record *record)
+{
+    sw->windows_to_wait--;
+    switch_tell(record, "windows_to_wait", sw->windows_to_wait);
+    if (!pays_after_trial(sw, record)) {
+        sw->is_over = 1;
+        stay(record, "a switch does not pay off any more");
+    } else if (sw->windows_to_wait > 0) {
+        stay(record, "full mode for a while after the way back");
+    } else {
+        start_trial(sw, record, SWITCH_START_TRIAL, sw->least_width, "once more, with wider adapters");
+    }
+}
+
+static void end_trial_hpt(struct mode_switch *sw, struct switch_record *record)
+{
+    switch_test_arms_hpt(sw, record);
+    if (switch_record_holds(record))
+        enter_low(sw, record, "the arms do not differ");
+    else
+        start_trial(sw, record, SWITCH_RESTART_TRIAL, sw->width, "the arms differ");
+}
+
+static void end_trial_safe(struct mode_switch *sw, struct switch_record *record)
+{
+    switch_tell(record, "trial", sw->trial);
+    switch_test_arms_safe(sw, record);
+    int is_not_worse = switch_record_holds(record);
+    switch_test_payoff(sw, record, sw->config.total_steps - sw->step, 0);
+    if (switch_record_holds(record)) {
+        enter_low(sw, record, "the low arm is not worse");
+    } else if (is_not_worse || !pays_after_trial(sw, NULL)) {
+        sw->is_over = 1;
+        return_to_full(sw, record, "a switch does not pay off any more");
+    } else if (sw->trial < sw->config.trials) {
+        start_trial(sw, record, SWITCH_RESTART_TRIAL, sw->width, "the low arm may be worse");
+    } else {
+        return_to_full(sw, record, "the low arm may be worse, trial after trial");
+    }
+}
+
+static void end_low(struct mode_switch *sw, struct switch_record *record, double validation)
+{
+    double above = isinf(sw->best_validation) ? 0 : validation / sw->best_validation - 1;
+    int is_good = above <= sw->config.degradation && !isnan(validation);
+    sw->degraded = is_good ? 0 : sw->degraded + 1;
+    if (validation < sw->best_validation)
+        sw->best_validation = validation;
+    switch_tell(record, "validation_loss", validation);
+    switch_tell(record, "validation_best", sw->best_validation);
+    switch_tell(record, "above_best", above);
+    switch_require(record, "windows_above", sw->degraded, SWITCH_BELOW, sw->config.degraded_windows);
+    if (switch_record_holds(record)) {
+        stay(record, is_good ? "the low mode holds" : "the low mode is worse than it was");
+        return;
+    }
+    sw->least_width = 2 * sw->width;
+    sw->windows_to_wait = sw->config.full_windows;
+    sw->is_over = sw->retry++ >= sw->config.retries;
+    switch_tell(record, "way_back", sw->retry);
+    return_to_full(sw, record,
+                   sw->is_over ? "the low mode became worse again: full mode to the end" : "the low mode became worse");
+}
+
+struct switch_decision switch_observe_window(struct mode_switch *sw, const struct switch_window *numbers)
+{
+    if (!switch_window_is_full(sw))
+        bug("the numbers of a window after step %" PRId64 ", which ends none", sw->step);
+    int wants = switch_wants(sw);
+    double loss = mean_loss(sw);
+    sw->windows++;
+    struct switch_record *record = new_record(sw);
+    if (sw->state != SWITCH_TRIAL)
+        switch_tell(record, "loss_mean", loss);
+    if (sw->state == SWITCH_FULL)
+        history_add(&sw->loss, loss);
+    if (sw->state == SWITCH_LOW)
+        end_low(sw, record, numbers->validation_loss);
+    else if (sw->config.policy == SWITCH_HPT && sw->state == SWITCH_FULL)
+        end_full_hpt(sw, record, numbers, wants);
+    else if (sw->config.policy == SWITCH_HPT)
+        end_trial_hpt(sw, record);
+    else if (sw->state == SWITCH_TRIAL)
+        end_trial_safe(sw, record);
+    else if (sw->windows_to_wait > 0)
+        end_full_again(sw, record);
+    else
+        end_full_safe(sw, record, numbers, wants);
+    sw->window_fill = 0;
+    return decision_of(record);
+}
+
+enum switch_state switch_state(const struct mode_switch *sw)
+{
+    return sw->state;
+}
+
+int64_t switch_steps(const struct mode_switch *sw)
+{
+    return sw->step;
+}
+
+int64_t switch_windows(const struct mode_switch *sw)
+{
+    return sw->windows;
+}
+
+int switch_width(const struct mode_switch *sw)
+{
+    return sw->width;
+}

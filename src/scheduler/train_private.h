@@ -1,0 +1,61 @@
+/* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c (steps
+ * and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights). */
+#ifndef SCHEDULER_TRAIN_PRIVATE_H
+#define SCHEDULER_TRAIN_PRIVATE_H
+
+#include "base/progress.h"
+#include "scheduler/switch.h"
+#include "scheduler/train.h"
+
+/* A run under way; the same on all ranks but for what is said to be rank 0's. */
+struct course {
+    struct training *training;
+    const struct training_options *options;
+    struct executor *executor;
+    struct training_result *result;
+    struct progress progress;
+    wide_uint program_energy_fj[N_PROGRAMS]; /* one run, all devices */
+    wide_uint energy_fj;
+    uint64_t now_ps; /* end of the last step, evaluation or handover */
+    uint32_t *order; /* of the training samples in this epoch */
+    int64_t epoch;   /* whose order it is; -1 at first */
+    double start_s;
+    int stopped;
+    struct mode_switch *mode_switch; /* NULL: full mode only */
+    uint32_t generation;             /* handovers so far */
+    int64_t low_since, full_since;   /* step after which the mode's optimiser state was zero */
+    void *snapshot;                  /* rank 0: the watched weights at the start of the window, or NULL */
+};
+
+/* Collective. One training step in the mode of now, its losses recorded. */
+enum status course_step(struct course *course, int64_t step, struct fault *fault);
+
+/* Collective. Steps first .. last of the mode of now without tensors: one call, so that repetitions cost nothing. */
+enum status course_time_steps(struct course *course, int64_t first, int64_t last, struct fault *fault);
+
+/* Collective. The test set, minibatch by minibatch, on the devices of the mode of now. */
+enum status course_evaluate(struct course *course, int64_t step, struct fault *fault);
+
+/* Local. */
+enum switch_state course_mode(const struct course *course);
+
+/* Local. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
+enum status modes_open(struct course *course, struct fault *fault);
+
+/* Collective. Before the first step. */
+enum status modes_begin(struct course *course, struct fault *fault);
+
+/* Collective. After a step: what the controller decides is done. Losses of arms that did not run are NaN. */
+enum status modes_after_step(struct course *course, int64_t step, double loss_full, double loss_low,
+                             struct fault *fault);
+
+/* Local. Runs until this step go on in the mode of now, as far as it is known beforehand (timing-only runs). */
+int64_t modes_known_until(const struct course *course, int64_t step, int64_t until);
+
+/* Local. The controller's story and the phases into the result. */
+void modes_describe(struct course *course);
+
+/* Collective. The model's weights into the result, from wherever they were trained last; merged ones too. */
+enum status course_gather_weights(struct course *course, struct fault *fault);
+
+#endif

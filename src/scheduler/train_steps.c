@@ -1,0 +1,165 @@
+/* train_steps.c - the steps of a run: which samples, what the devices do, what is recorded. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "scheduler/describe.h"
+#include "scheduler/train_private.h"
+
+static const uint32_t *minibatch_samples(struct course *course, int64_t step)
+{
+    const struct training *training = course->training;
+    int64_t epoch_steps = training_epoch_steps(training), epoch = (step - 1) / epoch_steps;
+    if (epoch != course->epoch) {
+        struct rng_key key = rng_key(training->job->train.seed, RNG_SHUFFLE, (uint32_t)epoch);
+        rng_permutation(key, 0, (uint32_t)windows_shape(training->windows)->n_train, course->order);
+        course->epoch = epoch;
+    }
+    return course->order + (step - 1) % epoch_steps * training->job->train.minibatch;
+}
+
+static void record_step(struct course *course, int64_t step, double loss)
+{
+    struct run *run = &course->result->run;
+    run->step[run->n_steps++] = (struct run_step){step, loss, training_learning_rate(course->training, step),
+                                                  course->now_ps, joules(course->energy_fj)};
+}
+
+static int out_of_time(const struct course *course)
+{
+    return course->options->max_wall_s > 0 && wall_s() - course->start_s > course->options->max_wall_s;
+}
+
+/* The adapters may learn at a rate of their own; the schedule is the same. */
+static double learning_rate(const struct training *training, int program, int64_t step)
+{
+    const struct job_train *train = &training->job->train;
+    double rate = training_learning_rate(training, step);
+    if (program == PROGRAM_LOW && train->adapter.learning_rate > 0)
+        rate *= train->adapter.learning_rate / train->optimiser.learning_rate;
+    return rate;
+}
+
+static struct step_record step_of(const struct course *course, int program, int64_t step)
+{
+    return (struct step_record){
+        .program = (uint32_t)program,
+        .step = (uint32_t)step,
+        .state_since = (uint32_t)(program == PROGRAM_LOW ? course->low_since : course->full_since),
+        .repeat = 1,
+        .learning_rate = learning_rate(course->training, program, step),
+    };
+}
+
+/* One step of one arm. */
+static enum status run_arm(struct course *course, int program, int64_t step, double *loss, struct fault *fault)
+{
+    struct step_record record = step_of(course, program, step);
+    record.n_samples = (uint32_t)course->training->job->train.minibatch;
+    record.stop = (uint32_t)out_of_time(course);
+    struct step_result result;
+    enum status status =
+        executor_step(course->executor, &record, minibatch_samples(course, step), NULL, &result, fault);
+    if (status != STATUS_OK)
+        return status;
+    course->stopped = result.stopped;
+    if (result.stopped)
+        return STATUS_OK;
+    if (!isfinite(result.loss_sum))
+        return fault_set(
+            fault, STATUS_FAILED,
+            "the loss is not finite at step %lld: lower train.optimiser.learning_rate or set train.clip_norm",
+            (long long)step);
+    *loss = result.loss_sum / result.loss_count;
+    course->energy_fj += course->program_energy_fj[program];
+    course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
+    return STATUS_OK;
+}
+
+enum status course_step(struct course *course, int64_t step, struct fault *fault)
+{
+    enum switch_state mode = course_mode(course);
+    double loss_full = NAN, loss_low = NAN;
+    enum status status = STATUS_OK;
+    if (mode != SWITCH_LOW)
+        status = run_arm(course, PROGRAM_TRAIN, step, &loss_full, fault);
+    if (mode != SWITCH_FULL && status == STATUS_OK && !course->stopped)
+        status = run_arm(course, PROGRAM_LOW, step, &loss_low, fault);
+    if (status != STATUS_OK || course->stopped)
+        return status;
+    double loss = mode == SWITCH_LOW ? loss_low : loss_full;
+    record_step(course, step, loss);
+    char note[64];
+    snprintf(note, sizeof note, "loss %.4g%s", loss,
+             mode == SWITCH_FULL ? "" : mode == SWITCH_TRIAL ? ", trial" : ", low mode");
+    progress_show(&course->progress, (uint64_t)step, note);
+    return modes_after_step(course, step, loss_full, loss_low, fault);
+}
+
+enum status course_time_steps(struct course *course, int64_t first, int64_t last, struct fault *fault)
+{
+    uint64_t n = (uint64_t)(last - first + 1);
+    uint64_t *end_ps = arena_array(course->training->arena, n, sizeof *end_ps);
+    int program = course_mode(course) == SWITCH_LOW ? PROGRAM_LOW : PROGRAM_TRAIN;
+    struct step_record record = step_of(course, program, first);
+    record.repeat = n;
+    struct step_result result;
+    enum status status = executor_step(course->executor, &record, NULL, end_ps, &result, fault);
+    for (uint64_t i = 0; i < n && status == STATUS_OK; i++) {
+        course->energy_fj += course->program_energy_fj[program];
+        course->now_ps = end_ps[i];
+        record_step(course, first + (int64_t)i, NAN);
+        status = modes_after_step(course, first + (int64_t)i, NAN, NAN, fault);
+    }
+    return status;
+}
+
+static void record_evaluation(struct course *course, int64_t step, uint64_t end_ps,
+                              const struct metric_sums *sums)
+{
+    struct run *run = &course->result->run;
+    struct run_evaluation *evaluation = &run->evaluation[run->n_evaluations++];
+    struct metric_row total = metric_total(sums);
+    *evaluation = (struct run_evaluation){
+        .step = step,
+        .time_ps = end_ps,
+        .loss = sums->loss_sum / sums->loss_count,
+        .n_horizons = sums->n_horizons,
+        .horizon = arena_array(course->training->arena, (size_t)sums->n_horizons + 1, sizeof *evaluation->horizon),
+        .all = describe_metrics(&total),
+    };
+    for (int h = 0; h < sums->n_horizons; h++)
+        evaluation->horizon[h] = describe_metrics(&sums->row[h]);
+}
+
+/* The test set, minibatch by minibatch. */
+enum status course_evaluate(struct course *course, int64_t step, struct fault *fault)
+{
+    const struct training *training = course->training;
+    int64_t n_test = training->windows ? windows_shape(training->windows)->n_test : 0;
+    int64_t minibatch = training->job->train.minibatch, n_runs = (n_test + minibatch - 1) / minibatch;
+    uint32_t *samples = arena_array(training->arena, (size_t)minibatch + 1, sizeof *samples);
+    int program = course_mode(course) == SWITCH_LOW ? PROGRAM_LOW_EVALUATE : PROGRAM_EVALUATE;
+    struct step_result result = {0};
+    enum status status = STATUS_OK;
+    int timing_only = course->options->timing_only;
+    for (int64_t first = 0; first < n_test && status == STATUS_OK; first += minibatch) {
+        struct step_record record = {.program = (uint32_t)program, .repeat = timing_only ? (uint64_t)n_runs : 1};
+        record.n_samples = (uint32_t)(n_test - first < minibatch ? n_test - first : minibatch);
+        for (uint32_t s = 0; s < record.n_samples; s++)
+            samples[s] = (uint32_t)first + s;
+        status = executor_step(course->executor, &record, samples, NULL, &result, fault);
+        if (timing_only)
+            break;
+    }
+    course->energy_fj += (wide_uint)n_runs * course->program_energy_fj[program];
+    if (result.end_ps)
+        course->now_ps = result.end_ps;
+    struct metric_sums sums = {0};
+    if (status == STATUS_OK && !timing_only)
+        status = executor_metrics(course->executor, &sums, fault);
+    if (status == STATUS_OK && !timing_only)
+        record_evaluation(course, step, result.end_ps, &sums);
+    return status;
+}
