@@ -46,6 +46,10 @@
  *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
  *                                     fills it)
  *
+ * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
+ *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
+ *                                     and LINEAR_DX with cells as w then read that matrix
+ *
  * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
  * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
  * below O; ADD_EMBED_BWD in dz index, out dnode- dstep- dslot-, sums of dz, overwritten; PERMUTE in x[B,M,N,C], out
