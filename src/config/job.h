@@ -76,7 +76,7 @@ struct job_schedule {
 struct job_adapter {
     int64_t width;
     double alpha, dropout;
-    double learning_rate; /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
+    double learning_rate;     /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
     struct word_list targets; /* q k v o ffn0 ffn1; empty: q and v */
     int train_norms;
 };

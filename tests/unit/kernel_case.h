@@ -113,6 +113,7 @@ static inline void case_run(struct kernel_case *test, enum number_format format,
     void *first = out[0];
     if (shared >= 0)
         out[0] = in[shared];
+    memset(scratch, 0xFF, scratch_bytes); /* not a number: what is read before it was written shows */
     test->context.format = format;
     test->context.scratch = scratch;
     if (format == FORMAT_FP64)
