@@ -99,6 +99,7 @@ int graph_find(const struct graph *graph, const char *name);
 struct optimiser {
     enum optimiser_kind kind;
     double beta1, beta2, eps, weight_decay, clip_norm;
+    int64_t piece; /* graph_add_updates: elements of one UPDATE at most, 0: the whole block. Values are the same. */
 };
 void graph_add_update(struct graph *graph, const struct optimiser *optimiser);
 

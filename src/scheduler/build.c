@@ -229,7 +229,8 @@ static struct optimiser optimiser_of(const struct job *job)
                                   o->beta2,
                                   o->eps,
                                   o->weight_decay,
-                                  job->train.clip_norm};
+                                  job->train.clip_norm,
+                                  0};
     return optimiser;
 }
 

@@ -11,6 +11,9 @@
 #include "scheduler/partition.h"
 #include "scheduler/place.h"
 
+/* Parameters of one UPDATE: short enough to fit where a systolic device waits for a product of a ReRAM device. */
+enum { UPDATE_PIECE = 262144 };
+
 struct building {
     const struct low_request *request;
     struct plan *plan;
@@ -123,7 +126,10 @@ static struct graph *build_step(const struct building *building, int **device_of
     for (int i = 0; i < first; i++)
         of_first[i] = of_one[origin[i]];
     struct groups groups = group_parameters(building, step, of_first);
-    graph_add_updates(step, request->optimiser, groups.of_tensor, groups.n, &node_group);
+    struct optimiser optimiser = *request->optimiser;
+    if (optimiser.clip_norm <= 0)
+        optimiser.piece = UPDATE_PIECE;
+    graph_add_updates(step, &optimiser, groups.of_tensor, groups.n, &node_group);
     int *of_step = arena_array(arena, (size_t)step->n_nodes + 1, sizeof *of_step);
     memcpy(of_step, of_first, (size_t)first * sizeof *of_step);
     for (int i = first; i < step->n_nodes; i++)
