@@ -110,8 +110,8 @@ static void add_piece(struct graph *graph, const struct optimiser *optimiser, co
         .weight_decay = optimiser->weight_decay,
         .clip_norm = optimiser->clip_norm,
     };
-    struct operands operands = operands_of(3, (const int[]){grads, graph->loss_sums, block->square_sum}, 3,
-                                           (const int[]){params, m, v});
+    struct operands operands =
+        operands_of(3, (const int[]){grads, graph->loss_sums, block->square_sum}, 3, (const int[]){params, m, v});
     graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "update");
 }
 

@@ -34,10 +34,11 @@ static enum status find_crews(struct building *building, struct fault *fault)
                          "%s: placement.policy: hpt needs a device of kind %s, found none: add one to cluster.devices",
                          request->job->source, missing);
     if (request->job->train.minibatch % request->job->placement.micro_batches)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: placement.micro_batches: expected a number that divides train.minibatch (%lld), found %lld",
-                         request->job->source, (long long)request->job->train.minibatch,
-                         (long long)request->job->placement.micro_batches);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: placement.micro_batches: expected a number that divides train.minibatch (%lld), found %lld",
+            request->job->source, (long long)request->job->train.minibatch,
+            (long long)request->job->placement.micro_batches);
     return STATUS_OK;
 }
 
@@ -119,9 +120,9 @@ static struct graph *build_step(const struct building *building, int **device_of
     encoder_build(&building->config, samples, 1, one);
     autodiff(one);
     place_separate_sums(one);
+    place_rename_overwritten(one);
     const int *of_one = place(building, one);
-    const int *origin =
-        graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
+    const int *origin = graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
     int first = step->n_nodes, *of_first = arena_array(arena, (size_t)first + 1, sizeof *of_first);
     for (int i = 0; i < first; i++)
         of_first[i] = of_one[origin[i]];
@@ -201,7 +202,8 @@ static uint64_t time_message(const void *context, int from, int to, int64_t elem
     return cost.time_ps;
 }
 
-static uint64_t time_node(const struct building *building, const struct graph *step, const struct node *node, int device)
+static uint64_t time_node(const struct building *building, const struct graph *step, const struct node *node,
+                          int device)
 {
     const struct machine *machine = building->request->machine;
     struct op op = node->op;
@@ -292,7 +294,7 @@ enum status low_build(const struct low_request *request, struct plan *plan, stru
         status = fit_step(&building, fault);
     if (status == STATUS_OK)
         status = lower_parts(&building, building.parts, PROGRAM_LOW, PROGRAM_LOW, fault);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && request->job->data.file) /* else there is nothing to evaluate on */
         status = build_evaluation(&building, fault);
     if (status == STATUS_OK)
         status = build_handover(&building, fault);

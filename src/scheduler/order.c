@@ -25,7 +25,7 @@ struct ordering {
     int n_edges, max_edges;
     int *first_in, *first_out; /* [n_nodes] */
     struct access *accesses;
-    int *last_access; /* [n_tensors] of roots */
+    int *last_access;  /* [n_tensors] of roots */
     uint64_t *rest_ps; /* [n_nodes] longest way from its start to the end of the step */
 };
 
