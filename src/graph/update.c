@@ -115,16 +115,16 @@ static void add_piece(struct graph *graph, const struct optimiser *optimiser, co
     graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "update");
 }
 
-static int64_t count_pieces(const struct optimiser *optimiser, const struct block *block)
+static int64_t count_pieces(int64_t piece, const struct block *block)
 {
-    return optimiser->piece > 0 ? (block->elements + optimiser->piece - 1) / optimiser->piece : 1;
+    return piece > 0 ? (block->elements + piece - 1) / piece : 1;
 }
 
 static void add_update(struct graph *graph, const struct optimiser *optimiser, const struct block *block, int grads,
-                       int g)
+                       int g, int64_t piece)
 {
     const char *suffix = numbered(graph, "", g);
-    int64_t pieces = count_pieces(optimiser, block);
+    int64_t pieces = count_pieces(piece, block);
     for (int64_t i = 0; i < pieces; i++) {
         int64_t first = block->elements * i / pieces, end = block->elements * (i + 1) / pieces;
         const char *name = pieces > 1 ? arena_printf(graph->arena, "%s.%lld", suffix, (long long)i) : suffix;
@@ -148,7 +148,7 @@ void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
     int grads = grads_of_params(graph, &block, 0);
     if (optimiser->clip_norm > 0)
         block.square_sum = add_square_sum(graph, grads, block.elements, 0);
-    add_update(graph, optimiser, &block, grads, 0);
+    add_update(graph, optimiser, &block, grads, 0, 0);
 }
 
 /* Square sums of all groups, added in their order: the same for every group. */
@@ -172,7 +172,7 @@ static void add_total_square_sum(struct graph *graph, struct block *blocks, cons
 }
 
 void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, const int *group, int n_groups,
-                       int **node_group)
+                       int64_t piece, int **node_group)
 {
     refuse_second(graph);
     int n = graph->n_tensors;
@@ -182,15 +182,15 @@ void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, c
     for (int g = 0; g < n_groups; g++) {
         blocks[g] = gather_block(graph, group, n, g, 0);
         grads[g] = grads_of_params(graph, &blocks[g], g);
-        n_nodes += (size_t)count_pieces(optimiser, &blocks[g]);
+        n_nodes += (size_t)count_pieces(piece, &blocks[g]);
     }
     int *mark = *node_group = arena_array(graph->arena, n_nodes, sizeof *mark);
     graph->params = blocks[0].params;
     if (optimiser->clip_norm > 0)
         add_total_square_sum(graph, blocks, grads, n_groups, &mark);
     for (int g = 0; g < n_groups; g++) {
-        add_update(graph, optimiser, &blocks[g], grads[g], g);
-        for (int64_t i = 0; i < count_pieces(optimiser, &blocks[g]); i++)
+        add_update(graph, optimiser, &blocks[g], grads[g], g, piece);
+        for (int64_t i = 0; i < count_pieces(piece, &blocks[g]); i++)
             *mark++ = g;
     }
 }

@@ -229,8 +229,7 @@ static struct optimiser optimiser_of(const struct job *job)
                                   o->beta2,
                                   o->eps,
                                   o->weight_decay,
-                                  job->train.clip_norm,
-                                  0};
+                                  job->train.clip_norm};
     return optimiser;
 }
 

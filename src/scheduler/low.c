@@ -127,10 +127,8 @@ static struct graph *build_step(const struct building *building, int **device_of
     for (int i = 0; i < first; i++)
         of_first[i] = of_one[origin[i]];
     struct groups groups = group_parameters(building, step, of_first);
-    struct optimiser optimiser = *request->optimiser;
-    if (optimiser.clip_norm <= 0)
-        optimiser.piece = UPDATE_PIECE;
-    graph_add_updates(step, &optimiser, groups.of_tensor, groups.n, &node_group);
+    int64_t piece = request->optimiser->clip_norm > 0 ? 0 : UPDATE_PIECE;
+    graph_add_updates(step, request->optimiser, groups.of_tensor, groups.n, piece, &node_group);
     int *of_step = arena_array(arena, (size_t)step->n_nodes + 1, sizeof *of_step);
     memcpy(of_step, of_first, (size_t)first * sizeof *of_step);
     for (int i = first; i < step->n_nodes; i++)
