@@ -1,6 +1,7 @@
 #include "graph/shape.h"
 
 #include "base/status.h"
+#include "kernel/fastfood.h"
 
 enum { ANY = -1 };
 enum presence { ABSENT, OPTIONAL, REQUIRED };
@@ -41,7 +42,7 @@ static struct wants linear_wants(const struct op *op)
         return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
     if (op->kind == OP_LINEAR_DW)
         return (struct wants){{need(t, o), need(t, c)}, {need(o, c), op->skip_sums ? need_if(0, 1, o) : may(1, o)}};
-    struct want pre = op->act == ACT_GELU ? may(t, o) : need_if(0, t, o);
+    struct want pre = act_is_gelu(op->act) ? may(t, o) : need_if(0, t, o);
     return (struct wants){{need(t, c), need(o, c), may(1, o)}, {need(t, o), pre}};
 }
 
@@ -105,6 +106,16 @@ static struct wants elementwise_wants(const struct op *op)
         return heads_wants(op);
     case OP_ADD_POS:
         return (struct wants){{t_in, need(op->rows / op->samples, op->in)}, {t_in}};
+    case OP_ADD_EMBED: {
+        struct want index = flat(op->samples * op->n_key);
+        return (struct wants){{t_in, need(op->n_query, op->in), need(op->n_key, op->in), need(op->out, op->in), index},
+                              {t_in}};
+    }
+    case OP_ADD_EMBED_BWD:
+        return (struct wants){{t_in, flat(op->samples * op->n_key)},
+                              {may(op->n_query, op->in), may(op->n_key, op->in), may(op->out, op->in)}};
+    case OP_PERMUTE:
+        return (struct wants){{n}, {n}};
     case OP_CONCAT:
         return (struct wants){{t_in, t_out}, {need(op->rows, op->in + op->out)}};
     case OP_SPLIT:
@@ -114,11 +125,26 @@ static struct wants elementwise_wants(const struct op *op)
     }
 }
 
+static struct wants fastfood_wants(const struct op *op, const int *in)
+{
+    int64_t length = (int64_t)fastfood_length((size_t)op->out),
+            table = (int64_t)fastfood_table_elements((size_t)op->out);
+    struct want lambda = {OPTIONAL, 1, ANY}, slope = {in[2] == NO_TENSOR ? ABSENT : OPTIONAL, 1, ANY};
+    if (op->kind == OP_FASTFOOD)
+        return (struct wants){{flat(op->in), flat(op->out), lambda, flat(table)}, {flat(op->out), flat(length)}};
+    return (struct wants){{flat(op->out), flat(op->in), lambda, flat(table)}, {flat(op->in), slope, flat(length)}};
+}
+
 static struct wants update_wants(const struct op *op)
 {
     int moments = op->optimiser != OPTIMISER_SGD;
     return (struct wants){{flat(op->rows), flat(2), need_if(op->clip_norm > 0, 1, ANY)},
                           {flat(op->rows), need_if(moments, op->rows, ANY), need_if(moments, op->rows, ANY)}};
+}
+
+static int is_fastfood(enum op_kind kind)
+{
+    return kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD;
 }
 
 static struct wants wants_of(const struct op *op, const int *in)
@@ -132,7 +158,7 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_NORM:
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
-        return elementwise_wants(op);
+        return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
     case CLASS_PROGRAM:
         return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
@@ -142,7 +168,9 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_HOST_COPY:
         return op->kind == OP_METRIC
                    ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
-                   : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
+                   : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY), may(ANY, ANY)}};
+    case CLASS_PROGRAM:
+        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_TRANSFER:
         return op->kind == OP_SEND ? (struct wants){{flat(op->rows)}, {{ABSENT, 0, 0}}}
                                    : (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
@@ -171,13 +199,6 @@ static void check_operand(const struct graph *graph, const struct want *want, in
             (long long)last);
 }
 
-int shape_root(const struct graph *graph, int tensor)
-{
-    while (graph->tensors[tensor].base != NO_TENSOR)
-        tensor = graph->tensors[tensor].base;
-    return tensor;
-}
-
 static int may_set_parameters(enum op_kind kind)
 {
     return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM;
@@ -188,37 +209,21 @@ static int may_work_in_place(enum op_kind kind)
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
 }
 
-/* Elements from the start of the tensor that owns the memory. */
-static int64_t first_element(const struct graph *graph, int tensor)
-{
-    int64_t first = 0;
-    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
-        first += graph->tensors[tensor].offset;
-    return first;
-}
-
-int shape_overlap(const struct graph *graph, int a, int b)
-{
-    int64_t a_first = first_element(graph, a), b_first = first_element(graph, b);
-    return shape_root(graph, a) == shape_root(graph, b) && a_first < b_first + graph->tensors[b].elements &&
-           b_first < a_first + graph->tensors[a].elements;
-}
-
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
                               const char *name)
 {
     for (int o = 0; o < OP_MAX_OUT; o++) {
         if (out[o] == NO_TENSOR)
             continue;
-        int root = shape_root(graph, out[o]);
+        int root = graph_root(graph, out[o]);
         enum tensor_role role = graph->tensors[root].role;
         if ((role == TENSOR_PARAM && !may_set_parameters(op->kind)) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
-            if (in[i] != NO_TENSOR && shape_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
+            if (in[i] != NO_TENSOR && graph_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
                 bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
         for (int other = 0; other < o; other++)
-            if (out[other] != NO_TENSOR && shape_overlap(graph, out[other], out[o]))
+            if (out[other] != NO_TENSOR && graph_overlap(graph, out[other], out[o]))
                 bug("node %s writes twice into %s", name, graph->tensors[root].name);
     }
 }
@@ -244,6 +249,8 @@ static void check_fields(const struct op *op, const char *name)
         bug("node %s: %s cannot accumulate", name, op_name(op->kind));
     if (!(op->dropout >= 0 && op->dropout < 1))
         bug("node %s: dropout %g", name, op->dropout);
+    if (is_fastfood(op->kind) && (op->in < 1 || op->in > op->out))
+        bug("node %s: a projection from %lld to %lld dimensions", name, (long long)op->in, (long long)op->out);
     if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
         bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
     if (op->kind == OP_DROPOUT && !(op->dropout > 0))
@@ -259,6 +266,18 @@ static void check_fields(const struct op *op, const char *name)
             (long long)op->n_key);
 }
 
+static void check_grid(const struct op *op, const char *name)
+{
+    int attention = op_class(op->kind) == CLASS_ATTENTION;
+    if (attention && (op->interleave < 0 || (op->interleave > 1 && op->samples % op->interleave)))
+        bug("node %s: %lld samples of which %lld are interleaved", name, (long long)op->samples,
+            (long long)op->interleave);
+    int grid = op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD || op->kind == OP_PERMUTE;
+    if (grid && (op->rows < 1 || op->samples * op->n_query * op->n_key != op->rows))
+        bug("node %s: %lld rows of %lld samples of %lld x %lld", name, (long long)op->rows, (long long)op->samples,
+            (long long)op->n_key, (long long)op->n_query);
+}
+
 static void check_last(const struct op *op, const char *name)
 {
     int64_t end = op->last_offset + (op->last_count - 1) * op->last_stride;
@@ -271,6 +290,7 @@ static void check_last(const struct op *op, const char *name)
 void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name)
 {
     check_fields(op, name);
+    check_grid(op, name);
     if (op->kind == OP_ADD_LAST)
         check_last(op, name);
     struct wants wants = wants_of(op, in);

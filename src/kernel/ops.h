@@ -33,6 +33,10 @@ size_t norm_scratch_bytes(const struct op *op);
 
 KERNEL_F32(add_f32);
 KERNEL_F32(add_pos_f32);
+KERNEL_F32(add_embed_f32);
+KERNEL_F32(add_embed_bwd_f32);
+size_t embed_scratch_bytes(const struct op *op);
+KERNEL_F32(permute_f32);
 KERNEL_F32(concat_f32);
 KERNEL_F32(split_f32);
 KERNEL_F32(add_last_f32);
@@ -43,6 +47,9 @@ KERNEL_F32(join_heads_f32);
 
 KERNEL_F32(dropout_f32);
 size_t dropout_scratch_bytes(const struct op *op);
+
+KERNEL_F32(fastfood_op_f32);
+KERNEL_F32(fastfood_bwd_f32);
 
 KERNEL_F32(loss_f32);
 
@@ -59,6 +66,9 @@ KERNEL_F64(norm_f64);
 KERNEL_F64(norm_bwd_f64);
 KERNEL_F64(add_f64);
 KERNEL_F64(add_pos_f64);
+KERNEL_F64(add_embed_f64);
+KERNEL_F64(add_embed_bwd_f64);
+KERNEL_F64(permute_f64);
 KERNEL_F64(concat_f64);
 KERNEL_F64(split_f64);
 KERNEL_F64(add_last_f64);
@@ -68,6 +78,8 @@ KERNEL_F64(add_part_f64);
 KERNEL_F64(part_f64);
 KERNEL_F64(split_heads_f64);
 KERNEL_F64(join_heads_f64);
+KERNEL_F64(fastfood_op_f64);
+KERNEL_F64(fastfood_bwd_f64);
 KERNEL_F64(loss_f64);
 KERNEL_F64(square_sum_f64);
 KERNEL_F64(update_f64);

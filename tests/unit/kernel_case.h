@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "kernel/fastfood.h"
 #include "kernel/run.h"
 
 struct kernel_case {
@@ -100,6 +101,20 @@ static inline double case_element(const void *buffer, size_t i, size_t element_b
     return element_bytes == sizeof(double) ? ((const double *)buffer)[i] : (double)((const float *)buffer)[i];
 }
 
+/* The table of a projection is no list of numbers. */
+static inline int is_table(const struct kernel_case *test, int i)
+{
+    return i == 3 && (test->op.kind == OP_FASTFOOD || test->op.kind == OP_FASTFOOD_BWD);
+}
+
+static inline void *case_operand(const struct kernel_case *test, int i, size_t element_bytes)
+{
+    void *buffer = case_buffer(test->in[i], test->n_in[i], element_bytes);
+    if (is_table(test, i))
+        fastfood_table(test->context.seed, test->op.site, (size_t)test->op.out, element_bytes, buffer);
+    return buffer;
+}
+
 /* Runs the case in a format. `shared` >= 0: output 0 is the buffer of that input. */
 static inline void case_run(struct kernel_case *test, enum number_format format, int shared)
 {
@@ -107,7 +122,7 @@ static inline void case_run(struct kernel_case *test, enum number_format format,
     size_t scratch_bytes = kernel_scratch_bytes(&test->op, format);
     void *in[OP_MAX_IN] = {NULL}, *out[OP_MAX_OUT] = {NULL}, *scratch = guarded_new(scratch_bytes);
     for (int i = 0; i < OP_MAX_IN; i++)
-        in[i] = test->in[i] ? case_buffer(test->in[i], test->n_in[i], bytes) : NULL;
+        in[i] = test->in[i] ? case_operand(test, i, bytes) : NULL;
     for (int o = 0; o < OP_MAX_OUT; o++)
         out[o] = test->out[o] ? case_buffer(test->out[o], test->n_out[o], bytes) : NULL;
     void *first = out[0];
@@ -150,7 +165,7 @@ static inline void case_linear(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
     op->rows = case_size(place, 0, 180), op->in = case_size(place, 1, 100), op->out = case_size(place, 2, 100);
-    op->act = (enum activation)rng_below(case_key(place), 3, 0, 3);
+    op->act = (enum activation)rng_below(case_key(place), 3, 0, 4);
     op->accumulate = op->kind == OP_LINEAR_DX && place % 2;
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
     case_in(test, 0, op->kind == OP_LINEAR ? t * c : t * o, place, 1);
@@ -160,7 +175,7 @@ static inline void case_linear(struct kernel_case *test, uint32_t place)
     case_out(test, 0, op->kind == OP_LINEAR ? t * o : op->kind == OP_LINEAR_DX ? t * c : o * c, place);
     if (op->kind == OP_LINEAR_DW && place % 3)
         case_out(test, 1, o, place);
-    if (op->kind == OP_LINEAR && op->act == ACT_GELU && place % 4)
+    if (op->kind == OP_LINEAR && act_is_gelu(op->act) && place % 4)
         case_out(test, 1, t * o, place);
 }
 
@@ -190,6 +205,12 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
     op->packed = place % 2;
     op->n_query = case_size(place, 3, 90);
     op->n_key = op->packed ? op->n_query : case_size(place, 4, 90);
+    if (place % 3 == 2) { /* short sequences, interleaved */
+        op->interleave = case_size(place, 5, 40);
+        op->samples *= op->interleave;
+        op->n_query = 1 + op->n_query % 13;
+        op->n_key = op->packed ? op->n_query : 1 + op->n_key % 13;
+    }
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
     size_t key = (size_t)(op->samples * op->n_key) * width,
@@ -259,6 +280,28 @@ static inline void case_norm(struct kernel_case *test, uint32_t place)
         case_out(test, 3, c, place);
 }
 
+static inline void case_embed(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    int bwd = op->kind == OP_ADD_EMBED_BWD, index = bwd ? 1 : 4;
+    op->n_query = op->rows / op->samples, op->n_key = case_size(place, 4, 12);
+    op->rows *= op->n_key;
+    size_t c = (size_t)op->in, n = (size_t)op->rows * c, steps = (size_t)(op->samples * op->n_key);
+    const size_t rows[3] = {(size_t)op->n_query, (size_t)op->n_key, (size_t)op->out};
+    case_in(test, 0, n, place, 1);
+    case_in(test, index, steps, place, 1);
+    for (size_t i = 0; i < steps; i++)
+        test->in[index][i] = (double)rng_below(case_key(place), 5, i, (uint64_t)op->out);
+    for (int i = 0; i < 3; i++) {
+        if (!bwd)
+            case_in(test, 1 + i, rows[i] * c, place, 1);
+        else if ((place + (uint32_t)i) % 4)
+            case_out(test, i, rows[i] * c, place);
+    }
+    if (!bwd)
+        case_out(test, 0, n, place);
+}
+
 /* Operands of SPLIT_HEADS and JOIN_HEADS; sometimes a group is absent. */
 static inline void case_heads(struct kernel_case *test, uint32_t place)
 {
@@ -316,7 +359,7 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
     } else if (op->kind == OP_ACTIVATION || op->kind == OP_DROPOUT || op->kind == OP_ADD_PART || op->kind == OP_PART) {
         case_adapter(test, place);
     } else if (op->kind == OP_ACT_BWD) {
-        op->act = place % 2 ? ACT_GELU : ACT_RELU;
+        op->act = place % 2 ? ACT_GELU : place % 4 ? ACT_RELU : ACT_GELU_TANH;
         case_in(test, 0, t_out, place, 1);
         case_in(test, 1, t_out, place, 2);
         case_out(test, 0, t_out, place);
@@ -334,6 +377,12 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
             case_out(test, 0, t_in, place);
         if (place % 4)
             case_out(test, 1, t_out, place);
+    } else if (op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD) {
+        case_embed(test, place);
+    } else if (op->kind == OP_PERMUTE) {
+        op->n_query = n, op->n_key = case_size(place, 4, 12), op->rows = b * n * op->n_key;
+        case_in(test, 0, (size_t)(op->rows * op->in), place, 1);
+        case_out(test, 0, (size_t)(op->rows * op->in), place);
     } else {
         op->last_count = n, op->last_stride = op->in, op->last_offset = op->in - 1,
         op->out = n * case_size(place, 4, 5);
@@ -341,6 +390,26 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
         case_in(test, 1, t_in, place, 1);
         case_out(test, 0, (size_t)(b * op->out), place);
     }
+}
+
+/* The last output is for the op's own use: nothing is said of what it holds. */
+static inline void case_fastfood(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->out = case_size(place, 0, 3000);
+    op->in = case_size(place, 1, op->out);
+    op->site = place;
+    size_t d = (size_t)op->in, n = (size_t)op->out;
+    int forward = op->kind == OP_FASTFOOD;
+    case_in(test, 0, forward ? d : n, place, 1);
+    case_in(test, 1, forward ? n : d, place, 1);
+    if (place % 3)
+        case_in(test, 2, 1, place, 1);
+    case_in(test, 3, fastfood_table_elements(n), place, 1);
+    case_out(test, 0, forward ? n : d, place);
+    if (!forward && place % 3)
+        case_out(test, 1, 1, place);
+    case_out(test, forward ? 1 : 2, fastfood_length(n), place);
 }
 
 static inline void case_loss(struct kernel_case *test, uint32_t place)
@@ -414,6 +483,10 @@ static inline struct kernel_case case_of(enum op_kind kind, uint32_t place)
         case_optimiser(&test, place);
         break;
     default:
+        if (kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD) {
+            case_fastfood(&test, place);
+            break;
+        }
         case_elementwise(&test, place);
         break;
     }
