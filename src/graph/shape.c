@@ -159,8 +159,6 @@ static struct wants wants_of(const struct op *op, const int *in)
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
         return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
-    case CLASS_PROGRAM:
-        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
