@@ -21,9 +21,9 @@ struct order_request {
     const void *context;
 };
 
-/* Local. Reorders the graph's nodes and device_of [n_nodes] with them when that ends the step earlier, by a simulation in
- * which a device does one thing at a time and sends messages one after the other; leaves them alone otherwise. Returns
- * the end in ps by this simulation. Deterministic. */
+/* Local. Reorders the graph's nodes and device_of [n_nodes] with them when that ends the step earlier, by a simulation
+ * in which a device does one thing at a time and sends messages one after the other; leaves them alone otherwise.
+ * Returns the end in ps by this simulation. Deterministic. */
 uint64_t order_nodes(struct graph *graph, int *device_of, const struct order_request *request);
 
 #endif
