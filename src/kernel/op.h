@@ -6,63 +6,89 @@
  * Shape letters: B samples, T rows (B * tokens) , C channels in, O channels out, N tokens of a sample, H heads, D head
  * width. All tensors are row-major, last index fastest. A linear weight is [O, C]: y = x W^T + b.
  *
- * Operands, in order ("-" may be absent: id -1 in graphs and programs, NULL in kernels):
- *   LINEAR        in x[T,C] w[O,C] b[O]-            out y[T,O] pre[T,O]-        y = act(x w^T + b); pre = x w^T + b is
- * kept only for ACT_GELU LINEAR_DX     in dy[T,O] w[O,C]                 out dx[T,C]                 dx (+)= dy w; +=
- * when op.accumulate LINEAR_DW     in dy[T,O] x[T,C]                 out dw[O,C] db[O]-          overwritten ACT_BWD in
- * dy[T,O] kept[T,O]              out dz[T,O]                 kept: y for ACT_RELU, pre for ACT_GELU; dz may be dy
- *   ATTENTION     in q[B,N,H*D] k[B,M,H*D] v[B,M,H*D]  out o[B,N,H*D] p[B,H,N,M]   softmax(q k^T / sqrt D) v per head;
- * p kept packed: in qkv[B,N,3*H*D] - - ATTENTION_BWD in do q k v p                     out dq dk dv packed: in do qkv -
- * - p, out dqkv - - NORM          in x[T,C] u[T,C]- gamma[C] beta[C]   out y[T,C] s[T,C]- stats[T,2]  s = x + drop(u),
- * y = LayerNorm(s); without u: s absent, y = LayerNorm(x); stats = mean, 1/sd NORM_BWD      in dy s stats gamma out
- * ds[T,C] du[T,C]- dgamma[C]- dbeta[C]-   ds = d(x); du = ds o mask, only with dropout (otherwise du is ds itself); ds
- * += when op.accumulate ADD           in a b                            out c                       n elements; c may
- * be a or b ADD_POS       in e[B,N,C] pe[N,C]               out z[B,N,C] CONCAT        in a[T,C] b[T,O] out c[T,C+O]
- *   SPLIT         in c[T,C+O]                       out a[T,C]- b[T,O]-         (backward of CONCAT) a, b overwritten
- *   ADD_LAST      in y[B,n_out] x[B,N,C]            out z[B,n_out]              z[b,h*S+i] = y + x[b, last_offset +
- * i*last_stride], i < S = last_count, h < n_out / S; z may be y LOSS          in y[B,n_out] t[B,n_out] mask[B,n_out]-
- * out sums[2] dy[B,n_out]-   sums = {sum of losses, number of counted elements}; dy = derivative of sums[0]: NOT
- * divided by the count SQUARE_SUM    in g[n]                           out s[1]                    sum of squares
- *   FASTFOOD      in theta_d[d] theta0[D] lambda[1]- table[2,L]   out theta[D] work[L]   theta = theta0 + lambda P
- * theta_d; in = d, out = D; P, L and the table: kernel/fastfood.h; work: for the op's own use
- *   FASTFOOD_BWD  in g[D] theta_d[d] lambda[1]- table[2,L]        out g_d[d] g_lambda[1]- work[L]   overwritten
- *   UPDATE        in g[n] sums[2] square_sum[1]-    out p[n] m[n]- v[n]-        optimiser step on a flat range; the
- * gradient used is g / max(sums[1], 1), clipped to global norm clip_norm LOAD          in - out x t mask- host to
- * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
- * the report (the rank keeps them) ALLREDUCE     in g[n]                           out g[n]                    sum over
- * the devices of a group, in device order SEND / RECV   in a / out a between two devices
- *
- * Adapters, and pieces of a model that is spread over devices (P = parts, G = groups):
- *   ACTIVATION    in x[T,O]           out y[T,O]            y = act(x) as a kernel of its own; its backward op is
- *                                     ACT_BWD with kept = y for ACT_RELU, x for ACT_GELU
- *   DROPOUT       in x[T,C]           out y[T,C]            y = x o mask of `site`; its own backward op; y may be x
- *   ADD_PART      in a[T,P*C] b[T,C]  out c[T,P*C]          c = a, with column block `part` of P increased by
- *                                     scale * b; c may be a
- *   PART          in x[T,P*C]         out y[T,C]            y = scale * column block `part` of P
- *   SPLIT_HEADS   in x[T,P*H*D]       out y_g[T,P*Hg*D]-    the H heads of width D of each part are dealt to the
- *                                     groups g < G (op_group_heads); absent groups are left out
- *   JOIN_HEADS    in y_g[T,P*Hg*D]-   out x[T,P*H*D]        the inverse; columns of absent groups stay as they are.
- *                                     Each of the two is the other's backward op
- *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
- *                                     fills it)
- *
- * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
- *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
- *                                     and LINEAR_DX with cells as w then read that matrix
- *
- * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
- * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
- * below O; ADD_EMBED_BWD in dz index, out dnode- dstep- dslot-, sums of dz, overwritten; PERMUTE in x[B,M,N,C], out
- * y[B,N,M,C]. LOAD's fourth output is such an index.
- *
- * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
- * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it
- * lies. p is then [B/G, H, N, M, G].
+ * The operands of every op, in order, stand in the table below.
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
 
 #include <stdint.h>
+
+/* clang-format off */
+/* Operands ("-" behind one: may be absent, id -1 in graphs and programs, NULL in kernels):
+ *
+ *   LINEAR        in x[T,C] w[O,C] b[O]-              out y[T,O] pre[T,O]-
+ *                       y = act(x w^T + b); pre = x w^T + b, kept only for GELU
+ *   LINEAR_DX     in dy[T,O] w[O,C]                   out dx[T,C]  dx (+)= dy w; += when op.accumulate
+ *   LINEAR_DW     in dy[T,O] x[T,C]                   out dw[O,C] db[O]-  overwritten
+ *   ACT_BWD       in dy[T,O] kept[T,O]                out dz[T,O]  kept: y for RELU, pre for GELU; dz may be dy
+ *   ATTENTION     in q[B,N,H*D] k[B,M,H*D] v[B,M,H*D] out o[B,N,H*D] p[B,H,N,M]
+ *                       softmax(q k^T / sqrt D) v per head; p kept; packed: in qkv[B,N,3*H*D] - -
+ *   ATTENTION_BWD in do q k v p                       out dq dk dv  packed: in do qkv - - p, out dqkv - -
+ *   NORM          in x[T,C] u[T,C]- gamma[C] beta[C]  out y[T,C] s[T,C]- stats[T,2]
+ *                       s = x + drop(u), y = LayerNorm(s), stats = mean, 1/sd; without u: s
+ *                       absent, y = LayerNorm(x)
+ *   NORM_BWD      in dy s stats gamma  out ds[T,C] du[T,C]- dgamma[C]- dbeta[C]-
+ *                       ds = d(x), += when op.accumulate; du = ds o mask, only with dropout
+ *                       (otherwise it is ds)
+ *   ADD           in a b                              out c  n elements; c may be a or b
+ *   ADD_POS       in e[B,N,C] pe[N,C]                 out z[B,N,C]
+ *   CONCAT        in a[T,C] b[T,O]                    out c[T,C+O]
+ *   SPLIT         in c[T,C+O]                         out a[T,C]- b[T,O]-  backward of CONCAT; overwritten
+ *   ADD_LAST      in y[B,n_out] x[B,N,C]              out z[B,n_out]
+ *                       z[b,h*S+i] = y + x[b, last_offset + i*last_stride], i < S = last_count, h
+ *                       < n_out / S; z may be y
+ *   LOSS          in y[B,n_out] t[B,n_out] mask[B,n_out]-  out sums[2] dy[B,n_out]-
+ *                       sums = {sum of losses, counted elements}; dy: derivative of sums[0], NOT
+ *                       divided by the count
+ *   SQUARE_SUM    in g[n]                             out s[1]  sum of squares
+ *   UPDATE        in g[n] sums[2] square_sum[1]-      out p[n] m[n]- v[n]-
+ *                       optimiser step on a flat range; the gradient used is g / max(sums[1], 1),
+ *                       clipped to global norm clip_norm
+ *   LOAD          in -                                out x t mask- index-
+ *                       host to device copy of a minibatch (the rank fills it)
+ *   METRIC        in y[B,n_out] t mask-               out -  error sums for the report (the rank keeps them)
+ *   ALLREDUCE     in g[n]                             out g[n]  sum over the devices of a group, in device order
+ *   SEND, RECV    in a / -                            out - / a  between two devices
+ *   FILL          in -                                out t
+ *                       initial values of t, drawn anew each time (the rank fills it)
+ *
+ *   ACTIVATION    in x[T,O]                           out y[T,O]
+ *                       y = act(x) as a kernel of its own; backward: ACT_BWD with kept = y for
+ *                       RELU, x for GELU
+ *   DROPOUT       in x[T,C]                           out y[T,C]
+ *                       y = x o mask of `site`; its own backward op; y may be x
+ *   ADD_PART      in a[T,P*C] b[T,C]                  out c[T,P*C]
+ *                       c = a, with column block `part` of P = parts increased by scale * b; c may
+ *                       be a
+ *   PART          in x[T,P*C]                         out y[T,C]  y = scale * column block `part` of P
+ *   SPLIT_HEADS   in x[T,P*H*D]                       out y_g[T,P*Hg*D]-
+ *                       the H heads of width D of each part are dealt to the groups g < G = groups
+ *                       (op_group_heads); absent groups are left out
+ *   JOIN_HEADS    in y_g[T,P*Hg*D]-                   out x[T,P*H*D]
+ *                       the inverse; columns of absent groups stay as they are. Each of the two is
+ *                       the other's backward op
+ *
+ *   PROGRAM       in w[O,C]                           out cells[O,C]
+ *                       cells = w, and matrix number `matrix` of the device is programmed,
+ *                       `replicas` times; LINEAR and LINEAR_DX with cells as w then read that
+ *                       matrix
+ *
+ *   FASTFOOD      in theta_d[d] theta0[D] lambda[1]- table[2,L]  out theta[D] work[L]
+ *                       theta = theta0 + lambda P theta_d; in = d, out = D; P, L and the table:
+ *                       kernel/fastfood.h; work: the op's own
+ *   FASTFOOD_BWD  in g[D] theta_d[d] lambda[1]- table[2,L]  out g_d[d] g_lambda[1]- work[L]  overwritten
+ *
+ *   ADD_EMBED     in e[B,M,N,C] node[N,C] step[M,C] slot[O,C] index[B,M]  out z[B,M,N,C]
+ *                       z = e + node[n] + step[m] + slot[index[b,m]], M = n_key, N = n_query;
+ *                       indices are whole numbers below O
+ *   ADD_EMBED_BWD in dz index                         out dnode- dstep- dslot-  sums of dz, overwritten
+ *   PERMUTE       in x[B,M,N,C]                       out y[B,N,M,C]
+ *
+ * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
+ * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it
+ * lies. p is then [B/G, H, N, M, G].
+ */
+/* clang-format on */
 
 /* Kernel classes of the ledger. X(enum, name in reports and files) */
 #define KERNEL_CLASSES(X)                                                                                              \
@@ -145,15 +171,7 @@ enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
 /* Number formats of an op's operands. Everything but FP64 is stored as float; TF32, BF16 and FP16 round the operands of
  * GEMMs (attention included) to that format and accumulate in fp32; INT8 quantises them with one scale for each operand
  * and accumulates in int32 (kernel/int8.h). */
-enum number_format {
-    FORMAT_FP32,
-    FORMAT_TF32,
-    FORMAT_BF16,
-    FORMAT_FP16,
-    FORMAT_FP64,
-    FORMAT_INT8,
-    N_NUMBER_FORMATS
-};
+enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_FP64, FORMAT_INT8, N_NUMBER_FORMATS };
 
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
@@ -169,10 +187,10 @@ struct op {
     int accumulate;                            /* the first output is added to */
     int skip_sums;                             /* LINEAR_DW without db, NORM_BWD without dgamma and dbeta */
     enum activation act;
-    double dropout;                               /* probability of dropping, on NORM's u or DROPOUT's x */
-    uint32_t site;                                /* which dropout of the graph: keys its masks; of a matrix in cells: its
-                                                     number in the whole model, keys its noise */
-    double eps;                                   /* NORM */
+    double dropout; /* probability of dropping, on NORM's u or DROPOUT's x */
+    uint32_t site;  /* which dropout of the graph: keys its masks; of a matrix in cells: its
+                       number in the whole model, keys its noise */
+    double eps;     /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
     int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */
     int64_t groups;                               /* SPLIT_HEADS, JOIN_HEADS: G */
@@ -182,7 +200,7 @@ struct op {
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
     int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
-    uint64_t transfer_bytes; /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
+    uint64_t transfer_bytes;  /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
 /* Local. Names and classes. */
