@@ -159,6 +159,9 @@ reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arr
 	@test -n "$(TABLE)" || { echo "usage: make reproduce-systolic TABLE=FILE"; exit 2; }
 	@$(PROGRAM) cost --csv $(TABLE) --summary
 
+reproduce-reram: $(PROGRAM) ## measured against predicted errors of ReRAM crossbars
+	@$(PROGRAM) reproduce reram
+
 demo: ## set up, build, train a small model on real wind data: report, result file, trace
 	@scripts/bootstrap
 	@$(MAKE) --no-print-directory $(PROGRAM)

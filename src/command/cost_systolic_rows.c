@@ -101,6 +101,7 @@ struct run {
     double value[N_QUANTITIES];
     double error; /* largest relative one of the compared quantities */
     int equal;
+    double ideal_cycles[2]; /* of the memory mode ideal, USER only: memory shared; ports of their own */
     double wall_s, simulated_s;
 };
 
@@ -200,6 +201,36 @@ static void predict(const struct systolic_product *product, const struct systoli
     run->value[QUANTITY_ofmap_dram_writes] = (double)replay.ofmap_dram_words;
 }
 
+/* The same machine in mode ideal, with a memory as fast as the three ports together: words of a byte, a cycle of a
+ * picosecond. */
+static double ideal_cycles(const struct systolic_product *product, const struct systolic_buffers *buffers,
+                           int own_ports)
+{
+    struct systolic array = {.dataflow = product->dataflow, .memory = SYSTOLIC_IDEAL, .own_ports = own_ports};
+    array.profile = (struct systolic_profile){
+        .arrays = 1,
+        .rows = product->rows,
+        .cols = product->cols,
+        .clock_hz = 1e12,
+        .ifmap_kib = buffers->ifmap_words / 1024,
+        .filter_kib = buffers->filter_words / 1024,
+        .ofmap_kib = buffers->ofmap_words / 1024,
+        .dram_bytes_per_s = 1e12 * (double)(buffers->ifmap_rate + buffers->filter_rate + buffers->ofmap_rate),
+        .int8_fj_per_mac = 1,
+        .sram_bank_bytes = 1,
+    };
+    struct systolic_gemm gemm = {.batch = 1,
+                                 .m = product->m,
+                                 .n = product->n,
+                                 .k = product->k,
+                                 .math = SYSTOLIC_INT8,
+                                 .operand_bytes = 1,
+                                 .result_bytes = 1};
+    struct cost cost;
+    systolic_gemm_cost(&array, &gemm, &cost);
+    return (double)cost.time_ps;
+}
+
 static enum status compare(const struct table *table, size_t row, struct run *run, struct fault *fault)
 {
     run->equal = 1;
@@ -235,6 +266,8 @@ static enum status price_row(const struct table *table, size_t row, struct run *
     double start_s = now_s();
     predict(&product, &buffers, run);
     run->wall_s = now_s() - start_s;
+    for (int ports = 0; ports < 2 && run->mode == MODE_USER; ports++)
+        run->ideal_cycles[ports] = ideal_cycles(&product, &buffers, ports);
     return compare(table, row, run, fault);
 }
 
@@ -295,6 +328,28 @@ static void print_times(const struct run *runs, size_t n, FILE *times)
     }
 }
 
+/* How far mode ideal is from the simulator, in the rows that do and that do not stall there. Nothing fails by it. */
+static void print_ideal(const struct run *runs, size_t n, int own_ports, int stalled, FILE *out)
+{
+    size_t rows = 0, near = 0, far = 0;
+    double sum = 0, bias = 0;
+    for (size_t r = 0; r < n; r++) {
+        if (runs[r].mode != MODE_USER || (runs[r].value[QUANTITY_stall_cycles] > 0) != stalled)
+            continue;
+        double error = runs[r].ideal_cycles[own_ports] / runs[r].value[QUANTITY_overall_cycles] - 1;
+        rows++;
+        sum += fabs(error);
+        bias += error;
+        near += fabs(error) <= 0.05;
+        far += fabs(error) > 0.20;
+    }
+    if (rows > 0)
+        fprintf(out,
+                "ideal, %-13s, %-14s: %5zu rows, mean %5.1f %%, bias %+6.1f %%, within 5 %%: %zu, beyond 20 %%: %zu\n",
+                own_ports ? "own ports" : "shared memory", stalled ? "with stalls" : "without stalls", rows,
+                100 * sum / (double)rows, 100 * bias / (double)rows, near, far);
+}
+
 static size_t print_summary(const struct run *runs, size_t n, FILE *out)
 {
     size_t failed = 0;
@@ -314,6 +369,9 @@ static size_t print_summary(const struct run *runs, size_t n, FILE *out)
         sum += runs[r].error;
         most = fmax(most, runs[r].error);
     }
+    fprintf(out, "\n");
+    for (int i = 0; i < 4; i++)
+        print_ideal(runs, n, i / 2, i % 2, out);
     fprintf(out, "\nrows %zu, mean %.2f %%, max %.1f %%, failed %zu\n", n, n ? 100 * sum / (double)n : 0, 100 * most,
             failed);
     return failed;

@@ -76,7 +76,7 @@ struct job_schedule {
 struct job_adapter {
     int64_t width;
     double alpha, dropout;
-    double learning_rate; /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
+    double learning_rate;     /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
     struct word_list targets; /* q k v o ffn0 ffn1; empty: q and v */
     int train_norms;
 };
@@ -93,11 +93,12 @@ struct job_switch {
 };
 
 struct job_train {
-    const char *mode;      /* full lora */
+    const char *mode;      /* full lora did said: docs/models.md */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
+    int64_t intrinsic_dim; /* did, said: dimensions in which the layers are trained */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
     struct job_adapter adapter;

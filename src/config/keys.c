@@ -98,8 +98,9 @@ static const struct job_key keys[] = {
     {"data.normalise", KEY_WORD, IN(data.normalise), DEFAULT("station"), WORDS("station global none"),
         MEANS("z-scores by the statistics of the training rows")},
 
-    {"train.mode", KEY_WORD, IN(train.mode), DEFAULT("full"), WORDS("full lora"),
-        MEANS("what is trained: every weight, or adapters beside the frozen weights of the layers")},
+    {"train.mode", KEY_WORD, IN(train.mode), DEFAULT("full"), WORDS("full lora did said"),
+        MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora); those weights in a "
+              "random subspace (did), with a scale for each layer (said)")},
     {"train.epochs", KEY_INT, IN(train.epochs), DEFAULT("10"), FROM(1, MILLION), MEANS("passes over the training set")},
     {"train.steps", KEY_INT, IN(train.steps), DEFAULT("0"), FROM(0, ROWS),
         MEANS("optimiser steps; above 0 it wins over epochs")},
@@ -108,6 +109,8 @@ static const struct job_key keys[] = {
     {"train.loss", KEY_WORD, IN(train.loss), DEFAULT("mse"), WORDS("mse mae huber"), MEANS("loss")},
     {"train.huber_delta", KEY_REAL, IN(train.huber_delta), DEFAULT("1"), ABOVE(0),
         MEANS("huber: where the square ends, in normalised units")},
+    {"train.intrinsic_dim", KEY_INT, IN(train.intrinsic_dim), DEFAULT("1000"), FROM(1, BILLION),
+        MEANS("did, said: dimensions of the subspace")},
     {"train.clip_norm", KEY_REAL, IN(train.clip_norm), DEFAULT("0"), FROM(0, INFINITY),
         MEANS("largest norm of the gradient; 0: off")},
     {"train.evaluate_epochs", KEY_INT, IN(train.evaluate_epochs), DEFAULT("1"), FROM(0, MILLION),

@@ -67,7 +67,7 @@
     X(dac_bits, 3, SOURCE, "CrossSim PRIME.json: slices of 3 bit")                                                     \
     X(adc_bits, 6, SOURCE, "CrossSim PRIME.json: 6 bit ramp, calibrated")                                              \
     X(offset_mapping, 0, SOURCE, "CrossSim PRIME.json: differential")                                                  \
-    X(adc_range, 0, SOURCE, "CrossSim PRIME.json: calibrated")                             \
+    X(adc_range, 0, SOURCE, "CrossSim PRIME.json: calibrated")                                                         \
     X(on_off, 20, SOURCE, "CrossSim PRIME.json: 1 kOhm and 20 kOhm")                                                   \
     CELL_ERRORS(X)                                                                                                     \
     X(crossbars_per_ima, 8, DERIVED, "as isaac")                                                                       \
@@ -88,14 +88,14 @@
 #define NEUROSIM_LIKE(X)                                                                                               \
     X(rows, 128, SOURCE, "NeuroSim V2.1 Param: 128x128")                                                               \
     X(columns, 128, SOURCE, "NeuroSim V2.1 Param: 128x128")                                                            \
-    X(cell_bits, 5, SOURCE, "NeuroSim V2.1 Param: 5 bit cells")                                                        \
+    X(cell_bits, 4, DERIVED, "NeuroSim V2.1 Param has 5; 4 divides weights of 8 bit")                                  \
     X(weight_bits, 8, DERIVED, "the default network has 5; 8 as the other profiles")                                   \
     X(input_bits, 8, SOURCE, "NeuroSim V2.1 train.py: 8 bit activations")                                              \
     X(error_bits, 8, SOURCE, "NeuroSim V2.1 train.py: 8 bit errors")                                                   \
     X(dac_bits, 1, SOURCE, "NeuroSim V2.1: bit-serial inputs")                                                         \
     X(adc_bits, 6, SOURCE, "NeuroSim V2.1 Param: 64 levels")                                                           \
-    X(offset_mapping, 0, DERIVED, "a pair of cells for NeuroSim's reference column")                             \
-    X(adc_range, 0, DERIVED, "levels where the sums are, as for prime-like")                                              \
+    X(offset_mapping, 0, DERIVED, "a pair of cells for NeuroSim's reference column")                                   \
+    X(adc_range, 0, DERIVED, "levels where the sums are, as for prime-like")                                           \
     X(on_off, 100, SOURCE, "NeuroSim V2.1 Param: 240 kOhm, on/off 100")                                                \
     CELL_ERRORS(X)                                                                                                     \
     X(crossbars_per_ima, 8, DERIVED, "as isaac")                                                                       \

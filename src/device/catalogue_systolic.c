@@ -115,7 +115,7 @@
     X(ifmap_kib, 16384, DERIVED, "half of the 32 MiB on chip")                                                         \
     X(filter_kib, 8192, DERIVED, "a quarter of the 32 MiB on chip")                                                    \
     X(ofmap_kib, 8192, DERIVED, "a quarter of the 32 MiB on chip")                                                     \
-    X(dram_bytes_per_s, 900e9, RECALLED, "TPUv3")                                                                      \
+    X(dram_bytes_per_s, 900e9, RECALLED, "TPUv3, HBM2")                                                                \
     X(vector_lanes, 2048, RECALLED, "two cores of 128 x 8 lanes")                                                      \
     X(int8_fj_per_mac, 0, RECALLED, "arrays multiply bf16 only")                                                       \
     X(bf16_fj_per_mac, 929, DERIVED, "16 nm between 45 nm (fp16 2000 by the bf16/fp16 ratio of 7 nm) and 7 nm (590)")  \

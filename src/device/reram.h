@@ -35,7 +35,7 @@
     X(int, dac_bits, "bit", "input bits of one phase")                                                                 \
     X(int, adc_bits, "bit", "bits of an analog-digital converter")                                                     \
     X(int, offset_mapping, "1", "1: weights are stored with an offset, 0: as differential pairs")                      \
-    X(double, adc_range, "1", "range of a converter as a share of the largest possible sum, 0: from the cells")                           \
+    X(double, adc_range, "1", "range of a converter as a share of the largest possible sum, 0: from the cells")        \
     X(double, on_off, "1", "highest over lowest conductance of a cell")                                                \
     X(double, program_noise, "1", "sigma of a cell's conductance after programming, as a share of it")                 \
     X(double, read_noise, "1", "sigma of a cell's conductance from read to read, as a share of it")                    \

@@ -110,6 +110,8 @@ struct systolic {
     enum systolic_dataflow dataflow;
     enum systolic_memory memory;
     int overlap_weights; /* the next stationary tile is loaded while the last one works (OS: folds back to back) */
+    int own_ports; /* ideal: each buffer has a third of the bandwidth for itself, as SCALE-Sim's have; else they share
+                      it */
     struct systolic_memo *memo; /* replays by shape, or NULL: each is run anew */
 };
 

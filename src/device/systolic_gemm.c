@@ -141,8 +141,15 @@ static void fetch_once_or_more(const struct systolic *array, const struct systol
     movement->read_back_words = gemm->result_on_chip || !leave ? 0 : batch * results * (row_folds - 1);
 }
 
+/* Cycles to move what goes through each buffer: together, or through the slowest port. */
+static double port_cycles(const struct systolic *array, double a_bytes, double b_bytes, double result_bytes)
+{
+    double bytes = array->own_ports ? 3 * fmax(fmax(a_bytes, b_bytes), result_bytes) : a_bytes + b_bytes + result_bytes;
+    return ceil(systolic_memory_cycles(&array->profile, bytes));
+}
+
 /* Half a buffer is filled before the first cycle and half a buffer is emptied after the last; the rest hides behind the
- * arithmetic as far as it can. The buffers share the memory's bandwidth. */
+ * arithmetic as far as it can. */
 static void ideal_movement(const struct systolic *array, const struct systolic_gemm *gemm,
                            const struct systolic_product *product, const struct systolic_counts *counts,
                            struct movement *movement)
@@ -150,50 +157,102 @@ static void ideal_movement(const struct systolic *array, const struct systolic_g
     const struct systolic_profile *profile = &array->profile;
     fetch_once_or_more(array, gemm, product, counts, movement);
     double width = gemm->operand_bytes, result_width = gemm->result_bytes;
-    double fill_a = gemm->a_on_chip ? 0 : fmin((double)profile->ifmap_kib * 512, (double)(gemm->m * gemm->k) * width);
-    double fill_b = gemm->b_on_chip ? 0 : fmin((double)profile->filter_kib * 512, (double)(gemm->k * gemm->n) * width);
-    double rest =
-        gemm->result_on_chip ? 0 : fmin((double)profile->ofmap_kib * 512, (double)(gemm->m * gemm->n) * result_width);
-    double all = (movement->a_words + movement->b_words) * width +
-                 (movement->written_words + movement->read_back_words) * result_width;
-    double fill_cycles = ceil(systolic_memory_cycles(profile, fill_a + fill_b)),
-           rest_cycles = ceil(systolic_memory_cycles(profile, rest)),
-           hidden_cycles = ceil(systolic_memory_cycles(profile, all - fill_a - fill_b - rest));
-    movement->cycles =
-        fill_cycles + fmax(array_cycles(array, product, counts, gemm->batch), hidden_cycles) + rest_cycles;
+    double a = movement->a_words * width, b = movement->b_words * width,
+           results = (movement->written_words + movement->read_back_words) * result_width;
+    double one_a = (double)(gemm->m * gemm->k) * width, one_b = (double)(gemm->k * gemm->n) * width,
+           one_result = (double)(gemm->m * gemm->n) * result_width;
+    double fill_a = gemm->a_on_chip ? 0 : fmin((double)profile->ifmap_kib * 512, one_a);
+    double fill_b = gemm->b_on_chip ? 0 : fmin((double)profile->filter_kib * 512, one_b);
+    double rest = gemm->result_on_chip ? 0 : fmin((double)profile->ofmap_kib * 512, one_result);
+    double hidden_cycles = port_cycles(array, a - fill_a, b - fill_b, results - rest);
+    movement->cycles = port_cycles(array, fill_a, fill_b, 0) +
+                       fmax(array_cycles(array, product, counts, gemm->batch), hidden_cycles) +
+                       port_cycles(array, 0, 0, rest);
+}
+
+/* A product, or the equal parts it is cut into, with what they need. */
+struct schedule {
+    struct systolic_gemm gemm;
+    struct systolic_counts counts;
+    struct movement movement;
+};
+
+static struct systolic_product product_of(const struct systolic *array, const struct systolic_gemm *gemm)
+{
+    return (struct systolic_product){gemm->m,        gemm->n, gemm->k, array->profile.rows, array->profile.cols,
+                                     array->dataflow};
+}
+
+static struct schedule ideal_schedule(const struct systolic *array, const struct systolic_gemm *gemm)
+{
+    struct schedule schedule = {.gemm = *gemm};
+    struct systolic_product product = product_of(array, gemm);
+    systolic_count(&product, &schedule.counts);
+    ideal_movement(array, gemm, &product, &schedule.counts, &schedule.movement);
+    return schedule;
+}
+
+/* Into how many parts the dimension that streams (OS: the rows) must be cut for the streamed operand and the partial
+ * sums of a part to stay in their buffers. */
+static uint64_t parts_that_stay(const struct systolic *array, const struct systolic_gemm *gemm)
+{
+    const struct systolic_profile *profile = &array->profile;
+    int is_b = array->dataflow == SYSTOLIC_IS;
+    double steps = (double)(is_b ? gemm->n : gemm->m);
+    double streamed = steps * (double)gemm->k * gemm->operand_bytes,
+           half = (double)(is_b ? profile->filter_kib : profile->ifmap_kib) * 512;
+    double sums = array->dataflow == SYSTOLIC_OS ? 0 : steps * (double)profile->cols * gemm->result_bytes;
+    return (uint64_t)fmax(ceil(streamed / half), ceil(sums / ((double)profile->ofmap_kib * 1024)));
+}
+
+/* Whole or cut, whichever is faster. */
+static struct schedule best_schedule(const struct systolic *array, const struct systolic_gemm *gemm)
+{
+    struct schedule whole = ideal_schedule(array, gemm);
+    uint64_t parts = parts_that_stay(array, gemm), steps = array->dataflow == SYSTOLIC_IS ? gemm->n : gemm->m;
+    if (parts < 2 || parts > steps)
+        return whole;
+    struct systolic_gemm part = *gemm;
+    *(array->dataflow == SYSTOLIC_IS ? &part.n : &part.m) = (steps + parts - 1) / parts;
+    part.batch = gemm->batch * parts;
+    struct schedule cut = ideal_schedule(array, &part);
+    return cut.movement.cycles < whole.movement.cycles ? cut : whole;
+}
+
+static struct schedule replayed_schedule(const struct systolic *array, const struct systolic_gemm *gemm)
+{
+    struct schedule schedule = {.gemm = *gemm};
+    struct systolic_product product = product_of(array, gemm);
+    systolic_count(&product, &schedule.counts);
+    replay_movement(array, gemm, &product, &schedule.movement);
+    return schedule;
 }
 
 void systolic_gemm_cost(const struct systolic *array, const struct systolic_gemm *gemm, struct cost *cost)
 {
     const struct systolic_profile *profile = &array->profile;
-    double mac_fj = systolic_fj_per_mac(profile, gemm->math), batch = (double)gemm->batch;
+    double mac_fj = systolic_fj_per_mac(profile, gemm->math);
     if (!gemm->batch || !gemm->m || !gemm->n || !gemm->k || !gemm->operand_bytes || !gemm->result_bytes)
         bug("gemm of size 0");
     if (mac_fj <= 0)
         bug("gemm in %s on an array without it", systolic_math_name(gemm->math));
-    struct systolic_product product = {gemm->m, gemm->n, gemm->k, profile->rows, profile->cols, array->dataflow};
-    struct systolic_counts counts;
-    struct movement move;
-    systolic_count(&product, &counts);
-    if (array->memory == SYSTOLIC_SCALESIM)
-        replay_movement(array, gemm, &product, &move);
-    else
-        ideal_movement(array, gemm, &product, &counts, &move);
-    double width = gemm->operand_bytes, result_width = gemm->result_bytes;
-    double macs = batch * (double)gemm->m * (double)gemm->n * (double)gemm->k,
-           results = batch * (double)gemm->m * (double)gemm->n, writes = batch * (double)counts.ofmap_writes;
+    struct schedule schedule =
+        array->memory == SYSTOLIC_SCALESIM ? replayed_schedule(array, gemm) : best_schedule(array, gemm);
+    const struct movement *move = &schedule.movement;
+    double width = gemm->operand_bytes, result_width = gemm->result_bytes, batch = (double)schedule.gemm.batch;
+    double macs = (double)gemm->batch * (double)gemm->m * (double)gemm->n * (double)gemm->k;
     struct systolic_actions actions = {
-        .cycles = move.cycles,
+        .cycles = move->cycles,
         .macs = macs,
         .mac_fj = mac_fj,
         /* Per MAC an operand and, with WS and IS, a partial sum move on; with OS two operands. */
         .hop_bytes = macs * (array->dataflow == SYSTOLIC_OS ? 2 * width : width + result_width),
-        .ifmap_bytes = width * (batch * (double)counts.ifmap_reads + move.a_words),
-        .filter_bytes = width * (batch * (double)counts.filter_reads + move.b_words),
-        /* Each partial sum but the first is read to be added to; the last one is read to leave. */
-        .ofmap_bytes = result_width * (writes + (writes - results) + results),
+        .ifmap_bytes = width * (batch * (double)schedule.counts.ifmap_reads + move->a_words),
+        .filter_bytes = width * (batch * (double)schedule.counts.filter_reads + move->b_words),
+        /* Each sum that is written is read once: to be added to, or to leave. */
+        .ofmap_bytes = result_width * 2 * batch * (double)schedule.counts.ofmap_writes,
         .dram_bytes =
-            width * (move.a_words + move.b_words) + result_width * (move.written_words + move.read_back_words),
+            width * (move->a_words + move->b_words) + result_width * (move->written_words + move->read_back_words),
     };
     systolic_charge(profile, &actions, cost);
 }

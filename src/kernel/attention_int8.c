@@ -18,27 +18,32 @@ struct head {
     double q_scale, k_scale, v_scale, grad_scale;
 };
 
-static struct head head_of(const struct op *op, float *scratch)
+static struct head head_of(const struct op *op)
 {
     struct head head = {.n_query = (size_t)op->n_query,
                         .n_key = (size_t)op->n_key,
                         .width = (size_t)op->head_width,
                         .wide_width = lanes_up((size_t)op->head_width),
                         .wide_keys = lanes_up((size_t)op->n_key)};
-    head.q = scratch;
-    head.grad = head.q + head.n_query * head.wide_width;
-    head.k = head.grad + head.n_query * head.wide_width;
-    head.v = head.k + head.n_key * head.wide_width;
-    head.crossed = head.v + head.n_key * head.wide_width;
-    head.scores = head.crossed + head.width * head.wide_keys;
-    head.shares = head.scores + head.n_query * head.wide_keys;
-    head.rest = head.shares + head.n_query * head.wide_keys;
     return head;
+}
+
+/* attention_int8_scratch_bytes adds up the same. */
+static void place_head(struct head *head, float *scratch)
+{
+    head->q = scratch;
+    head->grad = head->q + head->n_query * head->wide_width;
+    head->k = head->grad + head->n_query * head->wide_width;
+    head->v = head->k + head->n_key * head->wide_width;
+    head->crossed = head->v + head->n_key * head->wide_width;
+    head->scores = head->crossed + head->width * head->wide_keys;
+    head->shares = head->scores + head->n_query * head->wide_keys;
+    head->rest = head->shares + head->n_query * head->wide_keys;
 }
 
 size_t attention_int8_scratch_bytes(const struct op *op)
 {
-    struct head head = head_of(op, NULL);
+    struct head head = head_of(op);
     size_t widest = head.width > head.n_key ? head.width : head.n_key;
     return (2 * (head.n_query + head.n_key) * head.wide_width + head.width * head.wide_keys +
             2 * head.n_query * head.wide_keys) *
@@ -181,9 +186,10 @@ static void backward_head(struct head *head, const float *p, float *dq, float *d
 
 KERNEL_F32(attention_int8)
 {
-    struct head head = head_of(op, context->scratch);
+    struct head head = head_of(op);
     const size_t stride = qkv_stride(op), all = heads_stride(op), shift = op->packed ? all : 0;
     const float *q = in[0], *k = op->packed ? q : in[1], *v = op->packed ? q : in[2];
+    place_head(&head, context->scratch);
     for (size_t b = 0; b < (size_t)op->samples; b++)
         for (size_t h = 0; h < (size_t)op->heads; h++) {
             size_t column = h * head.width, query = b * head.n_query, key = b * head.n_key * stride + column;
@@ -197,10 +203,11 @@ KERNEL_F32(attention_int8)
 
 KERNEL_F32(attention_bwd_int8)
 {
-    struct head head = head_of(op, context->scratch);
+    struct head head = head_of(op);
     const size_t stride = qkv_stride(op), all = heads_stride(op), shift = op->packed ? all : 0;
     const float *q = in[1], *k = op->packed ? q : in[2], *v = op->packed ? q : in[3];
     float *dq = out[0], *dk = op->packed ? dq : out[1], *dv = op->packed ? dq : out[2];
+    place_head(&head, context->scratch);
     for (size_t b = 0; b < (size_t)op->samples; b++)
         for (size_t h = 0; h < (size_t)op->heads; h++) {
             size_t column = h * head.width, query = b * head.n_query, key = b * head.n_key * stride + column;

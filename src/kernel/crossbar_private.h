@@ -50,7 +50,8 @@ struct crossbar_pass {
     struct crossbar_converter converter;
     size_t rows, lines, results, block_lines, blocks, block_groups;
     const int16_t *cells;  /* as in the matrix, drift applied */
-    const uint8_t *index;  /* [row][phase][planes + square_planes][blocks * block_groups], 4 bits each */
+    const uint8_t *index;  /* [row][phase][planes + square_planes][blocks * block_groups], 4 bits each, times
+                             LANES */
     const float *line_sum; /* [row][block] sum of the integer inputs */
     int noisy;             /* add read noise */
     float *largest;        /* calibration: largest |sum| instead of results, or NULL */

@@ -137,7 +137,8 @@ static void multiply_wide(const struct crossbar_matrix *matrix, enum crossbar_di
         result[i] = (float)c[i];
 }
 
-/* Index of one group of four lines: bit l of plane b says whether line l is driven in it. */
+/* Index of one group of four lines: bit l of plane b says whether line l is driven in it. As an offset into the group's
+ * table: times LANES. */
 static void index_group(const struct crossbar_coding *coding, int dac_bits, const int *q, uint8_t *index, size_t stride)
 {
     for (int p = 0; p < coding->phases; p++) {
@@ -155,7 +156,7 @@ static void index_group(const struct crossbar_coding *coding, int dac_bits, cons
                 planes[b] |= (digit >> b & 1u) << l;
         }
         for (int b = 0; b < coding->planes + coding->square_planes; b++, index += stride)
-            *index = (uint8_t)planes[b];
+            *index = (uint8_t)(planes[b] * LANES);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernel/crossbar_private.h"
 #include "kernel/gauss.h"
+#include "kernel/simd8.h"
 
 /* A crossbar sums what its driven lines add. Here four lines at a time are one look-up in a table of their sixteen
  * possible sums, made anew for each block, slice and sixteen results and used for all rows and phases. */
@@ -88,11 +89,10 @@ static void fill_table(size_t groups, const float *lines, float *table)
     for (size_t g = 0; g < groups; g++) {
         float *entry = table + g * GROUP_ENTRIES * LANES;
         const float *line = lines + g * GROUP_LINES * LANES;
-        v16_store(entry, v16_set(0));
+        memset(entry, 0, LANES * sizeof *entry);
         for (size_t bit = 0; bit < GROUP_LINES; bit++)
-            for (size_t n = 0; n < (size_t)1 << bit; n++)
-                v16_store(entry + (n + ((size_t)1 << bit)) * LANES,
-                          v16_load(entry + n * LANES) + v16_load(line + bit * LANES));
+            for (size_t n = 0; n < (size_t)LANES << bit; n++)
+                entry[((size_t)LANES << bit) + n] = entry[n] + line[bit * LANES + n % LANES];
     }
 }
 
@@ -108,61 +108,73 @@ static void lines_to_variances(const struct crossbar_pass *pass, size_t lines, f
     }
 }
 
-KERNEL_INLINE v16 look_up(const float *table, const uint8_t *index, size_t groups)
+/* Sixteen results. */
+struct pair {
+    v8 low, high;
+};
+
+KERNEL_INLINE struct pair look_up(const float *table, const uint8_t *index, size_t groups)
 {
-    v16 even = v16_set(0), odd = v16_set(0);
-    for (size_t g = 0; g < groups; g += 2) {
-        even += v16_load(table + (g * GROUP_ENTRIES + index[g]) * LANES);
-        odd += v16_load(table + ((g + 1) * GROUP_ENTRIES + index[g + 1]) * LANES);
+    v8 zero = v8_set(0);
+    struct pair even = {zero, zero}, odd = {zero, zero};
+    for (size_t g = 0; g < groups; g += 2, table += 2 * GROUP_ENTRIES * LANES) {
+        const float *one = table + index[g], *other = table + GROUP_ENTRIES * LANES + index[g + 1];
+        even.low += v8_load(one);
+        even.high += v8_load(one + LANES8);
+        odd.low += v8_load(other);
+        odd.high += v8_load(other + LANES8);
     }
-    return even + odd;
+    return (struct pair){even.low + odd.low, even.high + odd.high};
 }
 
-KERNEL_INLINE v16 v16_sqrt(v16 x)
+KERNEL_INLINE void add_scaled(struct pair *sum, struct pair x, float scale)
 {
-    float lane[LANES];
-    v16_store(lane, x);
-    for (int i = 0; i < LANES; i++)
-        lane[i] = sqrtf(lane[i]);
-    return v16_load(lane);
+    sum->low += x.low * v8_set(scale);
+    sum->high += x.high * v8_set(scale);
+}
+
+/* What the converter makes of eight sums. */
+KERNEL_INLINE v8 convert(const struct crossbar_converter *converter, float per_step, v8 sum)
+{
+    const v8 to_integer = v8_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest integer */
+    v8 code = (sum * v8_set(per_step) + to_integer) - to_integer;
+    return v8_max(v8_min(code, v8_set(converter->high)), v8_set(converter->low));
 }
 
 /* One row's conversions of a block and slice: the sum over phases of code times phase weight, times the step. */
-KERNEL_INLINE v16 convert_row(const struct crossbar_pass *pass, const struct tables *tables, const uint8_t *index,
-                              size_t groups, int noisy, v16 *largest)
+KERNEL_INLINE struct pair convert_row(const struct crossbar_pass *pass, const struct tables *tables,
+                                      const uint8_t *index, size_t groups, int noisy, v8 *largest)
 {
     const struct crossbar_coding *coding = &pass->coding;
-    const v16 step = v16_set(pass->converter.step),
-              per_step = v16_set(pass->converter.step > 0 ? 1 / pass->converter.step : 0),
-              low = v16_set(pass->converter.low), high = v16_set(pass->converter.high),
-              to_integer = v16_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest integer */
+    const float step = pass->converter.step, per_step = step > 0 ? 1 / step : 0;
     size_t stride = pass->blocks * pass->block_groups;
-    int converts = pass->converter.step > 0;
-    v16 total = v16_set(0);
+    struct pair total = {v8_set(0), v8_set(0)};
     for (int p = 0; p < coding->phases; p++) {
         const uint8_t *plane = index + (size_t)(p * (coding->planes + coding->square_planes)) * stride;
-        v16 sum = look_up(tables->sums, plane, groups) * v16_set(coding->plane_weight[0]);
+        struct pair sum = look_up(tables->sums, plane, groups);
         for (int b = 1; b < coding->planes; b++)
-            sum += look_up(tables->sums, plane + (size_t)b * stride, groups) * v16_set(coding->plane_weight[b]);
+            add_scaled(&sum, look_up(tables->sums, plane + (size_t)b * stride, groups), coding->plane_weight[b]);
         if (noisy) {
             const uint8_t *square = plane + (size_t)coding->planes * stride;
-            v16 variance = v16_set(0);
+            struct pair variance = {v8_set(0), v8_set(0)};
             if (coding->square_planes == 0)
                 variance = look_up(tables->variances, plane, groups);
             for (int b = 0; b < coding->square_planes; b++)
-                variance +=
-                    look_up(tables->variances, square + (size_t)b * stride, groups) * v16_set(coding->square_weight[b]);
-            sum += v16_sqrt(variance) * v16_load(tables->normals + p * LANES);
+                add_scaled(&variance, look_up(tables->variances, square + (size_t)b * stride, groups),
+                           coding->square_weight[b]);
+            sum.low += v8_sqrt(variance.low) * v8_load(tables->normals + p * LANES);
+            sum.high += v8_sqrt(variance.high) * v8_load(tables->normals + p * LANES + LANES8);
         }
-        *largest = v16_max(*largest, v16_abs(sum));
-        v16 code = sum;
-        if (converts) {
-            code = (sum * per_step + to_integer) - to_integer;
-            code = v16_select(code > high, high, v16_max(code, low));
+        *largest = v8_max(v8_abs(sum.low), v8_max(v8_abs(sum.high), *largest));
+        if (step > 0) {
+            sum.low = convert(&pass->converter, per_step, sum.low);
+            sum.high = convert(&pass->converter, per_step, sum.high);
         }
-        total += code * v16_set(coding->phase_weight[p]);
+        add_scaled(&total, sum, coding->phase_weight[p]);
     }
-    return converts ? total * step : total;
+    if (step > 0)
+        total = (struct pair){total.low * v8_set(step), total.high * v8_set(step)};
+    return total;
 }
 
 /* Rows of one block and slice. Flipped results are turned back: top times the sum of the inputs, less the sum. */
@@ -181,11 +193,12 @@ static void convert_rows(const struct crossbar_pass *pass, const struct tables *
         sign[r] = tables->flipped[r] ? -weight : weight;
         back[r] = tables->flipped[r] ? weight * (float)cell_top(spec) : 0;
     }
-    v16 largest = v16_set(0), signs = v16_load(sign), backs = v16_load(back);
+    float most[LANES8];
+    v8 largest = v8_set(0);
     for (size_t t = 0; t < pass->rows; t++) {
         const uint8_t *index =
             pass->index + t * planes * pass->blocks * pass->block_groups + block * pass->block_groups;
-        v16 sum;
+        struct pair sum;
         if (pass->noisy) {
             uint64_t place = (pass->read->first_row + t) * pass->blocks + block;
             place = ((place * (uint64_t)pass->matrix->slices + (uint64_t)slice) * tiles + first / LANES) * 2;
@@ -194,11 +207,15 @@ static void convert_rows(const struct crossbar_pass *pass, const struct tables *
         } else {
             sum = convert_row(pass, tables, index, groups, 0, &largest);
         }
-        v16 inputs = v16_set(pass->line_sum[t * pass->blocks + block]);
-        v16_store(result + t * LANES, v16_load(result + t * LANES) + sum * signs + backs * inputs);
+        v8 inputs = v8_set(pass->line_sum[t * pass->blocks + block]);
+        float *to = result + t * LANES;
+        v8_store(to, v8_load(to) + sum.low * v8_load(sign) + v8_load(back) * inputs);
+        to += LANES8;
+        v8_store(to, v8_load(to) + sum.high * v8_load(sign + LANES8) + v8_load(back + LANES8) * inputs);
     }
-    if (pass->largest && v16_largest(largest) > *pass->largest)
-        *pass->largest = v16_largest(largest);
+    v8_store(most, largest);
+    for (int r = 0; r < LANES8 && pass->largest; r++)
+        *pass->largest = most[r] > *pass->largest ? most[r] : *pass->largest;
 }
 
 void crossbar_tile(const struct crossbar_pass *pass, size_t first, float *result, void *scratch)

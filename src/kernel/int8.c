@@ -73,7 +73,7 @@ static void multiply_rows(const struct int8_product *p, size_t first, size_t row
 void int8_multiply(const struct int8_product *product, void *scratch)
 {
     double *sum = scratch;
-    float *part = (float *)(sum + BLOCK_ROWS * lanes_up(product->columns));
+    float *part = (float *)(void *)(sum + BLOCK_ROWS * lanes_up(product->columns));
     for (size_t i = 0; i < product->rows; i += BLOCK_ROWS)
         multiply_rows(product, i, smaller(product->rows - i, BLOCK_ROWS), sum, part);
 }

@@ -1,6 +1,7 @@
 #include "kernel/op.h"
 
 #include "base/status.h"
+#include "kernel/fastfood.h"
 
 /* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling
  * of a norm. The other figures count the formulas of run_f64.c and its neighbours. */
@@ -9,6 +10,7 @@ enum {
     FLOPS_SOFTMAX_BWD = 4,
     FLOPS_NORM = 8,
     FLOPS_NORM_BWD = 11,
+    FLOPS_NORM_SUMS = 3, /* of them, for the gradients of gain and bias */
     FLOPS_GELU = 8,
     FLOPS_GELU_BWD = 12
 };
@@ -79,7 +81,7 @@ static uint64_t linear_flops(const struct op *op)
         return product + t * o * (1 + act_flops(op->act));
     if (op->kind == OP_LINEAR_DX)
         return product + (op->accumulate ? t * c : 0);
-    return product + t * o;
+    return product + (op->skip_sums ? 0 : t * o);
 }
 
 static uint64_t attention_flops(const struct op *op)
@@ -96,13 +98,26 @@ static uint64_t norm_flops(const struct op *op)
     uint64_t dropped = op->dropout > 0 ? elements : 0;
     if (op->kind == OP_NORM)
         return elements * (FLOPS_NORM + 1) + dropped;
-    return elements * (FLOPS_NORM_BWD + (op->accumulate ? 1u : 0u)) + dropped;
+    uint64_t each = FLOPS_NORM_BWD - (op->skip_sums ? FLOPS_NORM_SUMS : 0u) + (op->accumulate ? 1u : 0u);
+    return elements * each + dropped;
 }
 
 static uint64_t update_flops(const struct op *op)
 {
     uint64_t scaled = op->optimiser == OPTIMISER_SGD ? 3 : 15;
     return (uint64_t)op->rows * scaled;
+}
+
+/* One transform of L elements and one of the M = next power of two of d; a product and its sum or gather for each of
+ * L elements; theta0 + lambda x, or the two gradients. */
+static uint64_t fastfood_flops(const struct op *op)
+{
+    uint64_t flops = 0, length = fastfood_length((size_t)op->out), period = fastfood_length((size_t)op->in);
+    for (uint64_t n = 1; n < length; n *= 2)
+        flops += length;
+    for (uint64_t n = 1; n < period; n *= 2)
+        flops += period;
+    return flops + (op->kind == OP_FASTFOOD ? length + 2 * (uint64_t)op->out : 2 * length + 3 * (uint64_t)op->in);
 }
 
 uint64_t op_flops(const struct op *op)
@@ -135,6 +150,9 @@ uint64_t op_flops(const struct op *op)
         return (uint64_t)(op->rows * op->in) * 2;
     case OP_LOSS:
         return (uint64_t)(op->samples * op->out) * 4;
+    case OP_FASTFOOD:
+    case OP_FASTFOOD_BWD:
+        return fastfood_flops(op);
     case OP_SQUARE_SUM:
         return (uint64_t)op->rows * 2;
     case OP_UPDATE:

@@ -104,8 +104,8 @@ TILE_TARGET __attribute__((noinline)) static void TILE(stripe_one)(const struct 
 TILE_TARGET static void TILE(multiply)(const struct tile_product *p)
 {
     const size_t width = p->padded ? lanes_up(p->columns) : p->columns;
-    for (size_t j = 0; j < p->columns; j += TILE_VECTORS * TILE_FLOATS) {
-        size_t room = width - j, vectors = (p->columns - j + TILE_FLOATS - 1) / TILE_FLOATS;
+    for (size_t j = 0; j < width; j += TILE_VECTORS * TILE_FLOATS) {
+        size_t room = width - j, vectors = (room + TILE_FLOATS - 1) / TILE_FLOATS;
         if (vectors >= TILE_VECTORS)
             TILE(stripe_full)(p, j, room);
         else if (vectors == 3)

@@ -60,6 +60,12 @@ refuses "unknown device" 2 "a100" "$P" devices a1000-80g
 refuses "cost without op" 2 "" "$P" cost a100-80g
 refuses "cost of unknown op" 2 "gemm" "$P" cost a100-80g gem 4x4x4
 refuses "cost of bad dimensions" 2 "4x4" "$P" cost a100-80g gemm 4x4
+refuses "cost of an op that no array has" 2 "softmax" "$P" cost tpuv4 softmax 4x4
+refuses "cost with an unknown dataflow" 2 "--dataflow: expected os, ws or is, found 'rs'" "$P" cost tpuv4 gemm 4x4x4 --dataflow rs
+refuses "cost with an unknown memory" 2 "--memory: expected ideal or scalesim, found 'real'" "$P" cost tpuv4 gemm 4x4x4 --memory real
+refuses "replay of eight arrays" 2 "one array only, tpuv4 has 8" "$P" cost tpuv4 gemm 4x4x4 --memory scalesim
+refuses "arithmetic that an array lacks" 2 "tpuv1 has no bf16" "$P" cost tpuv1 gemm 4x4x4 --math bf16
+refuses "dataflow of a GPU" 2 "--dataflow: only on a systolic array" "$P" cost a100-80g gemm 4x4x4 --dataflow ws
 refuses "cost of a table that is not there" 4 "none.csv" "$P" cost --csv "$WORK/none.csv" --summary
 refuses "compare with nothing" 2 "" "$P" compare
 
@@ -94,6 +100,13 @@ with "memory with another unit" 2 "placement.bucket_bytes" --set "placement.buck
 # clusters
 broken "unknown profile" 2 "a100-90g" 's/profile: a100-80g/profile: a100-90g/'
 broken "unknown kind of device" 2 "kind" 's/kind: gpu/kind: npu/'
+broken "dataflow of a GPU" 2 "devices[0].dataflow" 's/      count: 2/      count: 2\n      dataflow: ws/'
+broken "int8 on a GPU" 2 "no int8" 's/      count: 2/      count: 2\n      numerics: int8/'
+broken "doubles beside floats" 2 "devices[0].numerics" 's/      count: 2/      count: 2\n      numerics: fp64/'
+broken "GPU profile of an array" 2 "unknown systolic profile" 's/kind: gpu/kind: systolic/'
+broken "fp32 on a TPU" 2 "a tpuv4 has no fp32" 's/kind: gpu/kind: systolic/;s/profile: a100-80g/profile: tpuv4/'
+broken "replay of eight arrays" 2 "scalesim is of one array" \
+    's/kind: gpu/kind: systolic/;s/profile: a100-80g/profile: tpuv4\n      numerics: bf16\n      memory_mode: scalesim/'
 broken "unknown link" 2 "nvlink9" 's/nvlink3/nvlink9/'
 broken "no host link" 2 "host" 's/, host: pcie4//'
 broken "no link inside of the node" 2 "inside" 's/inside: nvlink3, //'

@@ -11,6 +11,16 @@
 #define FOUR "{kind: gpu}, {kind: gpu}, {kind: gpu}, {kind: gpu}, "
 
 /* clang-format off */
+/* Keys of a section, as messages list them. */
+#define DEVICE_KEYS \
+    "kind, profile, count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, " \
+    "numerics, dataflow, memory_mode, array_rows, array_cols, overlap_weights, fidelity, mapping, " \
+    "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
+    "read_noise, stuck_low, stuck_high, drift, write_verify, endurance"
+#define TRAIN_KEYS                                                                                                     \
+    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, "  \
+    "schedule, adapter, switch"
+
 static const struct refusal {
     const char *text;
     const char *overrides[3]; /* ended by NULL */
@@ -85,8 +95,7 @@ static const struct refusal {
      "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, placement, "
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
-     "j.yaml:2: train.xyzzyplugh: expected one of the keys mode, epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found 'xyzzyplugh'"},
+     "j.yaml:2: train.xyzzyplugh: expected one of the keys " TRAIN_KEYS ", found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
      "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
      "'<<'"},
@@ -142,35 +151,19 @@ static const struct refusal {
     {"data: {test_rows: 3}\n", {NULL}, 2,
      "j.yaml:1: data.test_rows: expected a list of 2 whole numbers, found '3'"},
     {"cluster: {devices: {kind: gpu}}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys " DEVICE_KEYS ", "
      "found a section"},
     {"cluster: {devices: []}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys " DEVICE_KEYS ", "
      "found an empty list"},
     {"cluster: {devices: [gpu]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[0]: expected a section with the keys kind, profile, count, per_node, "
-     "memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "j.yaml:1: cluster.devices[0]: expected a section with the keys " DEVICE_KEYS ", "
      "found 'gpu'"},
     {"cluster: [a]\n", {NULL}, 2,
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found a "
      "list of 1"},
     {"cluster: {devices: [" FOUR FOUR FOUR FOUR "{kind: gpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys " DEVICE_KEYS ", "
      "found a list of 17"},
     {"name: [a]\n", {NULL}, 2,
      "j.yaml:1: name: expected a name of letters, digits, '.', '_' and '-', found a list of 1"},
@@ -364,11 +357,7 @@ static const struct refusal {
      "{steps: 1}\n", {NULL}, 2,
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
     {MODEL "cluster: {links: {host: pcie4}}\ntrain: {steps: 1}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys kind, profile, count, "
-     "per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "j.yaml:2: cluster.devices: expected a list of 1 to 16 sections with the keys " DEVICE_KEYS ", "
      "found nothing"},
     {MODEL 
      "cluster:\n  devices:\n  - kind: gpu\n    profile: a\n  - kind: gpu\n  links: {host: "
@@ -417,15 +406,13 @@ static const struct refusal {
     {GOOD, {"train.epoch=3", NULL}, 2,
      "--set train.epoch=3: train.epoch: expected a known key, found 'epoch' (did you mean 'train.epochs'?)"},
     {GOOD, {"train=3", NULL}, 2,
-     "--set train=3: train: expected a section with the keys mode, epochs, steps, minibatch, loss, huber_delta, "
-     "clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found '3'"},
+     "--set train=3: train: expected a section with the keys " TRAIN_KEYS ", found '3'"},
     {GOOD, {"trian.epochs=3", NULL}, 2,
      "--set trian.epochs=3: trian.epochs: expected a known key, found 'trian' (did you mean 'train'?)"},
     {GOOD, {"train.epochs.x=3", NULL}, 2,
      "--set train.epochs.x=3: train.epochs.x: expected no further key below train.epochs, found 'x'"},
     {GOOD, {"train..epochs=3", NULL}, 2,
-     "--set train..epochs=3: train..epochs: expected one of the keys mode, epochs, steps, minibatch, loss, "
-     "huber_delta, clip_norm, evaluate_epochs, seed, optimiser, schedule, adapter, switch, found ''"},
+     "--set train..epochs=3: train..epochs: expected one of the keys " TRAIN_KEYS ", found ''"},
     {GOOD, {"train.epochs[0]=3", NULL}, 2,
      "--set train.epochs[0]=3: train.epochs[0]: expected a key without an index, found '[0]'"},
     {GOOD, {"model.reduce_width=", NULL}, 2,
@@ -452,11 +439,7 @@ static const struct refusal {
      "--set cluster.devices[-1].count=3: cluster.devices[-1].count: expected an index from devices[0] to "
      "devices[0], found '[-1].count'"},
     {GOOD, {"cluster.devices[0]=3", NULL}, 2,
-     "--set cluster.devices[0]=3: cluster.devices[0]: expected a section with the keys kind, profile, "
-     "count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, numerics, dataflow, memory_mode, "
-     "array_rows, array_cols, overlap_weights, "
-     "fidelity, mapping, tiles, weight_bits, input_bits, error_bits, cell_bits, "
-     "adc_bits, adc_range, program_noise, read_noise, stuck_low, stuck_high, drift, write_verify, endurance, "
+     "--set cluster.devices[0]=3: cluster.devices[0]: expected a section with the keys " DEVICE_KEYS ", "
      "found '3'"},
     {GOOD, {"cluster.devices[0].count=0", NULL}, 2,
      "--set cluster.devices[0].count=0: cluster.devices[0].count: expected a whole number from 1 to "
@@ -494,7 +477,7 @@ static const struct refusal {
      "--set model.reduce_act=relu: model.reduce_act: expected a list of 2, one for each width, found a "
      "list of 1"},
     {GOOD, {"train.mode=lowrank", NULL}, 2,
-     "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
+     "--set train.mode=lowrank: train.mode: expected one of full, lora, did, said, found 'lowrank'"},
     {GOOD, {"train.adapter.width=0", NULL}, 2,
      "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
     {GOOD, {"train.adapter.alpha=0", NULL}, 2,

@@ -77,6 +77,8 @@ static inline void random_parameters(struct dice *d, struct arena *arena, struct
         if (i % 2)
             parameter->values = NULL, parameter->values64 = values64, parameter->n_dims = 1, parameter->dims[0] = 6;
     }
+    run->n_merged = (int)below(d, 3);
+    run->merged = run->parameter + 3;
 }
 
 /* Checks with up to four numbers each, some without any; the losses of two arms. */

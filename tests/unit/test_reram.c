@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "command/reproduce.h"
 #include "device/catalogue.h"
 #include "rank.h"
 
@@ -156,8 +157,12 @@ END_TEST
 static struct device_spec some_device(const char *profile, const char *fidelity)
 {
     struct device_spec spec = {.name = "reram0", .kind = "reram", .profile = profile, .host_link = "pcie4"};
-    spec.cells = (struct cell_options){
-        .fidelity = fidelity, .program_noise = -1, .read_noise = -1, .stuck_low = -1, .stuck_high = -1, .drift = -1,
+    spec.cells = (struct cell_options){.fidelity = fidelity,
+                                       .program_noise = -1,
+                                       .read_noise = -1,
+                                       .stuck_low = -1,
+                                       .stuck_high = -1,
+                                       .drift = -1,
                                        .adc_range = -1};
     return spec;
 }
@@ -319,6 +324,20 @@ START_TEST(the_device_does_not_do_other_work)
 }
 END_TEST
 
+/* The table of `polyrank reproduce reram`, with fewer columns and another seed. */
+START_TEST(errors_are_what_the_formulas_say)
+{
+    struct reram_experiment experiment;
+    int n = 0;
+    for (; reram_experiment(n, 11, 4000, &experiment); n++) {
+        double ratio = experiment.measured / experiment.predicted;
+        ck_assert_msg(fabs(ratio - 1) <= experiment.tolerance, "%s: %g measured, %g predicted", experiment.name,
+                      experiment.measured, experiment.predicted);
+    }
+    ck_assert_int_eq(n, 17);
+}
+END_TEST
+
 Suite *suite_reram(void)
 {
     Suite *suite = suite_create("reram");
@@ -328,6 +347,7 @@ Suite *suite_reram(void)
     tcase_add_test(physics, programming_costs_what_panther_says);
     tcase_add_test(physics, reads_pipeline_and_copies_share_them);
     tcase_add_test(physics, converters_of_other_widths_follow_the_series);
+    tcase_add_test(device, errors_are_what_the_formulas_say);
     tcase_add_test(device, impossible_devices_are_refused);
     tcase_add_test(device, fidelities_are_further_and_further_from_the_product);
     tcase_add_test(device, drift_is_by_virtual_time_since_programming);

@@ -61,11 +61,10 @@ static void expect_same_devices(const struct run *a, const struct run *b)
     }
 }
 
-static void expect_same_arrays(const struct run *a, const struct run *b)
+static void expect_same_weights(const struct run_parameter *a, const struct run_parameter *b, int n)
 {
-    ck_assert_int_eq(a->n_parameters_stored, b->n_parameters_stored);
-    for (int i = 0; i < a->n_parameters_stored; i++) {
-        const struct run_parameter *x = &a->parameter[i], *y = &b->parameter[i];
+    for (int i = 0; i < n; i++) {
+        const struct run_parameter *x = &a[i], *y = &b[i];
         ck_assert_str_eq(x->name, y->name);
         ck_assert(x->n_dims == y->n_dims && memcmp(x->dims, y->dims, (size_t)x->n_dims * sizeof *x->dims) == 0);
         ck_assert(!x->values == !y->values && !x->values64 == !y->values64);
@@ -74,6 +73,14 @@ static void expect_same_arrays(const struct run *a, const struct run *b)
         else
             ck_assert_int_eq(memcmp(x->values64, y->values64, 6 * sizeof *x->values64), 0);
     }
+}
+
+static void expect_same_arrays(const struct run *a, const struct run *b)
+{
+    ck_assert_int_eq(a->n_parameters_stored, b->n_parameters_stored);
+    ck_assert_int_eq(a->n_merged, b->n_merged);
+    expect_same_weights(a->parameter, b->parameter, a->n_parameters_stored);
+    expect_same_weights(a->merged, b->merged, a->n_merged);
     ck_assert(a->n_predictions == b->n_predictions && (a->n_predictions == 0 || a->n_outputs == b->n_outputs));
     for (int64_t i = 0; i < a->n_predictions * a->n_outputs; i++)
         ck_assert(a->prediction[i] == b->prediction[i] && a->observation[i] == b->observation[i]);
