@@ -14,6 +14,7 @@ Suite *suite_placement(void);
 struct small_job {
     int gpus, reram, systolic, layers, micro_batches, minibatch, steps;
     double gpu_flop_per_s; /* 0: the profile's */
+    int array_rows;        /* of a systolic array; 0: the profile's */
     const char *policy, *objective, *mode_switch;
 };
 
@@ -40,8 +41,9 @@ static void read_job(struct arena *arena, const struct small_job *small, struct 
     if (small->reram)
         devices = arena_printf(arena, "%s, {kind: reram, profile: isaac, count: %d}", devices, small->reram);
     if (small->systolic)
-        devices =
-            arena_printf(arena, "%s, {kind: systolic, profile: systolic-128-7nm, count: %d}", devices, small->systolic);
+        devices = arena_printf(arena, "%s, {kind: systolic, profile: systolic-128-7nm, count: %d%s}", devices,
+                               small->systolic,
+                               small->array_rows ? arena_printf(arena, ", array_rows: %d", small->array_rows) : "");
     const char *text = arena_printf(
         arena,
         "name: small\ncluster: {devices: %s], links: {inside: nvlink3, host: pcie4, bridge: pcie4, stack: stack-3d}}\n"
@@ -203,7 +205,7 @@ START_TEST(no_switch_without_losses)
 }
 END_TEST
 
-/* Fast GPUs keep the run, slow ones hand it over; the prices are those of the runs themselves. */
+/* Beside slow systolic devices GPUs keep the run, slow GPUs hand it over; the prices are those of the runs themselves. */
 START_TEST(auto_takes_the_least)
 {
     static const char *const objectives[] = {"time", "energy", "product"};
@@ -212,6 +214,7 @@ START_TEST(auto_takes_the_least)
     struct small_job small = random_job(&d);
     int is_slow = _i >= 3;
     small.gpu_flop_per_s = is_slow ? 1e7 : 0;
+    small.array_rows = is_slow ? 0 : 1;
     small.systolic = small.reram = 1;
     small.micro_batches = 1;
     small.policy = "auto";
@@ -246,6 +249,7 @@ START_TEST(auto_counts_idle_devices)
     struct arena *arena = arena_new();
     struct small_job small = random_job(&d);
     small.policy = "auto";
+    small.array_rows = 1;
     struct run run = run_small(arena, &small);
     ck_assert_str_eq(run.choice.chosen, "gpu-only");
     for (int i = 0; i < run.n_devices; i++) {
