@@ -11,7 +11,8 @@
 
 static const struct argp_option options_table[] = {
     JOB_OPTIONS,
-    {"instructions", 'i', NULL, 0, "list the programs of a step: of one GPU, and of each device of the low-parameter mode", 1},
+    {"instructions", 'i', NULL, 0,
+     "list the programs of a step: of one GPU, and of each device of the low-parameter mode", 1},
     {"device", KEY_DEVICE, "NAME", 0, "with --instructions: only those of this device, e.g. reram0", 1},
     {0},
 };

@@ -70,7 +70,9 @@ static const char *blocks_of(const struct program *program, struct arena *arena)
         first = first < 0 || block < first ? block : first;
         last = block > last ? block : last;
     }
-    return first < 0 ? "-" : first == last ? arena_printf(arena, "%d", first) : arena_printf(arena, "%d-%d", first, last);
+    return first < 0       ? "-"
+           : first == last ? arena_printf(arena, "%d", first)
+                           : arena_printf(arena, "%d-%d", first, last);
 }
 
 /* Most attention heads of a block that the program computes for a sample. */
@@ -147,9 +149,10 @@ static void print_roles(const struct training *training)
                 role_row(training, table, m, d);
     printf("\nwho does what\n");
     text_table_print(table, stdout, TABLE_WIDTH);
-    printf("  GPUs: full steps, since every weight changes in each and cells would wear out. ReRAM: products with frozen\n"
-           "  matrices, forward and transposed: they stay in the cells. Systolic: products of two moving operands\n"
-           "  (attention) and all that is trained or is no product: adapters, embedding, head, norms, loss, optimiser.\n");
+    printf(
+        "  GPUs: full steps, since every weight changes in each and cells would wear out. ReRAM: products with frozen\n"
+        "  matrices, forward and transposed: they stay in the cells. Systolic: products of two moving operands\n"
+        "  (attention) and all that is trained or is no product: adapters, embedding, head, norms, loss, optimiser.\n");
 }
 
 /* ---- modes ---- */

@@ -1,5 +1,5 @@
-/* mode_tables.h - what a run with a low-parameter mode adds to the report: placement and its choice, steps of the modes,
- * how busy devices are in them, crossbars and their wear.
+/* mode_tables.h - what a run with a low-parameter mode adds to the report: placement and its choice, steps of the
+ * modes, how busy devices are in them, crossbars and their wear.
  */
 #ifndef REPORT_MODE_TABLES_H
 #define REPORT_MODE_TABLES_H

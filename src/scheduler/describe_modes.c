@@ -104,7 +104,8 @@ void describe_modes(const struct training *training, struct run *run)
     describe_cells(training, run);
 }
 
-/* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer. */
+/* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.
+ */
 static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
 {
     uint64_t least_ps = 0;

@@ -52,9 +52,9 @@ static int count_devices(const struct training *training, int program_id)
 static const char *low_text(const struct training *training)
 {
     int64_t n = training->job->placement.micro_batches, minibatch = training->job->train.minibatch;
-    const char *pieces = n == 1 ? arena_printf(training->arena, "%lld samples at once", (long long)minibatch)
-                                : arena_printf(training->arena, "%lld micro-batches of %lld", (long long)n,
-                                               (long long)(minibatch / n));
+    const char *pieces =
+        n == 1 ? arena_printf(training->arena, "%lld samples at once", (long long)minibatch)
+               : arena_printf(training->arena, "%lld micro-batches of %lld", (long long)n, (long long)(minibatch / n));
     return arena_printf(training->arena, "; low-parameter steps on %s, %s", devices_text(training, PROGRAM_LOW),
                         pieces);
 }

@@ -24,7 +24,8 @@ struct mode_switch *switch_new(const struct switch_config *config, struct arena 
     const struct switch_costs *costs = &config->costs;
     if (config->window_steps < 1)
         bug("a switch by tests with windows of %" PRId64 " steps", config->window_steps);
-    if (config->policy == SWITCH_SAFE && !config->assumes_earliest && (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
+    if (config->policy == SWITCH_SAFE && !config->assumes_earliest &&
+        (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
         bug("the pay-off of a switch between steps that cost nothing");
     sw->full = arena_array(arena, (size_t)config->window_steps, sizeof *sw->full);
     sw->low = arena_array(arena, (size_t)config->window_steps, sizeof *sw->low);

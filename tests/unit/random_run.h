@@ -137,12 +137,13 @@ static inline void random_modes(struct dice *d, struct arena *arena, struct run 
         for (int i = 0; i < run->n_devices; i++)
             mode->busy_ps[i] = below(d, 2) ? below(d, mode->step_ps + 1) : 0;
     }
-    run->handover = (struct run_handover){(int64_t)below(d, 4), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 7};
+    run->handover =
+        (struct run_handover){(int64_t)below(d, 4), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 7};
     run->n_cells = (int)below(d, run->n_devices < 2 ? 2 : 3);
     run->cells = arena_array(arena, 2, sizeof *run->cells);
     for (int c = 0; c < run->n_cells; c++)
-        run->cells[c] = (struct run_cells){c,         1 + below(d, 9),    100 + below(d, 100),   300,
-                                           below(d, 9), 1 + below(d, 1000), below(d, 3) * 1000, 1 + fabs(normal(d)),
+        run->cells[c] = (struct run_cells){c,           1 + below(d, 9),    100 + below(d, 100), 300,
+                                           below(d, 9), 1 + below(d, 1000), below(d, 3) * 1000,  1 + fabs(normal(d)),
                                            1e8};
 }
 

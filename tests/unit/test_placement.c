@@ -205,7 +205,8 @@ START_TEST(no_switch_without_losses)
 }
 END_TEST
 
-/* Beside slow systolic devices GPUs keep the run, slow GPUs hand it over; the prices are those of the runs themselves. */
+/* Beside slow systolic devices GPUs keep the run, slow GPUs hand it over; the prices are those of the runs themselves.
+ */
 START_TEST(auto_takes_the_least)
 {
     static const char *const objectives[] = {"time", "energy", "product"};
