@@ -79,7 +79,7 @@ static const char *blocks_of(const struct program *program, struct arena *arena)
 static int64_t heads_of(const struct training *training, const struct program *program, int64_t pieces)
 {
     int64_t most = 0;
-    for (int64_t block = 0; block < training->config.layers; block++) {
+    for (int64_t block = 0; block < training->config.encoder.layers; block++) {
         int64_t heads = 0;
         for (int i = 0; i < program->n_instrs; i++)
             if (program->instrs[i].op->kind == OP_ATTENTION && program->instrs[i].block == block)
@@ -127,7 +127,7 @@ static void role_row(const struct training *training, struct text_table *table, 
     else
         text_table_cell(table, "-");
     if (heads)
-        text_table_cell(table, "%lld of %lld", (long long)heads, (long long)training->config.heads);
+        text_table_cell(table, "%lld of %lld", (long long)heads, (long long)training->config.encoder.heads);
     else
         text_table_cell(table, "-");
     text_table_cell(table, "%s", work_of(program, training->arena));

@@ -24,7 +24,7 @@ enum status modes_open(struct course *course, struct fault *fault)
     struct switch_setting setting = {
         .epoch_steps = training_epoch_steps(training),
         .total_steps = training_steps(training),
-        .layers = (int)training->config.layers,
+        .layers = (int)training->config.encoder.layers,
         .width = (int)job->train.adapter.width,
         .timing_only = course->options->timing_only,
         .assume_earliest = course->options->assume_switch,
@@ -113,7 +113,7 @@ static const char *watched_name(const struct course *course)
 {
     int64_t layer = course->training->job->train.mode_switch.watch_layer;
     return arena_printf(course->training->arena, "layers.%lld.attn.qkv.weight",
-                        (long long)(layer < 0 ? course->training->config.layers - 1 : layer));
+                        (long long)(layer < 0 ? course->training->config.encoder.layers - 1 : layer));
 }
 
 static int find_weight(const struct program *program, const char *name)
@@ -156,7 +156,7 @@ static enum status watch(struct course *course, double *norm, struct fault *faul
         return status;
     int bytes = training->plan.format == FORMAT_FP64 ? 8 : 4;
     if (now && course->snapshot)
-        *norm = displacement(course->snapshot, now, training->config.d_model, bytes);
+        *norm = displacement(course->snapshot, now, training->config.encoder.d_model, bytes);
     course->snapshot = now;
     return comm_broadcast(training->comm, norm, sizeof *norm, fault);
 }
