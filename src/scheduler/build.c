@@ -255,9 +255,9 @@ static enum status adapt(const struct job *job, struct graph *graph, struct faul
     int did = strcmp(mode, "did") == 0, said = strcmp(mode, "said") == 0;
     if (!did && !said)
         return STATUS_OK;
-    if (strcmp(job->placement.policy, "gpu-only") != 0)
+    if (strcmp(build_policy(job), "gpu-only") != 0)
         return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s",
-                         job->source, mode, job->placement.policy);
+                         job->source, mode, build_policy(job));
     enum status status =
         intrinsic_apply(graph, did ? INTRINSIC_ALL : INTRINSIC_LAYERS, job->train.intrinsic_dim, fault);
     if (status != STATUS_OK)
