@@ -71,6 +71,10 @@ struct device {
     /* OPTIONAL. Crossbars that a matrix [out, in] takes, and how many there are; NULL: the device holds no matrices. */
     uint64_t (*units_needed)(const void *state, int64_t out, int64_t in);
     uint64_t (*units_total)(const void *state);
+    /* OPTIONAL, with the two above. Writes that a cell survives, and writes that one programming of a cell takes (mean,
+     * 1 without verification). */
+    double (*cell_endurance)(const void *state);
+    double (*cell_pulses)(const void *state);
     /* OPTIONAL. Releases what open took outside of the arena. */
     void (*close)(void *state);
 };

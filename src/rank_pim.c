@@ -292,6 +292,17 @@ static uint64_t pim_units_total(const void *state)
     return reram_capacity(&((const struct pim *)state)->profile);
 }
 
+static double pim_cell_endurance(const void *state)
+{
+    return ((const struct pim *)state)->profile.endurance;
+}
+
+static double pim_cell_pulses(const void *state)
+{
+    const struct pim *pim = state;
+    return pim->verify ? pim->profile.verify_pulses : 1;
+}
+
 static void pim_close(void *state)
 {
     struct pim *pim = state;
@@ -314,5 +325,7 @@ const struct device reram_device = {
     .wait_power_mw = pim_static_power_mw,
     .units_needed = pim_units_needed,
     .units_total = pim_units_total,
+    .cell_endurance = pim_cell_endurance,
+    .cell_pulses = pim_cell_pulses,
     .close = pim_close,
 };

@@ -45,6 +45,9 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
     case 'o':
         options->output = arg;
         return 0;
+    case KEY_DEVICE:
+        options->device = arg;
+        return 0;
     case KEY_SEED:
         options->seed = arg;
         return 0;

@@ -4,13 +4,16 @@
 #include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
+#include "command/plan_tables.h"
+#include "report/mode_tables.h"
 #include "report/summary.h"
-#include "report/table.h"
 #include "scheduler/train.h"
 
 static const struct argp_option options_table[] = {
     JOB_OPTIONS,
-    {"instructions", 'i', NULL, 0, "list the training program of the first device", 1},
+    {"instructions", 'i', NULL, 0,
+     "list the programs of a step: of one GPU, and of each device of the low-parameter mode", 1},
+    {"device", KEY_DEVICE, "NAME", 0, "with --instructions: only those of this device, e.g. reram0", 1},
     {0},
 };
 
@@ -19,69 +22,15 @@ static const struct argp argp = {
     job_options_parse,
     "JOB",
     "Shows how JOB would run on the emulated machine: placement, memory of each device, work, and the "
-    "virtual time and energy of a step and of the whole run. Nothing is trained.\v"
+    "virtual time and energy of a step and of the whole run. Nothing is trained. A switch that depends on losses is "
+    "assumed to come as early as it can.\v"
     "examples:\n"
     "  polyrank plan jobs/wind.yaml\n"
-    "  polyrank plan jobs/swe-published.yaml --set cluster=clusters/8xh100.yaml",
+    "  polyrank plan jobs/swe-published.yaml --set cluster=clusters/8xh100.yaml\n"
+    "  polyrank plan jobs/wind-hpt.yaml --instructions --device reram0",
     NULL,
     NULL,
     NULL};
-
-static const char *show(char text[32], enum unit unit, double value)
-{
-    return unit_show(text, 32, unit, value);
-}
-
-static void print_memory(const struct training *training)
-{
-    static const enum slot_kind kinds[] = {SLOT_PARAM, SLOT_STATE, SLOT_GRAD, SLOT_LOADED, SLOT_ACTIVATION};
-    static const char *const names[] = {"parameters", "state", "gradients", "minibatches", "activations"};
-    struct text_table *table = text_table_new(training->arena);
-    char text[32];
-    text_table_column(table, ALIGN_LEFT, "device", "");
-    for (int k = 0; k < 5; k++)
-        text_table_column(table, ALIGN_RIGHT, names[k], "");
-    text_table_column(table, ALIGN_RIGHT, "peak", "");
-    text_table_column(table, ALIGN_RIGHT, "capacity", "");
-    for (int d = 0; d < training->plan.n_devices; d++) {
-        const struct program *program = &training->plan.programs[PROGRAM_TRAIN][d];
-        text_table_row(table);
-        text_table_cell(table, "%s", training->machine.specs[d].name);
-        for (int k = 0; k < 5; k++)
-            text_table_cell(table, "%s", show(text, UNIT_BYTES, (double)program->kind_bytes[kinds[k]]));
-        text_table_cell(table, "%s", show(text, UNIT_BYTES, (double)program->memory_bytes));
-        text_table_cell(table, "%s", show(text, UNIT_BYTES, (double)training->plan.capacity_bytes[d]));
-    }
-    printf("\nmemory\n");
-    text_table_print(table, stdout, TABLE_WIDTH);
-}
-
-static void print_instructions(const struct training *training)
-{
-    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][0];
-    struct text_table *table = text_table_new(training->arena);
-    char text[32];
-    text_table_column(table, ALIGN_LEFT, "instruction", "");
-    text_table_column(table, ALIGN_LEFT, "op", "");
-    text_table_column(table, ALIGN_LEFT, "phase", "");
-    text_table_column(table, ALIGN_LEFT, "engine", "");
-    text_table_column(table, ALIGN_RIGHT, "time", "");
-    text_table_column(table, ALIGN_RIGHT, "work", "FLOP");
-    text_table_column(table, ALIGN_RIGHT, "traffic", "");
-    for (int i = 0; i < program->n_instrs; i++) {
-        const struct instr *instr = &program->instrs[i];
-        text_table_row(table);
-        text_table_cell(table, "%s", instr->name);
-        text_table_cell(table, "%s", op_name(instr->op->kind));
-        text_table_cell(table, "%s", phase_name(instr->phase));
-        text_table_cell(table, "%s", engine_name(instr->engine));
-        text_table_cell(table, "%s", unit_show_ps(text, sizeof text, instr->cost.time_ps));
-        text_table_cell(table, "%.3g", (double)instr->cost.flops);
-        text_table_cell(table, "%s", show(text, UNIT_BYTES, (double)instr->cost.bytes));
-    }
-    printf("\nprogram of %s: one training step\n", training->machine.specs[0].name);
-    text_table_print(table, stdout, TABLE_WIDTH);
-}
 
 struct work {
     double flops, bytes, collective_bytes;
@@ -112,20 +61,52 @@ static void print_step(const struct training *training, const struct run *run)
     char text[32], rate[32];
     printf("\none training step (all devices)\n");
     printf("  time        %s\n", unit_show_ps(text, sizeof text, step_ps));
-    printf("  energy      %s, without waiting and idle power\n", show(text, UNIT_JOULES, step_j));
+    printf("  energy      %s, without waiting and idle power\n", unit_show(text, sizeof text, UNIT_JOULES, step_j));
     printf("  work        %.4g FLOP, %s\n", work.flops,
-           show(rate, UNIT_FLOP_PER_S, work.flops / ((double)step_ps * 1e-12)));
-    printf("  traffic     %s of device memory, %s over links\n", show(text, UNIT_BYTES, work.bytes),
-           show(rate, UNIT_BYTES, work.collective_bytes));
+           unit_show(rate, sizeof rate, UNIT_FLOP_PER_S, work.flops / ((double)step_ps * 1e-12)));
+    printf("  traffic     %s of device memory, %s over links\n", unit_show(text, sizeof text, UNIT_BYTES, work.bytes),
+           unit_show(rate, sizeof rate, UNIT_BYTES, work.collective_bytes));
     printf("  samples     %lld, %.4g per second\n", (long long)training->job->train.minibatch,
            (double)training->job->train.minibatch / ((double)step_ps * 1e-12));
+}
+
+static void print_whole_run(const struct training *training, const struct run *run)
+{
+    char text[32];
     printf("\nthe whole run\n");
     printf("  steps       %lld", (long long)training_steps(training));
     if (training->windows)
         printf(" (%lld an epoch), then %lld test samples", (long long)training_epoch_steps(training),
                (long long)run->n_test);
     printf("\n  time        %s\n", unit_show_ps(text, sizeof text, run->end_ps));
-    printf("  energy      %s\n", show(text, UNIT_JOULES, run_energy_j(run)));
+    printf("  energy      %s\n", unit_show(text, sizeof text, UNIT_JOULES, run_energy_j(run)));
+}
+
+static void print_head(const struct run *run)
+{
+    printf("%s\n  model       %s\n  parameters  %lld, %lld of them trained", run->name, run->model_text,
+           (long long)run->n_parameters, (long long)run->n_trainable);
+    for (int m = 1; m < run->n_modes; m++)
+        printf("; %lld trained in %s mode", (long long)run->mode[m].n_trained, run->mode[m].name);
+    printf("\n");
+    mode_print_placement(stdout, "  ", run);
+}
+
+static void print_plan(const struct training *training, const struct job_options *options, const struct run *run)
+{
+    print_head(run);
+    plan_print_memory(training);
+    if (run->n_modes)
+        plan_print_modes(training, run);
+    else
+        print_step(training, run);
+    print_whole_run(training, run);
+    if (run->n_modes)
+        plan_print_gpus_alone(training, run);
+    printf("\n");
+    summary_print_ledgers(stdout, run);
+    if (options->instructions)
+        plan_print_instructions(training, options->device);
 }
 
 static enum status show_plan(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
@@ -133,24 +114,17 @@ static enum status show_plan(struct comm *comm, const struct job_options *option
 {
     struct training training;
     struct training_result result;
-    struct training_options run_options = {.timing_only = 1, .quiet = 1};
+    struct training_options run_options = {.timing_only = 1, .quiet = 1, .assume_switch = 1};
     job->output.trace = 0;
     enum status status = training_open(comm, job, 1, arena, &training, fault);
+    if (status == STATUS_OK)
+        status = plan_find_device(&training, options->device, fault);
     if (status == STATUS_OK && options->print_config)
         fputs(job_print(arena, job), stdout);
     else if (status == STATUS_OK)
         status = training_run(&training, &run_options, &result, fault);
-    if (status == STATUS_OK && !options->print_config) {
-        const struct run *run = &result.run;
-        printf("%s\n  model       %s\n  parameters  %lld, %lld of them trained\n  placement   %s\n", job->name,
-               run->model_text, (long long)run->n_parameters, (long long)run->n_trainable, run->placement_text);
-        print_memory(&training);
-        print_step(&training, run);
-        printf("\n");
-        summary_print_ledgers(stdout, run);
-        if (options->instructions)
-            print_instructions(&training);
-    }
+    if (status == STATUS_OK && !options->print_config)
+        print_plan(&training, options, &result.run);
     training_close(&training);
     return status;
 }
@@ -167,6 +141,8 @@ enum status command_plan(struct comm *none, int argc, char **argv, struct fault 
     struct comm *comm = comm_alone();
     struct job job;
     status = job_options_read(&options, arena, &job, fault);
+    if (status == STATUS_OK && options.device && !options.instructions)
+        status = fault_set(fault, STATUS_USAGE, "--device: expected with --instructions");
     if (status == STATUS_OK)
         status = show_plan(comm, &options, &job, arena, fault);
     comm_close(comm, 0);

@@ -116,7 +116,8 @@ static enum status run(struct comm *comm, const struct job_options *options, str
 {
     struct training training;
     struct training_result result;
-    struct training_options run_options = {options->timing_only, options->max_wall_s, options->quiet};
+    struct training_options run_options = {
+        .timing_only = options->timing_only, .max_wall_s = options->max_wall_s, .quiet = options->quiet};
     enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
     if (status == STATUS_OK && options->print_config) {
         if (comm_rank(comm) == 0)

@@ -111,7 +111,9 @@ struct job_train {
 };
 
 struct job_placement {
-    const char *policy;           /* gpu-only hpt */
+    const char *policy;           /* gpu-only hpt auto */
+    const char *objective;        /* auto: time energy product */
+    const char *chosen;           /* what auto stands for, once it is known; NULL: policy counts. No key */
     int64_t micro_batches;        /* hpt: pieces of a minibatch in the pipeline */
     int64_t replicas;             /* hpt: copies of every frozen matrix; 0: as many as fit */
     const char *numerics;         /* fp32 tf32 bf16 fp16 fp64 */

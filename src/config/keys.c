@@ -172,8 +172,11 @@ static const struct job_key keys[] = {
     {"train.switch.margin", KEY_REAL, IN(train.mode_switch.margin), DEFAULT("0.02"), ABOVE_BELOW(0, 1),
         MEANS("safe: largest share by which the low mode's loss may be above the full mode's")},
 
-    {"placement.policy", KEY_WORD, IN(placement.policy), DEFAULT("gpu-only"), WORDS("gpu-only hpt"),
-        MEANS("which device does what; hpt: full steps on GPUs, low-parameter steps on ReRAM and systolic devices")},
+    {"placement.policy", KEY_WORD, IN(placement.policy), DEFAULT("gpu-only"), WORDS("gpu-only hpt auto"),
+        MEANS("which device does what; hpt: full steps on GPUs, low-parameter steps on ReRAM and systolic devices; "
+              "auto: the cheaper of the two")},
+    {"placement.objective", KEY_WORD, IN(placement.objective), DEFAULT("time"), WORDS("time energy product"),
+        MEANS("auto: what the whole run shall take least of; product: time times energy")},
     {"placement.micro_batches", KEY_INT, IN(placement.micro_batches), DEFAULT("1"), FROM(1, MILLION),
         MEANS("hpt: pieces of a minibatch that go through the stack one behind the other")},
     {"placement.replicas", KEY_INT, IN(placement.replicas), DEFAULT("0"), FROM(0, MILLION),

@@ -36,14 +36,18 @@ static enum kernel_class last_work(const struct clock *clock, uint64_t end_ps)
 void clock_begin(struct clock *clock, int program_id)
 {
     if (clock->last_program != program_id && clock->last_program >= 0) {
-        uint64_t now_ps = clock_end_ps(clock);
+        uint64_t now_ps = clock_end_ps(clock), free_ps = clock->engine_free_ps[ENGINE_COMPUTE];
+        uint64_t idle_ps =
+            clock->changed && clock->has_begun && clock->begun_ps > free_ps ? clock->begun_ps - free_ps : 0;
+        clock->idle_ps += idle_ps;
         /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the other
          * engines' last work. */
-        clock->wait_ps[last_work(clock, now_ps)] += now_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+        clock->wait_ps[last_work(clock, now_ps)] += now_ps - free_ps - idle_ps;
         for (int e = 0; e < N_ENGINES; e++)
             clock->engine_free_ps[e] = now_ps;
     }
     clock->changed |= clock->last_program != program_id;
+    clock->has_begun &= clock->last_program == program_id;
     clock->last_program = program_id;
     clock->runs[program_id]++;
 }
@@ -100,6 +104,9 @@ void clock_run(struct clock *clock, const struct program *program, int program_i
 {
     const struct instr *instr = &program->instrs[i];
     uint64_t end_ps = start_ps + instr->cost.time_ps;
+    if (!clock->has_begun)
+        clock->begun_ps = start_ps;
+    clock->has_begun = 1;
     if (instr->engine == ENGINE_COMPUTE) {
         uint64_t gap_ps = start_ps - clock->engine_free_ps[ENGINE_COMPUTE];
         enum kernel_class class = gap_ps ? waited_for(clock, program, program_id, i) : CLASS_TRANSFER;

@@ -18,15 +18,18 @@ struct clock {
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t idle_ps;                      /* compute engine without a program to run */
     uint64_t runs[N_PROGRAMS];
-    int last_program; /* -1 before the first run */
-    int changed;      /* the program has changed and the compute engine has not begun yet */
+    int last_program;  /* -1 before the first run */
+    int changed;       /* the program has changed and the compute engine has not begun yet */
+    int has_begun;     /* an instruction of the program, on any engine, has begun ... */
+    uint64_t begun_ps; /* ... the first of them here */
 };
 
 /* Local. A clock at zero for a device with these programs. */
 void clock_init(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct arena *arena);
 
 /* Local. Before each run of a program. A change of program is a barrier for all engines of the device. When the first
- * thing that a changed program waits for is a message, the device had nothing to do: that time is idle, not waiting. */
+ * thing that a changed program waits for is a message, the device had nothing to do: that time is idle, not waiting. So
+ * is the time before the first instruction of a program that has none for the compute engine. */
 void clock_begin(struct clock *clock, int program_id);
 
 /* Local. Earliest start of instruction i by what this device knows. */

@@ -1,82 +1,8 @@
 /* The groups /switch, /arms and /phase of a result: both directions side by side, so that they stay alike. */
 #include <inttypes.h>
 
+#include "report/result_columns.h"
 #include "report/result_private.h"
-#include "store/h5.h"
-
-/* After the first fault nothing more is written or read, so that the calls below need no checks of their own. */
-struct columns {
-    struct h5 *file;
-    struct arena *arena;
-    struct fault *fault;
-    const char *group, *scale; /* "/phase", "/phase/phase" */
-    int64_t n;                 /* rows */
-};
-
-static int has_failed(const struct columns *c)
-{
-    return c->fault->status != STATUS_OK;
-}
-
-static const char *path_of(const struct columns *c, const char *name)
-{
-    return arena_printf(c->arena, "%s/%s", c->group, name);
-}
-
-/* ---- writing ---- */
-
-static void describe(struct columns *c, const char *path, const char *units, const char *long_name)
-{
-    if (!has_failed(c) && units)
-        h5_set_string(c->file, path, "units", units, c->fault);
-    if (!has_failed(c))
-        h5_set_string(c->file, path, "long_name", long_name, c->fault);
-}
-
-static void attach(struct columns *c, const char *path, const char *units, const char *long_name)
-{
-    if (!has_failed(c))
-        h5_attach_scales(c->file, path, 1, &c->scale, c->fault);
-    describe(c, path, units, long_name);
-}
-
-static void put(struct columns *c, const char *name, enum h5_type type, const void *values, const char *units,
-                const char *long_name)
-{
-    const char *path = path_of(c, name);
-    if (!has_failed(c))
-        h5_write(c->file, path, type, 1, &c->n, values, c->fault);
-    attach(c, path, units, long_name);
-}
-
-static void put_names(struct columns *c, const char *name, const char *const *names, const char *long_name)
-{
-    const char *path = path_of(c, name);
-    if (!has_failed(c))
-        h5_write_strings(c->file, path, c->n, names, c->fault);
-    attach(c, path, NULL, long_name);
-}
-
-/* The scale of a table of n rows counts from `first`. */
-static struct columns new_columns(struct h5 *file, struct arena *arena, struct fault *fault, const char *group,
-                                  const char *scale, int64_t n)
-{
-    struct columns c = {file, arena, fault, group, NULL, n};
-    c.scale = path_of(&c, scale);
-    return c;
-}
-
-static void put_scale(struct columns *c, int64_t first, const char *long_name)
-{
-    int64_t *values = arena_array(c->arena, (size_t)c->n, sizeof *values);
-    for (int64_t i = 0; i < c->n; i++)
-        values[i] = first + i;
-    if (!has_failed(c))
-        h5_write(c->file, c->scale, H5_INT64, 1, &c->n, values, c->fault);
-    if (!has_failed(c))
-        h5_make_scale(c->file, c->scale, c->fault);
-    describe(c, c->scale, "1", long_name);
-}
 
 /* Columns of a table of records: integers and texts. */
 enum { RECORD_INTS = 5, RECORD_TEXTS = 4 };
@@ -104,11 +30,11 @@ static void put_records(struct columns *c, const struct run_switch *told)
         ints[3][i] = r->is_decision, ints[4][i] = r->n_numbers;
         words[0][i] = r->before, words[1][i] = r->after, words[2][i] = r->action, words[3][i] = r->reason;
     }
-    put_scale(c, 0, "check or decision, in time order");
+    columns_put_scale(c, 0, "check or decision, in time order");
     for (int f = 0; f < RECORD_INTS; f++)
-        put(c, names[f][0], H5_INT64, ints[f], "1", names[f][1]);
+        columns_put(c, names[f][0], H5_INT64, ints[f], "1", names[f][1]);
     for (int f = 0; f < RECORD_TEXTS; f++)
-        put_names(c, texts[f][0], words[f], texts[f][1]);
+        columns_put_names(c, texts[f][0], words[f], texts[f][1]);
 }
 
 static int64_t count_numbers(const struct run_switch *told)
@@ -132,13 +58,13 @@ static void put_numbers(struct columns *c, const struct run_switch *told)
             values[k] = number->value, thresholds[k] = number->threshold;
             holds[k] = number->holds, records[k] = i;
         }
-    put_scale(c, 0, "number of a check, in the order of the records");
-    put(c, "number_record", H5_INT64, records, "1", "the record it belongs to");
-    put_names(c, "number_name", names, "what the number is");
-    put(c, "number_value", H5_FLOAT64, values, "1", "its value; units stand in the name (_ps, _fj), else 1");
-    put_names(c, "number_relation", relations, "how it must stand to the threshold; empty: it is only told");
-    put(c, "number_threshold", H5_FLOAT64, thresholds, "1", "its threshold, NaN when it is only told");
-    put(c, "number_holds", H5_INT64, holds, "1", "verdict: 1 when it holds or is only told");
+    columns_put_scale(c, 0, "number of a check, in the order of the records");
+    columns_put(c, "number_record", H5_INT64, records, "1", "the record it belongs to");
+    columns_put_names(c, "number_name", names, "what the number is");
+    columns_put(c, "number_value", H5_FLOAT64, values, "1", "its value; units stand in the name (_ps, _fj), else 1");
+    columns_put_names(c, "number_relation", relations, "how it must stand to the threshold; empty: it is only told");
+    columns_put(c, "number_threshold", H5_FLOAT64, thresholds, "1", "its threshold, NaN when it is only told");
+    columns_put(c, "number_holds", H5_INT64, holds, "1", "verdict: 1 when it holds or is only told");
 }
 
 static void put_arms(struct columns *c, const struct run_switch *told)
@@ -151,11 +77,11 @@ static void put_arms(struct columns *c, const struct run_switch *told)
         full[i] = told->step[i].loss_full, low[i] = told->step[i].loss_low;
         windows[i] = told->step[i].window, states[i] = told->step[i].state;
     }
-    put_scale(c, told->step[0].step, "training step, from 1");
-    put(c, "loss_full", H5_FLOAT64, full, "1", "training loss of the full arm, NaN where it did not run");
-    put(c, "loss_low", H5_FLOAT64, low, "1", "training loss of the low arm, NaN where it did not run");
-    put(c, "window", H5_INT64, windows, "1", "number of the window, from 1; 0: outside of windows");
-    put_names(c, "state", states, "mode of the step");
+    columns_put_scale(c, told->step[0].step, "training step, from 1");
+    columns_put(c, "loss_full", H5_FLOAT64, full, "1", "training loss of the full arm, NaN where it did not run");
+    columns_put(c, "loss_low", H5_FLOAT64, low, "1", "training loss of the low arm, NaN where it did not run");
+    columns_put(c, "window", H5_INT64, windows, "1", "number of the window, from 1; 0: outside of windows");
+    columns_put_names(c, "state", states, "mode of the step");
 }
 
 static void put_phases(struct columns *c, const struct run *run)
@@ -173,91 +99,49 @@ static void put_phases(struct columns *c, const struct run *run)
         rest_fj[i] = (uint64_t)(phase->energy_fj % RESULT_FJ_PER_J);
         energy_j[i] = joules(phase->energy_fj);
     }
-    put_scale(c, 0, "phase of the run, in time order");
-    put_names(c, "name", names, "mode of the phase");
-    put(c, "first_step", H5_INT64, first, "1", "first training step of the phase");
-    put(c, "last_step", H5_INT64, last, "1", "last training step of the phase");
-    put(c, "virtual_time_ps", H5_UINT64, time_ps, "ps", "virtual time of the phase");
-    put(c, "energy_j", H5_FLOAT64, energy_j, "J", "energy of all instructions, without waiting and idle energy");
-    put(c, "energy_whole_j", H5_UINT64, whole_j, "J", "exact: whole joules; the rest is beside it");
-    put(c, "energy_rest_fj", H5_UINT64, rest_fj, "fJ", "exact: what the whole joules leave");
+    columns_put_scale(c, 0, "phase of the run, in time order");
+    columns_put_names(c, "name", names, "mode of the phase");
+    columns_put(c, "first_step", H5_INT64, first, "1", "first training step of the phase");
+    columns_put(c, "last_step", H5_INT64, last, "1", "last training step of the phase");
+    columns_put(c, "virtual_time_ps", H5_UINT64, time_ps, "ps", "virtual time of the phase");
+    columns_put(c, "energy_j", H5_FLOAT64, energy_j, "J",
+                "energy of all instructions, without waiting and idle energy");
+    columns_put(c, "energy_whole_j", H5_UINT64, whole_j, "J", "exact: whole joules; the rest is beside it");
+    columns_put(c, "energy_rest_fj", H5_UINT64, rest_fj, "fJ", "exact: what the whole joules leave");
 }
 
 void result_write_switch(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault)
 {
     const struct run_switch *told = &run->mode_switch;
-    struct columns c = new_columns(file, arena, fault, "/switch", "record", told->n_records);
-    if (told->policy && !has_failed(&c))
+    struct columns c = columns_of(file, arena, fault, "/switch", "record", told->n_records);
+    if (told->policy && !columns_failed(&c))
         h5_make_group(file, "/switch", fault);
-    if (told->policy && !has_failed(&c))
+    if (told->policy && !columns_failed(&c))
         h5_set_string(file, "/switch", "policy", told->policy, fault);
-    if (told->policy && !has_failed(&c))
+    if (told->policy && !columns_failed(&c))
         h5_set_int(file, "/switch", "window_steps", told->window_steps, fault);
     if (told->policy && told->n_records) {
         put_records(&c, told);
-        c = new_columns(file, arena, fault, "/switch", "number", count_numbers(told));
+        c = columns_of(file, arena, fault, "/switch", "number", count_numbers(told));
         if (c.n)
             put_numbers(&c, told);
     }
-    c = new_columns(file, arena, fault, "/arms", "step", told->n_steps);
+    c = columns_of(file, arena, fault, "/arms", "step", told->n_steps);
     if (told->policy && c.n)
         put_arms(&c, told);
-    c = new_columns(file, arena, fault, "/phase", "phase", run->n_phases);
+    c = columns_of(file, arena, fault, "/phase", "phase", run->n_phases);
     if (c.n)
         put_phases(&c, run);
 }
 
-/* ---- reading ---- */
-
-/* Rows of a table whose scale may be absent: 0. */
-static void count_rows(struct columns *c)
-{
-    struct h5_shape shape;
-    c->n = 0;
-    if (has_failed(c) || !h5_exists(c->file, c->scale) || h5_shape(c->file, c->scale, &shape, c->fault) != STATUS_OK)
-        return;
-    if (shape.n_dims != 1 || shape.n_values > INT32_MAX)
-        fault_set(c->fault, STATUS_USAGE, "%s: %s: expected one dimension", h5_path(c->file), c->scale);
-    else
-        c->n = shape.dims[0];
-}
-
-/* A column of the table; NULL after a fault. */
-static void *get(struct columns *c, const char *name, enum h5_type type)
-{
-    struct h5_shape shape;
-    const char *path = path_of(c, name);
-    if (has_failed(c) || h5_shape(c->file, path, &shape, c->fault) != STATUS_OK)
-        return NULL;
-    if (shape.n_dims != 1 || shape.dims[0] != c->n) {
-        fault_set(c->fault, STATUS_USAGE, "%s: %s: its shape does not fit the other arrays of the result",
-                  h5_path(c->file), path);
-        return NULL;
-    }
-    void *values = arena_array(c->arena, (size_t)c->n + 1, 8);
-    return h5_read(c->file, path, type, c->n, values, c->fault) == STATUS_OK ? values : NULL;
-}
-
-static const char *const *get_names(struct columns *c, const char *name)
-{
-    int64_t n = 0;
-    const char *const *names = NULL, *path = path_of(c, name);
-    if (!has_failed(c))
-        h5_read_strings(c->file, path, c->arena, &n, &names, c->fault);
-    if (!has_failed(c) && n != c->n)
-        fault_set(c->fault, STATUS_USAGE, "%s: %s: expected %" PRId64 " names, found %" PRId64, h5_path(c->file), path,
-                  c->n, n);
-    return has_failed(c) ? NULL : names;
-}
-
 static void get_records(struct columns *c, struct run_switch *told)
 {
-    const int64_t *step = get(c, "step", H5_INT64), *window = get(c, "window", H5_INT64);
-    const int64_t *width = get(c, "width", H5_INT64), *is_decision = get(c, "is_decision", H5_INT64);
-    const int64_t *n_numbers = get(c, "n_numbers", H5_INT64);
-    const char *const *before = get_names(c, "before"), *const *after = get_names(c, "after");
-    const char *const *action = get_names(c, "action"), *const *reason = get_names(c, "reason");
-    if (has_failed(c))
+    const int64_t *step = columns_get(c, "step", H5_INT64), *window = columns_get(c, "window", H5_INT64);
+    const int64_t *width = columns_get(c, "width", H5_INT64), *is_decision = columns_get(c, "is_decision", H5_INT64);
+    const int64_t *n_numbers = columns_get(c, "n_numbers", H5_INT64);
+    const char *const *before = columns_get_names(c, "before"), *const *after = columns_get_names(c, "after");
+    const char *const *action = columns_get_names(c, "action"), *const *reason = columns_get_names(c, "reason");
+    if (columns_failed(c))
         return;
     told->n_records = (int)c->n;
     told->record = arena_array(c->arena, (size_t)c->n, sizeof *told->record);
@@ -281,15 +165,17 @@ static void get_records(struct columns *c, struct run_switch *told)
 
 static void get_numbers(struct columns *c, struct run_switch *told)
 {
-    if (!has_failed(c) && c->n != count_numbers(told))
+    if (!columns_failed(c) && c->n != count_numbers(told))
         fault_set(c->fault, STATUS_USAGE, "%s: %s: expected %" PRId64 " numbers of the records, found %" PRId64,
                   h5_path(c->file), c->scale, count_numbers(told), c->n);
-    if (has_failed(c) || c->n == 0)
+    if (columns_failed(c) || c->n == 0)
         return;
-    const char *const *names = get_names(c, "number_name"), *const *relations = get_names(c, "number_relation");
-    const double *values = get(c, "number_value", H5_FLOAT64), *thresholds = get(c, "number_threshold", H5_FLOAT64);
-    const int64_t *holds = get(c, "number_holds", H5_INT64);
-    if (has_failed(c))
+    const char *const *names = columns_get_names(c, "number_name"), *const *relations =
+                                                                        columns_get_names(c, "number_relation");
+    const double *values = columns_get(c, "number_value", H5_FLOAT64),
+                 *thresholds = columns_get(c, "number_threshold", H5_FLOAT64);
+    const int64_t *holds = columns_get(c, "number_holds", H5_INT64);
+    if (columns_failed(c))
         return;
     struct run_switch_number *number = arena_array(c->arena, (size_t)c->n, sizeof *number);
     for (int64_t i = 0; i < c->n; i++)
@@ -300,10 +186,10 @@ static void get_numbers(struct columns *c, struct run_switch *told)
 
 static void get_arms(struct columns *c, struct run_switch *told)
 {
-    const int64_t *step = get(c, "step", H5_INT64), *window = get(c, "window", H5_INT64);
-    const double *full = get(c, "loss_full", H5_FLOAT64), *low = get(c, "loss_low", H5_FLOAT64);
-    const char *const *state = get_names(c, "state");
-    if (has_failed(c))
+    const int64_t *step = columns_get(c, "step", H5_INT64), *window = columns_get(c, "window", H5_INT64);
+    const double *full = columns_get(c, "loss_full", H5_FLOAT64), *low = columns_get(c, "loss_low", H5_FLOAT64);
+    const char *const *state = columns_get_names(c, "state");
+    if (columns_failed(c))
         return;
     told->n_steps = (int)c->n;
     told->step = arena_array(c->arena, (size_t)c->n, sizeof *told->step);
@@ -313,15 +199,16 @@ static void get_arms(struct columns *c, struct run_switch *told)
 
 static void get_phases(struct columns *c, struct run *run)
 {
-    const char *const *name = get_names(c, "name");
-    const int64_t *first = get(c, "first_step", H5_INT64), *last = get(c, "last_step", H5_INT64);
-    const uint64_t *time_ps = get(c, "virtual_time_ps", H5_UINT64);
-    const uint64_t *whole_j = get(c, "energy_whole_j", H5_UINT64), *rest_fj = get(c, "energy_rest_fj", H5_UINT64);
-    for (int64_t i = 0; !has_failed(c) && i < c->n; i++)
+    const char *const *name = columns_get_names(c, "name");
+    const int64_t *first = columns_get(c, "first_step", H5_INT64), *last = columns_get(c, "last_step", H5_INT64);
+    const uint64_t *time_ps = columns_get(c, "virtual_time_ps", H5_UINT64);
+    const uint64_t *whole_j = columns_get(c, "energy_whole_j", H5_UINT64),
+                   *rest_fj = columns_get(c, "energy_rest_fj", H5_UINT64);
+    for (int64_t i = 0; !columns_failed(c) && i < c->n; i++)
         if (first[i] > last[i])
             fault_set(c->fault, STATUS_USAGE, "%s: %s: phase %" PRId64 " ends before it begins", h5_path(c->file),
                       c->group, i);
-    if (has_failed(c))
+    if (columns_failed(c))
         return;
     run->n_phases = (int)c->n;
     run->phase = arena_array(c->arena, (size_t)c->n, sizeof *run->phase);
@@ -333,24 +220,24 @@ static void get_phases(struct columns *c, struct run *run)
 void result_read_switch(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault)
 {
     struct run_switch *told = &run->mode_switch;
-    struct columns c = new_columns(file, arena, fault, "/switch", "record", 0);
-    if (!has_failed(&c) && h5_exists(file, "/switch")) {
+    struct columns c = columns_of(file, arena, fault, "/switch", "record", 0);
+    if (!columns_failed(&c) && h5_exists(file, "/switch")) {
         h5_get_string(file, "/switch", "policy", arena, &told->policy, fault);
-        if (!has_failed(&c))
+        if (!columns_failed(&c))
             h5_get_int(file, "/switch", "window_steps", &told->window_steps, fault);
-        count_rows(&c);
+        columns_find(&c);
         if (c.n)
             get_records(&c, told);
-        c = new_columns(file, arena, fault, "/switch", "number", 0);
-        count_rows(&c);
+        c = columns_of(file, arena, fault, "/switch", "number", 0);
+        columns_find(&c);
         get_numbers(&c, told);
-        c = new_columns(file, arena, fault, "/arms", "step", 0);
-        count_rows(&c);
+        c = columns_of(file, arena, fault, "/arms", "step", 0);
+        columns_find(&c);
         if (c.n)
             get_arms(&c, told);
     }
-    c = new_columns(file, arena, fault, "/phase", "phase", 0);
-    count_rows(&c);
+    c = columns_of(file, arena, fault, "/phase", "phase", 0);
+    columns_find(&c);
     if (c.n)
         get_phases(&c, run);
 }

@@ -1,6 +1,7 @@
 #include "report/run.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -38,4 +39,40 @@ double run_energy_j(const struct run *run)
     for (int d = 0; d < run->n_devices; d++)
         sum_fj += ledger_energy_fj(&run->device[d].ledger);
     return joules(sum_fj);
+}
+
+double run_writes_per_cell(const struct run_cells *cells)
+{
+    return cells->cells ? (double)cells->cell_writes / (double)cells->cells * cells->pulses : 0;
+}
+
+double run_full_writes_per_cell(const struct run *run, const struct run_cells *cells)
+{
+    return (double)run->steps * cells->pulses;
+}
+
+double run_lifetime(const struct run_cells *cells, double writes_per_cell)
+{
+    return writes_per_cell > 0 ? cells->endurance / writes_per_cell : INFINITY;
+}
+
+double run_utilisation(const struct run_mode *mode, int device)
+{
+    return mode->step_ps ? (double)mode->busy_ps[device] / (double)mode->step_ps : 0;
+}
+
+int64_t run_switch_step(const struct run *run)
+{
+    for (int p = 0; p < run->n_phases; p++)
+        if (strcmp(run->phase[p].name, "low") == 0)
+            return run->phase[p].first_step - 1;
+    return -1;
+}
+
+double run_worth(const struct run_candidate *candidate, const char *objective)
+{
+    double time_s = (double)candidate->time_ps * 1e-12;
+    if (strcmp(objective, "time") == 0)
+        return time_s;
+    return strcmp(objective, "energy") == 0 ? candidate->energy_j : time_s * candidate->energy_j;
 }

@@ -98,6 +98,45 @@ struct run_phase {    /* steps in one mode; in time order, without a gap */
     wide_uint energy_fj; /* of all instructions in it, without waiting and idle energy */
 };
 
+struct run_mode {        /* one step in a mode of a run that has several */
+    const char *name;    /* "full" "low" */
+    int64_t n_trained;   /* parameters */
+    uint64_t step_ps;    /* virtual time from step to step in the steady state; 0: no step of the run was in it */
+    wide_uint energy_fj; /* of a step's instructions, all devices, without waiting and idle energy */
+    uint64_t *busy_ps;   /* [n_devices] of the compute engine in one step; 0: takes no part */
+};
+
+struct run_cells { /* a device that computes in its memory cells */
+    int device;
+    uint64_t n_matrices;
+    uint64_t crossbars_used, crossbars_total, copies; /* used by all copies */
+    uint64_t cells;                                   /* programmed by one handover */
+    uint64_t cell_writes;                             /* programmings of cells in the run */
+    double pulses;                                    /* writes that one programming of a cell takes */
+    double endurance;                                 /* writes that a cell survives */
+};
+
+struct run_handover { /* of the weights to the devices of the low-parameter mode, all of them together */
+    int64_t n;
+    uint64_t time_ps;    /* from the last step before to the end of programming */
+    wide_uint energy_fj; /* of their instructions */
+};
+
+struct run_candidate { /* a placement that was priced before the run */
+    const char *policy;
+    const char *problem; /* why it cannot be, or NULL */
+    uint64_t time_ps;    /* predicted, of the whole run */
+    double energy_j;     /* all of it */
+};
+
+struct run_choice {        /* placement.policy auto */
+    const char *objective; /* "time" "energy" "product"; NULL: nothing was chosen */
+    const char *chosen;    /* policy */
+    int64_t switch_step;   /* hpt was priced with low-parameter steps after this one */
+    int n_candidates;
+    struct run_candidate *candidate;
+};
+
 struct run {
     const char *name;       /* of the job */
     const char *config;     /* the resolved job, YAML */
@@ -129,12 +168,35 @@ struct run {
     struct run_switch mode_switch;
     int n_phases; /* 0: a run in one mode */
     struct run_phase *phase;
+    int n_modes; /* 0: a run that has one mode only */
+    struct run_mode *mode;
+    struct run_handover handover;
+    int n_cells;
+    struct run_cells *cells;
+    struct run_choice choice;
     uint64_t end_ps;
 };
 
 /* Local. Adds steps first..last of one mode to the phases: to the last phase when that has this name, else as a new
  * one. They must follow the steps added before (a bug otherwise). `name` is kept, not copied. */
 void run_add_phase(struct run *run, struct arena *arena, const struct run_phase *steps);
+
+/* Local. Writes of each programmed cell in this run; those of a run of the same steps that would train every weight in
+ * cells, which writes each of them once a step. */
+double run_writes_per_cell(const struct run_cells *cells);
+double run_full_writes_per_cell(const struct run *run, const struct run_cells *cells);
+
+/* Local. Runs that the cells survive at so many writes of a cell in each; INFINITY without writes. */
+double run_lifetime(const struct run_cells *cells, double writes_per_cell);
+
+/* Local. Busy share of a device's compute engine in a step of the mode, from 0 to 1; 0 when no step was in it. */
+double run_utilisation(const struct run_mode *mode, int device);
+
+/* Local. The last step before the run's first low-parameter phase; -1 when there is none. */
+int64_t run_switch_step(const struct run *run);
+
+/* Local. What a candidate is worth under an objective: s, J, or s J; less is better. */
+double run_worth(const struct run_candidate *candidate, const char *objective);
 
 /* Local. Energy of the run over all devices, stand-by included. */
 double run_energy_j(const struct run *run);

@@ -5,6 +5,7 @@
 
 #include "base/unit.h"
 #include "report/ledgers.h"
+#include "report/mode_tables.h"
 #include "report/switch_tables.h"
 #include "report/table.h"
 
@@ -19,8 +20,10 @@ static void print_header(FILE *out, const struct run *run)
     fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained", run->n_parameters, run->n_trainable);
     if (run->n_trainable < run->n_parameters)
         fprintf(out, ", %" PRId64 " frozen", run->n_parameters - run->n_trainable);
+    for (int m = 1; m < run->n_modes; m++)
+        fprintf(out, "; %" PRId64 " trained in %s mode", run->mode[m].n_trained, run->mode[m].name);
     fprintf(out, "\n");
-    fprintf(out, "placement   %s\n", run->placement_text ? run->placement_text : "-");
+    mode_print_placement(out, "", run);
     if (run->target)
         fprintf(out, "data        %s%s%s%s, %" PRId64 " training samples, %" PRId64 " test samples\n", run->target,
                 run->units ? " [" : "", run->units ? run->units : "", run->units ? "]" : "", run->n_train, run->n_test);
@@ -153,6 +156,7 @@ void summary_print(FILE *out, const struct run *run)
     print_curve(out, run, arena);
     print_metrics(out, run, arena);
     switch_tables_print(out, run, arena);
+    mode_tables_print(out, run, arena);
     summary_print_ledgers(out, run);
     arena_free(arena);
 }

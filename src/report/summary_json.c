@@ -208,6 +208,93 @@ static json_t *phases_json(const struct run *run)
     return array;
 }
 
+static json_t *modes_json(const struct run *run)
+{
+    json_t *array = json_array();
+    for (int m = 0; m < run->n_modes; m++) {
+        const struct run_mode *mode = &run->mode[m];
+        json_t *object = json_object(), *busy = json_object(), *share = json_object();
+        for (int d = 0; d < run->n_devices; d++) {
+            set(busy, run->device[d].name, whole(mode->busy_ps[d]));
+            set(share, run->device[d].name, real(run_utilisation(mode, d)));
+        }
+        set(object, "name", text(mode->name));
+        set(object, "n_trained", json_integer(mode->n_trained));
+        set(object, "step_time_ps", mode->step_ps ? whole(mode->step_ps) : json_null());
+        set(object, "step_energy_j", real(joules(mode->energy_fj)));
+        set(object, "busy_ps", busy);
+        set(object, "utilisation", mode->step_ps ? json_incref(share) : json_null());
+        json_decref(share);
+        append(array, object);
+    }
+    return array;
+}
+
+static json_t *cells_json(const struct run *run)
+{
+    json_t *array = json_array();
+    for (int c = 0; c < run->n_cells; c++) {
+        const struct run_cells *cells = &run->cells[c];
+        double writes = run_writes_per_cell(cells), full = run_full_writes_per_cell(run, cells);
+        json_t *object = json_object();
+        set(object, "device", text(run->device[cells->device].name));
+        set(object, "matrices", whole(cells->n_matrices));
+        set(object, "copies", whole(cells->copies));
+        set(object, "crossbars_used", whole(cells->crossbars_used));
+        set(object, "crossbars_total", whole(cells->crossbars_total));
+        set(object, "handover_cells", whole(cells->cells));
+        set(object, "cell_writes", whole(cells->cell_writes));
+        set(object, "pulses", real(cells->pulses));
+        set(object, "endurance", real(cells->endurance));
+        set(object, "writes_per_cell", real(writes));
+        set(object, "lifetime_runs", real(run_lifetime(cells, writes)));
+        set(object, "all_reram_writes_per_cell", real(full));
+        set(object, "all_reram_lifetime_runs", real(run_lifetime(cells, full)));
+        append(array, object);
+    }
+    return array;
+}
+
+static json_t *handover_json(const struct run_handover *handover)
+{
+    json_t *object = json_object();
+    set(object, "count", json_integer(handover->n));
+    set(object, "virtual_time_ps", whole(handover->time_ps));
+    set(object, "energy_j", real(joules(handover->energy_fj)));
+    return object;
+}
+
+static json_t *choice_json(const struct run_choice *choice)
+{
+    json_t *object = json_object(), *candidates = json_array();
+    for (int c = 0; c < choice->n_candidates; c++) {
+        const struct run_candidate *candidate = &choice->candidate[c];
+        json_t *row = json_object();
+        set(row, "policy", text(candidate->policy));
+        set(row, "problem", text(candidate->problem));
+        set(row, "virtual_time_ps", candidate->problem ? json_null() : whole(candidate->time_ps));
+        set(row, "energy_j", candidate->problem ? json_null() : real(candidate->energy_j));
+        append(candidates, row);
+    }
+    set(object, "objective", text(choice->objective));
+    set(object, "chosen", text(choice->chosen));
+    set(object, "switch_step", choice->switch_step < 0 ? json_null() : json_integer(choice->switch_step));
+    set(object, "candidate", candidates);
+    return object;
+}
+
+/* What only runs with several modes, or a choice, have. */
+static void set_placement(json_t *object, const struct run *run)
+{
+    if (run->n_modes) {
+        set(object, "mode", modes_json(run));
+        set(object, "cells", cells_json(run));
+        set(object, "handover", handover_json(&run->handover));
+    }
+    if (run->choice.objective)
+        set(object, "choice", choice_json(&run->choice));
+}
+
 static void set_totals(json_t *object, const struct run *run)
 {
     double energy_j = run_energy_j(run), end_s = (double)run->end_ps * 1e-12;
@@ -251,6 +338,7 @@ static json_t *run_json(const struct run *run)
         set(object, "switch", switch_json(&run->mode_switch));
     if (run->n_phases)
         set(object, "phase", phases_json(run));
+    set_placement(object, run);
     return object;
 }
 

@@ -8,7 +8,7 @@
 
 #include "report/output.h"
 
-enum { MAX_EVENT = 1024, TAIL_BYTES = 1024, PS_PER_US = 1000000 };
+enum { MAX_EVENT = 1280, TAIL_BYTES = 1024, PS_PER_US = 1000000 };
 
 struct trace {
     const struct plan *plan;
@@ -18,6 +18,8 @@ struct trace {
     size_t n_events, n_left_out;
     uint32_t last_step;
     uint64_t (*engine_end_ps)[N_ENGINES]; /* [n_devices] */
+    int n_channels;                       /* of any program */
+    uint64_t *sent, *received;            /* [N_PROGRAMS][n_channels] messages so far */
     struct mark cut;                      /* the first event left out */
 };
 
@@ -85,6 +87,17 @@ static void put_device(struct trace *trace, int d)
         }
 }
 
+static int count_channels(const struct plan *plan)
+{
+    int n = 0;
+    for (int p = 0; p < N_PROGRAMS; p++)
+        for (int d = 0; plan->programs[p] && d < plan->n_devices; d++)
+            for (int i = 0; i < plan->programs[p][d].n_instrs; i++)
+                if (plan->programs[p][d].instrs[i].channel >= n)
+                    n = plan->programs[p][d].instrs[i].channel + 1;
+    return n;
+}
+
 enum status trace_open(const char *path, const struct plan *plan, const struct run *run, uint64_t max_bytes,
                        struct trace **trace, struct fault *fault)
 {
@@ -93,7 +106,10 @@ enum status trace_open(const char *path, const struct plan *plan, const struct r
         bug("out of memory");
     *new = (struct trace){.plan = plan, .run = run, .max_bytes = max_bytes};
     new->engine_end_ps = calloc((size_t)plan->n_devices + 1, sizeof *new->engine_end_ps);
-    if (!new->engine_end_ps)
+    new->n_channels = count_channels(plan);
+    new->sent = calloc((size_t) new->n_channels *N_PROGRAMS + 1, sizeof *new->sent);
+    new->received = calloc((size_t) new->n_channels *N_PROGRAMS + 1, sizeof *new->received);
+    if (!new->engine_end_ps || !new->sent || !new->received)
         bug("out of memory");
     if (plan->n_devices != run->n_devices || run->n_devices == 0)
         bug("a trace of %d devices of a plan for %d", run->n_devices, plan->n_devices);
@@ -147,12 +163,43 @@ static void expect_free(struct trace *trace, const struct mark *mark, const stru
     *end_ps = mark->start_ps + instr->cost.time_ps;
 }
 
+/* The k-th message of a channel goes from its k-th send, which comes first, to its k-th receive: an arrow from the
+ * start of the one to within the other. Returns 0 for other instructions. */
+static int print_flow(const struct trace *trace, char *text, size_t size, const struct mark *mark,
+                      const struct instr *instr)
+{
+    int is_send = instr->op->kind == OP_SEND;
+    if (!is_send && instr->op->kind != OP_RECV)
+        return 0;
+    size_t at = (size_t)mark->program * (size_t)trace->n_channels + (size_t)instr->channel;
+    uint64_t k = is_send ? trace->sent[at] : trace->received[at];
+    if (!is_send && k >= trace->sent[at])
+        return 0; /* its send is not in the trace */
+    uint64_t at_ps = mark->start_ps + (is_send ? 0 : instr->cost.time_ps / 2);
+    return snprintf(text, size,
+                    ",\n{\"ph\":\"%s\",\"id\":\"%" PRIu32 ".%d.%" PRIu64 "\",\"pid\":%" PRIu32
+                    ",\"tid\":%d,\"ts\":%" PRIu64 ".%06" PRIu64 ",\"name\":\"message\",\"cat\":\"message\"}",
+                    is_send ? "s" : "f\",\"bp\":\"e", mark->program, instr->channel, k, mark->device + 1,
+                    (int)instr->engine + 1, at_ps / PS_PER_US, at_ps % PS_PER_US);
+}
+
+static void count_message(struct trace *trace, const struct mark *mark, const struct instr *instr)
+{
+    size_t at = (size_t)mark->program * (size_t)trace->n_channels + (size_t)instr->channel;
+    if (instr->op->kind == OP_SEND)
+        trace->sent[at]++;
+    if (instr->op->kind == OP_RECV)
+        trace->received[at]++;
+}
+
 static void add_mark(struct trace *trace, const struct mark *mark)
 {
     char text[MAX_EVENT];
     const struct instr *instr = instr_of(trace, mark);
     expect_free(trace, mark, instr);
     int n = trace->n_left_out ? 0 : print_event(text, sizeof text, mark, instr);
+    if (n > 0 && n < (int)sizeof text)
+        n += print_flow(trace, text + n, sizeof text - (size_t)n, mark, instr);
     if (n >= (int)sizeof text)
         bug("trace: the event of %s does not fit", instr->name);
     if (trace->n_left_out || trace->bytes + (uint64_t)n + TAIL_BYTES > trace->max_bytes) {
@@ -161,17 +208,28 @@ static void add_mark(struct trace *trace, const struct mark *mark)
         return;
     }
     put(trace, text);
+    count_message(trace, mark, instr);
     trace->n_events++;
     if (mark->step > trace->last_step)
         trace->last_step = mark->step;
 }
 
-/* In time order over all devices, so that a cut leaves every device with the same stretch of time. */
+struct event {
+    struct mark mark;
+    int is_receive;
+};
+
+/* In time order over all devices, so that a cut leaves every device with the same stretch of time; a message is sent
+ * before it is received. */
 static int by_time(const void *left, const void *right)
 {
-    const struct mark *a = left, *b = right;
-    const uint64_t keys[][2] = {
-        {a->start_ps, b->start_ps}, {a->device, b->device}, {a->program, b->program}, {a->instr, b->instr}};
+    const struct event *x = left, *y = right;
+    const struct mark *a = &x->mark, *b = &y->mark;
+    const uint64_t keys[][2] = {{a->start_ps, b->start_ps},
+                                {(uint64_t)x->is_receive, (uint64_t)y->is_receive},
+                                {a->device, b->device},
+                                {a->program, b->program},
+                                {a->instr, b->instr}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i][0] != keys[i][1])
             return keys[i][0] < keys[i][1] ? -1 : 1;
@@ -182,13 +240,14 @@ enum status trace_marks(struct trace *trace, const struct mark *marks, size_t n,
 {
     if (n == 0)
         return STATUS_OK;
-    struct mark *sorted = malloc(n * sizeof *sorted);
+    struct event *sorted = malloc(n * sizeof *sorted);
     if (!sorted)
         return fault_set(fault, STATUS_FAILED, "%s: out of memory for %zu marks", trace->output.path, n);
-    memcpy(sorted, marks, n * sizeof *sorted);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (struct event){marks[i], instr_of(trace, &marks[i])->op->kind == OP_RECV};
     qsort(sorted, n, sizeof *sorted, by_time);
     for (size_t i = 0; i < n; i++)
-        add_mark(trace, &sorted[i]);
+        add_mark(trace, &sorted[i].mark);
     free(sorted);
     if (ferror(trace->output.file))
         return fault_set(fault, STATUS_IO, "%s: cannot be written: is the disk full?", trace->output.path);
@@ -292,6 +351,8 @@ enum status trace_close(struct trace *trace, struct fault *fault)
         finish(trace, fault);
     output_close(&trace->output);
     free(trace->engine_end_ps);
+    free(trace->sent);
+    free(trace->received);
     free(trace);
     return fault->status;
 }

@@ -3,7 +3,8 @@
  * One process per emulated device (pid = number + 1, named like the device), one thread per engine (tid = number + 1),
  * one complete event ("ph": "X") per instruction. Times are virtual: microseconds with six decimals, so exact to the
  * picosecond. On a track events follow each other and never overlap. An all-reduce holds the send and the receive
- * engine; it stands on the send engine.
+ * engine; it stands on the send engine. A message is an arrow ("ph": "s" and "f", id program.channel.number) from the
+ * send to the receive.
  *
  * The file has a cap: events that would pass it are left out, in time order over all devices, and the file says so (a
  * last instant event, and otherData.truncated with step and reason). Larger traces are compressed: path becomes

@@ -255,9 +255,9 @@ static enum status adapt(const struct job *job, struct graph *graph, struct faul
     int did = strcmp(mode, "did") == 0, said = strcmp(mode, "said") == 0;
     if (!did && !said)
         return STATUS_OK;
-    if (strcmp(job->placement.policy, "gpu-only") != 0)
+    if (strcmp(build_policy(job), "gpu-only") != 0)
         return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s",
-                         job->source, mode, job->placement.policy);
+                         job->source, mode, build_policy(job));
     enum status status =
         intrinsic_apply(graph, did ? INTRINSIC_ALL : INTRINSIC_LAYERS, job->train.intrinsic_dim, fault);
     if (status != STATUS_OK)
@@ -341,20 +341,26 @@ static enum status build_low(const struct job *job, const struct model_config *c
     return low_build(&request, plan, matrices, fault);
 }
 
+const char *build_policy(const struct job *job)
+{
+    return job->placement.chosen ? job->placement.chosen : job->placement.policy;
+}
+
 enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
                        struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
 {
     struct crew gpus = place_crew(machine, "gpu", arena);
-    int low = strcmp(job->placement.policy, "hpt") == 0;
+    int low = strcmp(build_policy(job), "hpt") == 0;
+    int may_idle = low || job->placement.chosen; /* devices that do nothing at all in this run */
     const struct graph *full = NULL;
     *matrices = NULL;
     memset(plan, 0, sizeof *plan);
     plan->n_devices = machine->n_devices;
     plan->format = machine_format(job);
     plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
-    if (gpus.n == 0 || (!low && gpus.n < machine->n_devices))
+    if (gpus.n == 0 || (!may_idle && gpus.n < machine->n_devices))
         return fault_set(fault, STATUS_USAGE, "%s: placement.policy: %s needs %s, found %d GPUs of %d devices",
-                         job->source, job->placement.policy, low ? "a GPU for the full phase" : "GPUs only", gpus.n,
+                         job->source, build_policy(job), low ? "a GPU for the full phase" : "GPUs only", gpus.n,
                          machine->n_devices);
     if (job->train.minibatch < gpus.n)
         return fault_set(

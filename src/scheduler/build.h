@@ -28,6 +28,9 @@ enum status build_traffic_config(struct job *job, const struct windows_shape *sh
  * filled in. */
 void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter);
 
+/* Local. The placement to build: what auto has chosen, else the job's policy. */
+const char *build_policy(const struct job *job);
+
 /* Local. Programs of all devices. The GPUs train data-parallel: the g-th of G gets an equal share of the minibatch, the
  * first ones one sample more when it does not divide. Placement hpt adds the low-parameter mode (scheduler/low.h) and
  * what its devices hold in crossbars (*matrices, else NULL). */

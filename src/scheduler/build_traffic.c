@@ -34,10 +34,10 @@ static enum status refuse_encoder_keys(const struct job *job, struct fault *faul
     if (strcmp(job->train.mode, "full") != 0)
         return fault_set(fault, STATUS_USAGE, "%s: train.mode: expected full for the preset traffic, found %s",
                          job->source, job->train.mode);
-    if (strcmp(job->placement.policy, "gpu-only") != 0)
+    if (strcmp(build_policy(job), "gpu-only") != 0)
         return fault_set(fault, STATUS_USAGE,
                          "%s: placement.policy: expected gpu-only for the preset traffic, found %s", job->source,
-                         job->placement.policy);
+                         build_policy(job));
     if (model->attention && strcmp(model->attention, "factorised") != 0)
         return fault_set(fault, STATUS_USAGE,
                          "%s: model.attention: expected factorised for the preset traffic, found %s", job->source,

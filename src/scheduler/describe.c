@@ -41,17 +41,6 @@ static const char *mode_text(const struct training *training)
                         adapter->train_norms ? ", norms trained" : "");
 }
 
-static const char *placement_text(const struct training *training)
-{
-    const struct machine *machine = &training->machine;
-    int64_t minibatch = training->job->train.minibatch;
-    return arena_printf(training->arena, "%s: %d x %s (%s), minibatch %lld split into %lld%s samples a device",
-                        training->job->placement.policy, machine->n_devices, machine->specs[0].profile,
-                        training->job->placement.numerics, (long long)minibatch,
-                        (long long)(minibatch / machine->n_devices),
-                        minibatch % machine->n_devices ? " or one more" : "");
-}
-
 void training_describe(const struct training *training, struct run *run)
 {
     const struct job *job = training->job;
@@ -61,7 +50,7 @@ void training_describe(const struct training *training, struct run *run)
     run->model_text =
         arena_printf(training->arena, "%s%s", family_text(&training->config, job->model.preset, training->arena),
                      mode_text(training));
-    run->placement_text = placement_text(training);
+    run->placement_text = describe_placement(training);
     run->n_parameters = parameter_elements(program, 0);
     run->n_trainable = parameter_elements(program, 1);
     if (training->windows) {
@@ -81,10 +70,11 @@ void training_describe(const struct training *training, struct run *run)
             .kind = spec->kind,
             .profile = spec->profile,
             .node = spec->node,
-            .memory_bytes = training->plan.programs[PROGRAM_TRAIN][d].memory_bytes,
+            .memory_bytes = describe_memory_bytes(training, d),
             .capacity_bytes = training->plan.capacity_bytes[d],
         };
     }
+    describe_modes(training, run);
 }
 
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run)
@@ -97,6 +87,8 @@ void describe_ledgers(const struct training *training, const struct ledger *ledg
             run->flops += ledgers[d].entry[c].flops;
         run->end_ps = ledgers[d].end_ps;
     }
+    for (int c = 0; c < run->n_cells; c++)
+        run->cells[c].cell_writes = run->device[run->cells[c].device].ledger.entry[CLASS_PROGRAM].cell_writes;
 }
 
 static enum status fill_observations(const struct training *training, struct run *run, float *observation,

@@ -13,6 +13,21 @@ uint64_t describe_arithmetic_hash(void);
 /* Local. Ledgers (of all devices) into the run: time and energy per device, end, FLOP. */
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run);
 
+/* Local. "hpt: full steps on 2 x a100-80g (fp32), 16 samples each; low-parameter steps on ...". */
+const char *describe_placement(const struct training *training);
+
+/* Local. Memory that one program of a device needs, and the largest of all its programs; frozen matrices lie in
+ * crossbars and are not counted. */
+uint64_t describe_program_bytes(const struct training *training, int program_id, int device);
+uint64_t describe_memory_bytes(const struct training *training, int device);
+
+/* Local. Before a run: its modes and what its devices hold in cells, as far as the plan tells. Nothing without a
+ * low-parameter mode. */
+void describe_modes(const struct training *training, struct run *run);
+
+/* Local. After it: the time from step to step in each mode. Needs steps and phases. */
+void describe_steps(struct run *run);
+
 /* Local. The errors that sums stand for. */
 struct run_metrics describe_metrics(const struct metric_row *row);
 

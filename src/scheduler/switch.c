@@ -24,7 +24,8 @@ struct mode_switch *switch_new(const struct switch_config *config, struct arena 
     const struct switch_costs *costs = &config->costs;
     if (config->window_steps < 1)
         bug("a switch by tests with windows of %" PRId64 " steps", config->window_steps);
-    if (config->policy == SWITCH_SAFE && (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
+    if (config->policy == SWITCH_SAFE && !config->assumes_earliest &&
+        (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
         bug("the pay-off of a switch between steps that cost nothing");
     sw->full = arena_array(arena, (size_t)config->window_steps, sizeof *sw->full);
     sw->low = arena_array(arena, (size_t)config->window_steps, sizeof *sw->low);
@@ -189,7 +190,7 @@ static int may_want_captured(const struct mode_switch *sw)
 
 int switch_wants(const struct mode_switch *sw)
 {
-    if (!has_windows(sw) || sw->state == SWITCH_TRIAL)
+    if (!has_windows(sw) || sw->state == SWITCH_TRIAL || sw->config.assumes_earliest)
         return 0;
     if (sw->config.policy == SWITCH_HPT)
         return sw->windows > 0 ? SWITCH_WANTS_DISPLACEMENT : 0;
@@ -336,10 +337,34 @@ static void end_low(struct mode_switch *sw, struct switch_record *record, double
                    sw->is_over ? "the low mode became worse again: full mode to the end" : "the low mode became worse");
 }
 
+/* A prediction without losses: every test is taken to hold. */
+static void end_assumed(struct mode_switch *sw, struct switch_record *record)
+{
+    if (sw->state == SWITCH_TRIAL) {
+        enter_low(sw, record, "assumed: no test was made");
+        sw->is_over = 1;
+    } else if (sw->step == switch_earliest_step(&sw->config) - sw->config.window_steps) {
+        start_trial(sw, record, SWITCH_START_TRIAL, sw->config.width, "assumed: no test was made");
+    } else {
+        stay(record, "too few windows to judge");
+    }
+}
+
+static struct switch_decision observe_assumed(struct mode_switch *sw)
+{
+    sw->windows++;
+    struct switch_record *record = new_record(sw);
+    end_assumed(sw, record);
+    sw->window_fill = 0;
+    return decision_of(record);
+}
+
 struct switch_decision switch_observe_window(struct mode_switch *sw, const struct switch_window *numbers)
 {
     if (!switch_window_is_full(sw))
         bug("the numbers of a window after step %" PRId64 ", which ends none", sw->step);
+    if (sw->config.assumes_earliest)
+        return observe_assumed(sw);
     int wants = switch_wants(sw);
     double loss = mean_loss(sw);
     sw->windows++;
@@ -362,6 +387,16 @@ struct switch_decision switch_observe_window(struct mode_switch *sw, const struc
         end_full_safe(sw, record, numbers, wants);
     sw->window_fill = 0;
     return decision_of(record);
+}
+
+int64_t switch_known_steps(const struct mode_switch *sw)
+{
+    if (has_windows(sw))
+        return sw->config.window_steps - sw->window_fill;
+    int64_t at = sw->config.at_step, trial = at - sw->config.trial_steps;
+    if (sw->config.policy != SWITCH_AT || sw->step >= at)
+        return INT64_MAX;
+    return (sw->step < trial ? trial : at) - sw->step;
 }
 
 enum switch_state switch_state(const struct mode_switch *sw)

@@ -94,6 +94,7 @@ struct switch_config {
     int degraded_windows, full_windows; /* in a row until the way back; windows in FULL after it */
     int trials, retries;
     struct switch_costs costs;
+    int assumes_earliest; /* hpt, safe: no test is made, the trial and the switch come as early as they can */
 };
 
 /* What a job does not say. */
@@ -102,6 +103,7 @@ struct switch_setting {
     int layers; /* of the encoder */
     int width;  /* adapters of the job */
     int timing_only;
+    int assume_earliest; /* the switch of a run without losses is assumed, not refused */
 };
 
 /* Local. All published defaults of a policy; window_steps, total_steps and costs are left 0. Widths: 8. */
@@ -170,6 +172,9 @@ enum {
     SWITCH_WANTS_CAPTURED = 4,     /* safe: captured */
     SWITCH_WANTS_VALIDATION = 8    /* safe: validation_loss, in LOW */
 };
+
+/* Local. So many steps from now on are surely in the state of now; INT64_MAX: all. */
+int64_t switch_known_steps(const struct mode_switch *sw);
 
 /* Local. Which numbers the end of the running window needs, as a sum of the above. Before the window is full: those
  * that it may need (keep the weights of its start for any of the first three); when it is full: those that it does. */

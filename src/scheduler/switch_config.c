@@ -107,7 +107,7 @@ static enum status check_run(const struct job *job, const struct switch_setting 
 {
     int64_t earliest = switch_earliest_step(config);
     int is_tested = config->policy == SWITCH_HPT || config->policy == SWITCH_SAFE;
-    if (is_tested && setting->timing_only)
+    if (is_tested && setting->timing_only && !setting->assume_earliest)
         return fault_set(fault, STATUS_USAGE,
                          "%s: train.switch.policy: expected never, at or always in a timing-only run, which has no "
                          "losses to test, found '%s'",
@@ -145,6 +145,7 @@ enum status switch_config_from_job(const struct job *job, const struct switch_se
     found.at_step = given->at_step == JOB_UNSET ? 0 : given->at_step;
     found.trial_steps = given->trial_steps;
     found.width = setting->width;
+    found.assumes_earliest = setting->assume_earliest;
     found.alpha = given->alpha;
     found.loss_threshold = given->loss_threshold;
     if (given->weight_threshold != JOB_UNSET)

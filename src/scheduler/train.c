@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/choose.h"
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
@@ -61,7 +62,9 @@ enum status training_open(struct comm *comm, struct job *job, int timing_only, s
     training->comm = comm;
     training->job = job;
     training->arena = arena;
-    open_local(training, timing_only, fault);
+    choose_placement(training, fault);
+    if (fault->status == STATUS_OK)
+        open_local(training, timing_only, fault);
     enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
         status = comm_same(comm, training->plan.hash, "plan", fault);
@@ -164,6 +167,7 @@ static enum status gather(struct course *course, struct fault *fault)
     result->marks = marks;
     if (status == STATUS_OK && ledgers)
         describe_ledgers(training, ledgers, &result->run);
+    describe_steps(&result->run);
     return status;
 }
 
@@ -174,6 +178,7 @@ static void start(struct course *course)
     size_t steps = (size_t)training_steps(training);
     memset(course->result, 0, sizeof *course->result);
     training_describe(training, run);
+    run->choice = training->choice;
     run->timing_only = course->options->timing_only;
     run->step = arena_array(training->arena, steps + 1, sizeof *run->step);
     run->evaluation = arena_array(training->arena, steps + 1, sizeof *run->evaluation);

@@ -20,12 +20,14 @@ struct training {
     struct plan plan;
     int first_gpu; /* holds the full model's weights */
     struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */
+    struct run_choice choice;  /* rank 0: what placement.policy auto has chosen */
 };
 
 struct training_options {
     int timing_only;
     double max_wall_s; /* 0: no limit */
     int quiet;
+    int assume_switch; /* timing-only: policies that test losses switch at the earliest step that they can */
 };
 
 /* What a run leaves behind. Everything but wall is rank 0's. */

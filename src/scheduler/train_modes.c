@@ -13,7 +13,8 @@ enum status modes_open(struct course *course, struct fault *fault)
 {
     struct training *training = course->training;
     struct job *job = training->job;
-    if (strcmp(job->train.mode_switch.policy, "never") == 0)
+    int has_no_low = job->placement.chosen && strcmp(job->placement.chosen, "gpu-only") == 0;
+    if (has_no_low || strcmp(job->train.mode_switch.policy, "never") == 0)
         return STATUS_OK;
     if (!training->matrices)
         return fault_set(fault, STATUS_USAGE,
@@ -26,6 +27,7 @@ enum status modes_open(struct course *course, struct fault *fault)
         .layers = (int)training->config.encoder.layers,
         .width = (int)job->train.adapter.width,
         .timing_only = course->options->timing_only,
+        .assume_earliest = course->options->assume_switch,
     };
     struct switch_config config;
     enum status status = switch_config_from_job(job, &setting, &config, fault);
@@ -70,8 +72,12 @@ static enum status run_handover(struct course *course, int64_t step, struct faul
         .program = PROGRAM_HANDOVER, .step = (uint32_t)step, .repeat = 1, .generation = ++course->generation};
     struct step_result result;
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
+    struct run_handover *told = &course->result->run.handover;
     course->low_since = step;
     course->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
+    told->n++;
+    told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
+    told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
     return status;
 }
@@ -165,7 +171,7 @@ enum status modes_after_step(struct course *course, int64_t step, double loss_fu
     enum status status = STATUS_OK;
     if (switch_window_is_full(sw)) {
         struct switch_window window = {.displacement = NAN};
-        if (switch_state(sw) == SWITCH_FULL)
+        if (switch_state(sw) == SWITCH_FULL && !course->options->assume_switch)
             status = watch(course, &window.displacement, fault);
         if (status != STATUS_OK)
             return status;
@@ -176,12 +182,8 @@ enum status modes_after_step(struct course *course, int64_t step, double loss_fu
 
 int64_t modes_known_until(const struct course *course, int64_t step, int64_t until)
 {
-    const struct job_switch *given = &course->training->job->train.mode_switch;
-    int64_t at = given->at_step, trial = at - given->trial_steps;
-    if (!course->mode_switch || strcmp(given->policy, "at") != 0)
-        return until;
-    int64_t next = step < trial ? trial : step < at ? at : until;
-    return next < until ? next : until;
+    int64_t known = course->mode_switch ? switch_known_steps(course->mode_switch) : INT64_MAX;
+    return known < until - step ? step + known : until;
 }
 
 void modes_describe(struct course *course)

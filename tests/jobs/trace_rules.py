@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """trace_rules.py TRACE: the rules of the Chrome trace format that viewers rely on. Prints what it saw; exit 1 on a breach."""
+import bisect
 import gzip
 import json
 import sys
@@ -13,7 +14,7 @@ names = {(e["pid"], e["tid"]) for e in events if e["ph"] == "M" and e["name"] ==
 processes = {e["pid"] for e in events if e["ph"] == "M" and e["name"] == "process_name"}
 tracks = {}
 for e in events:
-    assert e["ph"] in ("M", "X", "i"), e
+    assert e["ph"] in ("M", "X", "i", "s", "f"), e
     if e["ph"] == "X":
         assert e["dur"] > 0 and e["ts"] >= 0 and e["name"], e
         # microseconds with at most six decimals: whole picoseconds
@@ -26,4 +27,14 @@ for track, spans in tracks.items():
     for start, length in spans:  # in the file's order: monotone, and one after the other
         assert start >= end, (track, start, end)
         end = start + length
-print(f"{sum(map(len, tracks.values()))} events on {len(tracks)} tracks of {len(processes)} devices")
+slices = {track: sorted(spans) for track, spans in tracks.items()}
+starts, ends = ({e["id"]: e for e in events if e["ph"] == kind} for kind in "sf")
+assert len(starts) + len(ends) == sum(e["ph"] in "sf" for e in events), "an arrow's id stands twice"
+for key, end in ends.items():
+    start = starts[key]
+    assert start["pid"] != end["pid"] and Decimal(start["ts"]) < Decimal(end["ts"]), (start, end)
+for e in list(starts.values()) + list(ends.values()):
+    spans = slices[(e["pid"], e["tid"])]
+    s, length = spans[bisect.bisect_right(spans, (Decimal(e["ts"]), Decimal("inf"))) - 1]
+    assert s <= Decimal(e["ts"]) < s + length, ("an arrow outside of instructions", e)
+print(f"{len(ends)} messages, {sum(map(len, tracks.values()))} events on {len(tracks)} tracks of {len(processes)} devices")

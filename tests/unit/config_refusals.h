@@ -316,7 +316,7 @@ static const struct refusal {
     {"placement: {bucket_bytes: 0 B}\n", {NULL}, 2,
      "j.yaml:1: placement.bucket_bytes: expected a size such as \"80 GiB\" from 1 B to 1 PiB, found '0 B'"},
     {"placement: {policy: cpu}\n", {NULL}, 2,
-     "j.yaml:1: placement.policy: expected one of gpu-only, hpt, found 'cpu'"},
+     "j.yaml:1: placement.policy: expected one of gpu-only, hpt, auto, found 'cpu'"},
     {"output: {trace: 2}\n", {NULL}, 2,
      "j.yaml:1: output.trace: expected true or false, found '2'"},
     {"output: {trace_max_bytes: 3 GHz}\n", {NULL}, 2,

@@ -123,6 +123,39 @@ static inline void random_phases(struct dice *d, struct arena *arena, struct run
                                            (wide_uint)below(d, UINT64_MAX) * below(d, 1000)};
 }
 
+/* Two modes, a device or two with cells, and a choice of which one candidate may be impossible. */
+static inline void random_modes(struct dice *d, struct arena *arena, struct run *run)
+{
+    static const char *const names[] = {"full", "low"};
+    run->n_modes = 2;
+    run->mode = arena_array(arena, 2, sizeof *run->mode);
+    for (int m = 0; m < 2; m++) {
+        struct run_mode *mode = &run->mode[m];
+        *mode = (struct run_mode){names[m], 1 + (int64_t)below(d, 100000), below(d, 3) ? 1 + below(d, 1u << 30) : 0,
+                                  (wide_uint)below(d, UINT64_MAX) * below(d, 1000), NULL};
+        mode->busy_ps = arena_array(arena, (size_t)run->n_devices, sizeof *mode->busy_ps);
+        for (int i = 0; i < run->n_devices; i++)
+            mode->busy_ps[i] = below(d, 2) ? below(d, mode->step_ps + 1) : 0;
+    }
+    run->handover =
+        (struct run_handover){(int64_t)below(d, 4), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 7};
+    run->n_cells = (int)below(d, run->n_devices < 2 ? 2 : 3);
+    run->cells = arena_array(arena, 2, sizeof *run->cells);
+    for (int c = 0; c < run->n_cells; c++)
+        run->cells[c] = (struct run_cells){c,           1 + below(d, 9),    100 + below(d, 100), 300,
+                                           below(d, 9), 1 + below(d, 1000), below(d, 3) * 1000,  1 + fabs(normal(d)),
+                                           1e8};
+}
+
+static inline void random_choice(struct dice *d, struct arena *arena, struct run_choice *choice)
+{
+    static const char *const objectives[] = {"time", "energy", "product"};
+    *choice = (struct run_choice){objectives[below(d, 3)], "gpu-only", (int64_t)below(d, 9) - 1, 2, NULL};
+    choice->candidate = arena_array(arena, 2, sizeof *choice->candidate);
+    choice->candidate[0] = (struct run_candidate){"gpu-only", NULL, 1 + below(d, 1u << 30), fabs(normal(d))};
+    choice->candidate[1] = (struct run_candidate){"hpt", below(d, 2) ? "no device" : NULL, 0, 0};
+}
+
 static inline struct run random_run(struct dice *d, struct arena *arena, int n_devices)
 {
     int n_horizons = 1 + (int)below(d, 4);
@@ -171,6 +204,10 @@ static inline struct run random_run(struct dice *d, struct arena *arena, int n_d
         random_switch(d, arena, &run.mode_switch, run.n_steps);
     if (below(d, 2))
         random_phases(d, arena, &run);
+    if (below(d, 2))
+        random_modes(d, arena, &run);
+    if (below(d, 2))
+        random_choice(d, arena, &run.choice);
     return run;
 }
 

@@ -144,6 +144,40 @@ START_TEST(time_line_sums_to_the_end)
 END_TEST
 
 /* A jump over n runs must land where n runs would, to the picosecond and in every part of the ledger. */
+/* A program without compute, as that which programs cells: until its first message comes the device is idle, then its
+ * compute engine waits. */
+START_TEST(idle_until_the_first_message)
+{
+    static const struct op ops[] = {{.kind = OP_RECV}, {.kind = OP_PROGRAM}, {.kind = OP_LINEAR}};
+    struct arena *arena = arena_new();
+    struct instr filling[2] = {{.op = &ops[0], .engine = ENGINE_RECEIVE, .cost.time_ps = 30},
+                               {.op = &ops[1], .engine = ENGINE_PROGRAM, .cost.time_ps = 500, .n_waits = 1}};
+    struct instr computing = {.op = &ops[2], .engine = ENGINE_COMPUTE, .cost.time_ps = 70};
+    struct wait wait = {0, 0};
+    struct program handover = {.instrs = filling, .n_instrs = 2, .waits = &wait, .n_waits = 1};
+    struct program low = {.instrs = &computing, .n_instrs = 1, .waits = &wait}, none = {.n_instrs = 0};
+    const struct program *programs[N_PROGRAMS];
+    struct clock clock;
+    struct ledger ledger;
+    for (int p = 0; p < N_PROGRAMS; p++)
+        programs[p] = p == PROGRAM_HANDOVER ? &handover : p == PROGRAM_LOW ? &low : &none;
+    clock_init(&clock, programs, arena);
+    for (int k = 0; k < 2; k++) { /* the messages come at 1000 and at 3000; low steps between them */
+        clock_begin(&clock, PROGRAM_HANDOVER);
+        clock_run(&clock, &handover, PROGRAM_HANDOVER, 0, k ? 3000 : 1000);
+        clock_run(&clock, &handover, PROGRAM_HANDOVER, 1, clock_start_ps(&clock, &handover, PROGRAM_HANDOVER, 1));
+        clock_begin(&clock, PROGRAM_LOW);
+        clock_run(&clock, &low, PROGRAM_LOW, 0, clock_start_ps(&clock, &low, PROGRAM_LOW, 0));
+    }
+    clock_ledger(&clock, programs, 4000, 2, 1, &ledger);
+    ck_assert_uint_eq(ledger.wait_ps[CLASS_PROGRAM], 2 * 530);
+    ck_assert_uint_eq(ledger.compute_ps[CLASS_GEMM], 2 * 70);
+    ck_assert_uint_eq(ledger.idle_ps, 4000 - 2 * 600);
+    ck_assert(ledger.idle_energy_fj == 2800 && ledger.wait_energy_fj == 2 * 1060);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(jump_equals_running)
 {
     int jumped = 0;
@@ -185,6 +219,7 @@ Suite *suite_clock(void)
     tcase_add_test(tcase, no_instruction_starts_before_its_operands);
     tcase_add_test(tcase, every_instruction_starts_as_early_as_it_can);
     tcase_add_test(tcase, time_line_sums_to_the_end);
+    tcase_add_test(tcase, idle_until_the_first_message);
     tcase_add_test(tcase, jump_equals_running);
     suite_add_tcase(suite, tcase);
     return suite;

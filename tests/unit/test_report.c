@@ -151,6 +151,28 @@ static void check_phases(const char *from, const struct run *run)
     ck_assert(rows == run->n_phases && rules == 2);
 }
 
+/* What a second mode and a choice add, and nothing of it without them. */
+static void check_modes(const char *text, const struct run *run, struct arena *arena)
+{
+    int wrote = 0;
+    for (int c = 0; c < run->n_cells; c++) {
+        const struct run_cells *cells = &run->cells[c];
+        const char *written = arena_printf(arena, " %" PRIu64 " ", cells->cell_writes);
+        wrote |= cells->cell_writes > 0;
+        ck_assert(!cells->cell_writes || strstr(text, written) != NULL);
+        ck_assert_ptr_nonnull(strstr(text, arena_printf(arena, " %" PRIu64 "\n", cells->cells)));
+    }
+    ck_assert_int_eq(strstr(text, "\nWear of the cells") != NULL, wrote);
+    ck_assert_int_eq(strstr(text, "\nSteps of each mode") != NULL, run->n_modes > 0);
+    ck_assert_int_eq(strstr(text, "\nUtilisation") != NULL, run->n_modes > 0);
+    ck_assert_int_eq(strstr(text, "devices (mean)") != NULL, run->n_modes > 0 && run->n_devices > 8);
+    ck_assert_int_eq(strstr(text, "parameters, 12000 trained, 345 frozen; ") != NULL, run->n_modes > 0);
+    ck_assert_int_eq(strstr(text, "auto has chosen gpu-only, which takes the least") != NULL,
+                     run->choice.objective != NULL);
+    if (run->choice.objective && run->choice.candidate[1].problem)
+        ck_assert_ptr_nonnull(strstr(text, "hpt cannot be: no device\n"));
+}
+
 START_TEST(test_summary_adds_up)
 {
     static const int counts[] = {1, 2, 8, 9, 64};
@@ -171,6 +193,7 @@ START_TEST(test_summary_adds_up)
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         ck_assert_msg(strcspn(line, "\n") <= TABLE_WIDTH, "too wide: %.*s", (int)strcspn(line, "\n"), line);
     ck_assert_ptr_nonnull(strstr(text, "persistence"));
+    check_modes(text, &run, arena);
     free(text);
     free(again);
     arena_free(arena);

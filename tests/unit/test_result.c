@@ -126,6 +126,39 @@ static void expect_same_switch(const struct run *a, const struct run *b)
     }
 }
 
+static void expect_same_modes(const struct run *a, const struct run *b)
+{
+    ck_assert(a->n_modes == b->n_modes && a->n_cells == b->n_cells);
+    for (int m = 0; m < a->n_modes; m++) {
+        const struct run_mode *x = &a->mode[m], *y = &b->mode[m];
+        ck_assert(is_same_text(x->name, y->name) && x->n_trained == y->n_trained && x->step_ps == y->step_ps);
+        ck_assert(x->energy_fj == y->energy_fj);
+        ck_assert_int_eq(memcmp(x->busy_ps, y->busy_ps, (size_t)a->n_devices * sizeof *x->busy_ps), 0);
+    }
+    if (a->n_modes)
+        ck_assert(a->handover.n == b->handover.n && a->handover.time_ps == b->handover.time_ps &&
+                  a->handover.energy_fj == b->handover.energy_fj);
+    for (int c = 0; c < a->n_cells; c++) {
+        const struct run_cells *x = &a->cells[c], *y = &b->cells[c];
+        ck_assert(x->device == y->device && x->n_matrices == y->n_matrices && x->copies == y->copies);
+        ck_assert(x->crossbars_used == y->crossbars_used && x->crossbars_total == y->crossbars_total);
+        ck_assert(x->cells == y->cells && x->cell_writes == y->cell_writes);
+        ck_assert(x->pulses == y->pulses && x->endurance == y->endurance);
+    }
+}
+
+static void expect_same_choice(const struct run_choice *a, const struct run_choice *b)
+{
+    ck_assert(is_same_text(a->objective, b->objective) && is_same_text(a->chosen, b->chosen));
+    ck_assert_int_eq(a->n_candidates, b->n_candidates);
+    ck_assert(!a->objective || a->switch_step == b->switch_step);
+    for (int c = 0; c < a->n_candidates; c++) {
+        const struct run_candidate *x = &a->candidate[c], *y = &b->candidate[c];
+        ck_assert(is_same_text(x->policy, y->policy) && is_same_text(x->problem, y->problem));
+        ck_assert(x->time_ps == y->time_ps && x->energy_j == y->energy_j);
+    }
+}
+
 static void expect_same_run(const struct run *a, const struct run *b)
 {
     ck_assert(is_same_text(a->name, b->name) && is_same_text(a->config, b->config) && is_same_text(a->units, b->units));
@@ -144,6 +177,8 @@ static void expect_same_run(const struct run *a, const struct run *b)
     expect_same_devices(a, b);
     expect_same_arrays(a, b);
     expect_same_switch(a, b);
+    expect_same_modes(a, b);
+    expect_same_choice(&a->choice, &b->choice);
 }
 
 START_TEST(test_result_round_trip)

@@ -280,6 +280,39 @@ START_TEST(describes_itself)
 }
 END_TEST
 
+/* The switch of a run without losses: steps known beforehand lead from one end of a window to the next. */
+START_TEST(assumed_without_tests)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(_i ? SWITCH_HPT : SWITCH_SAFE, 200);
+    config.costs = (struct switch_costs){0};
+    config.assumes_earliest = 1;
+    struct mode_switch *sw = switch_new(&config, arena);
+    int64_t earliest = switch_earliest_step(&config), known = 0;
+    ck_assert_int_eq(switch_begin(sw).action, SWITCH_CONTINUE);
+    for (int64_t step = 1; step <= 200; step++) {
+        enum switch_state state = step <= earliest - K ? SWITCH_FULL : step <= earliest ? SWITCH_TRIAL : SWITCH_LOW;
+        ck_assert_int_eq(switch_state(sw), state);
+        if (known == 0)
+            known = switch_known_steps(sw);
+        ck_assert(known > 0 && (known <= K || step > earliest));
+        switch_observe_step(sw, step, NAN, NAN);
+        ck_assert_int_eq(switch_wants(sw), 0);
+        known--;
+        ck_assert_int_eq(switch_window_is_full(sw), known == 0);
+        if (known == 0)
+            switch_observe_window(sw, NULL);
+    }
+    int n;
+    const struct switch_record *log = switch_log(sw, &n);
+    ck_assert_int_eq(n, earliest / K);
+    ck_assert(log[n - 1].step == earliest && log[n - 1].action == SWITCH_ENTER_LOW);
+    ck_assert(log[n - 2].step == earliest - K && log[n - 2].action == SWITCH_START_TRIAL);
+    ck_assert(log[n - 1].n_numbers == 0 && log[n - 1].width == config.width);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(order_of_steps)
 {
     struct arena *arena = arena_new();
@@ -312,6 +345,7 @@ Suite *suite_switch(void)
     tcase_add_test(tcase, trial_without_a_verdict);
     tcase_add_test(tcase, random_runs);
     tcase_add_test(tcase, describes_itself);
+    tcase_add_loop_test(tcase, assumed_without_tests, 0, 2);
     tcase_add_test_raise_signal(tcase, order_of_steps, SIGABRT);
     tcase_add_test_raise_signal(tcase, free_steps, SIGABRT);
     suite_add_tcase(suite, tcase);

@@ -272,6 +272,108 @@ START_TEST(test_trace_compressed)
 }
 END_TEST
 
+/* Devices that send each other messages, several runs of them: each arrow joins a send and the receive of the same
+ * message, and starts within the one and ends within the other. */
+enum { N_MESSAGES = 5 };
+
+static void message_bench(struct bench *b, struct dice *d, struct arena *arena)
+{
+    memset(b, 0, sizeof *b);
+    b->plan.n_devices = 2;
+    b->run = (struct run){.name = "flows", .steps = N_BENCH_STEPS, .n_devices = 2};
+    b->run.device = arena_array(arena, 2, sizeof *b->run.device);
+    for (int p = 0; p < N_PROGRAMS; p++)
+        b->plan.programs[p] = b->program[p];
+    for (int i = 0; i < 2; i++) {
+        struct program *program = &b->program[PROGRAM_LOW][i];
+        b->run.device[i] = (struct run_device){.name = i ? "reram0" : "systolic0", .kind = "k", .profile = "p"};
+        program->n_instrs = N_MESSAGES;
+        program->instrs = arena_array(arena, N_MESSAGES, sizeof *program->instrs);
+        b->op[i][0].kind = OP_SEND;
+        b->op[i][1].kind = OP_RECV;
+    }
+    for (int m = 0; m < N_MESSAGES; m++) {
+        int from = (int)below(d, 2);
+        for (int i = 0; i < 2; i++)
+            b->program[PROGRAM_LOW][i].instrs[m] = (struct instr){.op = &b->op[i][i != from],
+                                                                  .engine = i == from ? ENGINE_SEND : ENGINE_RECEIVE,
+                                                                  .name = "m",
+                                                                  .channel = m,
+                                                                  .cost = {.time_ps = 1000}};
+    }
+    for (uint32_t k = 0; k < N_BENCH_STEPS; k++)
+        for (uint32_t m = 0; m < N_MESSAGES; m++)
+            for (uint32_t i = 0; i < 2; i++) { /* received at once, or a little later */
+                int is_receive = b->program[PROGRAM_LOW][i].instrs[m].op->kind == OP_RECV;
+                uint64_t start_ps = (k * N_MESSAGES + m) * 10000 + (is_receive ? below(d, 3) * 1500 : 0);
+                mark_list_add(&b->marks, &(struct mark){start_ps, k + 1, i, m, PROGRAM_LOW});
+            }
+}
+
+/* The event of this kind and id, exactly one. */
+static json_t *find_flow(json_t *events, const char *kind, const char *id)
+{
+    json_t *found = NULL, *event;
+    size_t i;
+    json_array_foreach(events, i, event)
+    {
+        const char *its = json_string_value(json_object_get(event, "id"));
+        if (its && strcmp(its, id) == 0 && strcmp(json_string_value(json_object_get(event, "ph")), kind) == 0) {
+            ck_assert_ptr_null(found);
+            found = event;
+        }
+    }
+    ck_assert_msg(found != NULL, "no arrow %s %s", kind, id);
+    return found;
+}
+
+static void check_flow(const struct bench *b, json_t *events, uint32_t k, int m)
+{
+    char id[32];
+    snprintf(id, sizeof id, "%d.%d.%u", PROGRAM_LOW, m, k);
+    json_t *from = find_flow(events, "s", id), *to = find_flow(events, "f", id);
+    int sender = b->program[PROGRAM_LOW][0].instrs[m].op->kind == OP_SEND ? 0 : 1;
+    ck_assert_int_eq(json_integer_value(json_object_get(from, "pid")), sender + 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(to, "pid")), 2 - sender);
+    ck_assert_int_eq(json_integer_value(json_object_get(from, "tid")), ENGINE_SEND + 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(to, "tid")), ENGINE_RECEIVE + 1);
+    ck_assert_str_eq(json_string_value(json_object_get(to, "bp")), "e");
+    for (size_t i = 0; i < b->marks.n; i++) {
+        const struct mark *mark = &b->marks.mark[i];
+        if (mark->step != k + 1 || mark->instr != (uint32_t)m)
+            continue;
+        json_t *end = (int)mark->device == sender ? from : to;
+        double at_us = json_number_value(json_object_get(end, "ts")), start_us = (double)mark->start_ps * 1e-6;
+        ck_assert(at_us >= start_us - 1e-9 && at_us < start_us + 1000e-6);
+    }
+    ck_assert(json_number_value(json_object_get(from, "ts")) < json_number_value(json_object_get(to, "ts")));
+}
+
+START_TEST(test_trace_flows)
+{
+    struct dice d = dice(800 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct bench b;
+    message_bench(&b, &d, arena);
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "trace.json");
+    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    expect_ok(&fault);
+    char *text = read_text(path, NULL);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *events = json_object_get(json, "traceEvents");
+    for (uint32_t k = 0; k < N_BENCH_STEPS; k++)
+        for (int m = 0; m < N_MESSAGES; m++)
+            check_flow(&b, events, k, m);
+    json_decref(json);
+    free(text);
+    mark_list_release(&b.marks);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_trace(void)
 {
     Suite *suite = suite_create("trace");
@@ -280,6 +382,7 @@ Suite *suite_trace(void)
     tcase_add_loop_test(tcase, test_trace_whole, 0, 10);
     tcase_add_loop_test(tcase, test_trace_capped, 0, 5);
     tcase_add_test(tcase, test_trace_compressed);
+    tcase_add_loop_test(tcase, test_trace_flows, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }

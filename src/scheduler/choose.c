@@ -1,0 +1,79 @@
+#include "scheduler/choose.h"
+
+#include <string.h>
+
+enum { GPU_ONLY, HPT, N_CANDIDATES };
+
+static const char *const policies[N_CANDIDATES] = {"gpu-only", "hpt"};
+
+static enum status time_run(struct job *job, struct arena *arena, struct training_result *result, struct fault *fault)
+{
+    struct comm *comm = comm_alone();
+    struct training training;
+    struct training_options options = {.timing_only = 1, .quiet = 1, .assume_switch = 1};
+    enum status status = training_open(comm, job, 1, arena, &training, fault);
+    if (status == STATUS_OK)
+        status = training_run(&training, &options, result, fault);
+    training_close(&training);
+    comm_close(comm, 0);
+    return status;
+}
+
+void choose_price(const struct job *job, const char *policy, struct arena *arena, struct run_candidate *candidate,
+                  int64_t *switch_step)
+{
+    struct job copy = *job;
+    struct training_result result;
+    struct fault fault = FAULT_NONE;
+    int has_low = strcmp(policy, policies[HPT]) == 0;
+    copy.placement.chosen = policy;
+    copy.output.trace = 0;
+    copy.output.predictions = 0;
+    *candidate = (struct run_candidate){.policy = policy};
+    *switch_step = -1;
+    if (has_low && strcmp(job->train.mode_switch.policy, "never") == 0) {
+        candidate->problem = "train.switch.policy is never, so that no step would be a low-parameter one";
+    } else if (time_run(&copy, arena, &result, &fault) != STATUS_OK) {
+        candidate->problem = arena_string(arena, fault.text);
+    } else {
+        candidate->time_ps = result.run.end_ps;
+        candidate->energy_j = run_energy_j(&result.run);
+        *switch_step = run_switch_step(&result.run);
+    }
+}
+
+/* Rank 0. The number of the best candidate, or -1. */
+static int choose_best(const struct job *job, struct arena *arena, struct run_choice *choice, struct fault *fault)
+{
+    int best = -1;
+    *choice = (struct run_choice){.objective = job->placement.objective, .n_candidates = N_CANDIDATES};
+    choice->candidate = arena_array(arena, N_CANDIDATES, sizeof *choice->candidate);
+    for (int c = 0; c < N_CANDIDATES; c++) {
+        struct run_candidate *candidate = &choice->candidate[c];
+        choose_price(job, policies[c], arena, candidate, &choice->switch_step);
+        if (!candidate->problem && (best < 0 || run_worth(candidate, choice->objective) <
+                                                    run_worth(&choice->candidate[best], choice->objective)))
+            best = c;
+    }
+    if (best < 0)
+        fault_set(fault, STATUS_USAGE, "%s", choice->candidate[GPU_ONLY].problem);
+    else
+        choice->chosen = policies[best];
+    return best;
+}
+
+enum status choose_placement(struct training *training, struct fault *fault)
+{
+    struct job *job = training->job;
+    int best = -1;
+    if (job->placement.chosen || strcmp(job->placement.policy, "auto") != 0)
+        return STATUS_OK;
+    if (comm_rank(training->comm) == 0)
+        best = choose_best(job, training->arena, &training->choice, fault);
+    enum status status = agree(training->comm, 0, fault);
+    if (status == STATUS_OK)
+        status = comm_broadcast(training->comm, &best, sizeof best, fault);
+    if (status == STATUS_OK)
+        job->placement.chosen = policies[best];
+    return status;
+}

@@ -1,0 +1,22 @@
+/* choose.h - placement.policy auto: what each placement of a job would take, and the one that takes least.
+ *
+ * A placement is priced by a timing-only run of the whole job: the same programs, costs and clocks as the run itself.
+ * Policies that switch by tests are priced at the earliest step at which they can switch.
+ */
+#ifndef SCHEDULER_CHOOSE_H
+#define SCHEDULER_CHOOSE_H
+
+#include "scheduler/train.h"
+
+/* Local. Runs the job under a placement ("gpu-only" "hpt") timing-only, in this process alone. A placement that cannot
+ * be (no device of a kind, no memory, no switch) gives candidate->problem, in the arena, and no fault. *switch_step:
+ * the last step before low-parameter steps, or -1. */
+void choose_price(const struct job *job, const char *policy, struct arena *arena, struct run_candidate *candidate,
+                  int64_t *switch_step);
+
+/* Collective. With policy auto, sets job->placement.chosen on all ranks and the training's choice on rank 0; does
+ * nothing for other policies. The first candidate (gpu-only) wins a tie. Fault STATUS_USAGE when neither can be. All
+ * ranks return the same status. */
+enum status choose_placement(struct training *training, struct fault *fault);
+
+#endif

@@ -1,0 +1,139 @@
+/* describe_modes.c - full and low-parameter mode side by side: parameters, memory, work of a step, crossbars. */
+#include <string.h>
+
+#include "scheduler/describe.h"
+
+enum { FULL, LOW, N_MODES };
+
+static const int step_program[N_MODES] = {PROGRAM_TRAIN, PROGRAM_LOW};
+static const char *const mode_names[N_MODES] = {"full", "low"};
+
+uint64_t describe_program_bytes(const struct training *training, int program_id, int device)
+{
+    const struct program *program = &training->plan.programs[program_id][device];
+    int in_cells = training->machine.backends[device]->units_needed != NULL;
+    return program->memory_bytes - (in_cells ? program->kind_bytes[SLOT_PARAM] : 0);
+}
+
+uint64_t describe_memory_bytes(const struct training *training, int device)
+{
+    uint64_t most = 0;
+    for (int id = 0; id < N_PROGRAMS; id++) {
+        uint64_t bytes = describe_program_bytes(training, id, device);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static int64_t trained_elements(const struct program *program)
+{
+    int64_t elements = 0;
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].is_weight && program->slots[s].is_trained)
+            elements += program->slots[s].elements;
+    return elements;
+}
+
+/* GPUs train the same parameters, each a share of the samples; devices of the low mode have their own. */
+static int64_t count_trained(const struct training *training, int mode)
+{
+    int64_t elements = 0;
+    if (mode == FULL)
+        return trained_elements(&training->plan.programs[PROGRAM_TRAIN][training->first_gpu]);
+    for (int d = 0; d < training->plan.n_devices; d++)
+        elements += trained_elements(&training->plan.programs[PROGRAM_LOW][d]);
+    return elements;
+}
+
+static void describe_mode(const struct training *training, int m, struct run_mode *mode)
+{
+    int n_devices = training->plan.n_devices;
+    *mode = (struct run_mode){
+        .name = mode_names[m],
+        .n_trained = count_trained(training, m),
+        .busy_ps = arena_array(training->arena, (size_t)n_devices, sizeof *mode->busy_ps),
+    };
+    for (int d = 0; d < n_devices; d++) {
+        const struct program *program = &training->plan.programs[step_program[m]][d];
+        for (int i = 0; i < program->n_instrs; i++) {
+            const struct instr *instr = &program->instrs[i];
+            mode->busy_ps[d] += instr->engine == ENGINE_COMPUTE ? instr->cost.time_ps : 0;
+            for (int p = 0; p < N_ENERGY_PARTS; p++)
+                mode->energy_fj += instr->cost.energy_fj[p];
+        }
+    }
+}
+
+static uint64_t handover_cells(const struct program *program)
+{
+    uint64_t cells = 0;
+    for (int i = 0; i < program->n_instrs; i++)
+        cells += program->instrs[i].cost.cell_writes;
+    return cells;
+}
+
+static void describe_cells(const struct training *training, struct run *run)
+{
+    run->cells = arena_array(training->arena, (size_t)training->plan.n_devices, sizeof *run->cells);
+    for (int d = 0; d < training->plan.n_devices; d++) {
+        const struct matrices *matrices = &training->matrices[d];
+        const struct device *backend = training->machine.backends[d];
+        if (matrices->n == 0)
+            continue;
+        run->cells[run->n_cells++] = (struct run_cells){
+            .device = d,
+            .n_matrices = (uint64_t)matrices->n,
+            .crossbars_used = matrices->units_needed * (uint64_t)matrices->replicas,
+            .crossbars_total = matrices->units_total,
+            .copies = (uint64_t)matrices->replicas,
+            .cells = handover_cells(&training->plan.programs[PROGRAM_HANDOVER][d]),
+            .pulses = backend->cell_pulses(training->machine.states[d]),
+            .endurance = backend->cell_endurance(training->machine.states[d]),
+        };
+    }
+}
+
+void describe_modes(const struct training *training, struct run *run)
+{
+    if (!training->matrices)
+        return;
+    run->n_modes = N_MODES;
+    run->mode = arena_array(training->arena, N_MODES, sizeof *run->mode);
+    for (int m = 0; m < N_MODES; m++)
+        describe_mode(training, m, &run->mode[m]);
+    describe_cells(training, run);
+}
+
+/* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.
+ */
+static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+{
+    uint64_t least_ps = 0;
+    for (int i = 1; i < run->n_steps; i++) {
+        uint64_t step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
+        if (run->step[i - 1].step >= phase->first_step && run->step[i].step <= phase->last_step &&
+            (!least_ps || step_ps < least_ps))
+            least_ps = step_ps;
+    }
+    return least_ps ? least_ps : phase->time_ps;
+}
+
+static void describe_phase_steps(struct run *run, const struct run_phase *phase)
+{
+    for (int m = 0; m < run->n_modes; m++) {
+        uint64_t *step_ps = &run->mode[m].step_ps, found_ps;
+        if (strcmp(phase->name, run->mode[m].name) != 0)
+            continue;
+        found_ps = least_step_ps(run, phase);
+        *step_ps = *step_ps && *step_ps < found_ps ? *step_ps : found_ps;
+    }
+}
+
+void describe_steps(struct run *run)
+{
+    const struct run_phase whole = {.name = mode_names[FULL], .first_step = 1, .last_step = run->n_steps};
+    for (int p = 0; p < run->n_phases; p++)
+        describe_phase_steps(run, &run->phase[p]);
+    if (run->n_phases == 0 && run->n_steps > 1) /* no switch: one mode all along */
+        describe_phase_steps(run, &whole);
+}
