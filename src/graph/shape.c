@@ -133,6 +133,8 @@ static struct wants wants_of(const struct op *op, const int *in)
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
         return elementwise_wants(op);
+    case CLASS_PROGRAM:
+        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
@@ -178,7 +180,7 @@ int shape_root(const struct graph *graph, int tensor)
 
 static int may_set_parameters(enum op_kind kind)
 {
-    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM;
+    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM || kind == OP_ADD_PART;
 }
 
 static int may_work_in_place(enum op_kind kind)

@@ -42,6 +42,10 @@
  *                                     Each of the two is the other's backward op
  *   FILL          in -                out t                 initial values of t, drawn anew each time (the rank
  *                                     fills it)
+ *
+ * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
+ *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
+ *                                     and LINEAR_DX with cells as w then read that matrix
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H

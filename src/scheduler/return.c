@@ -1,0 +1,162 @@
+#include "scheduler/return.h"
+
+#include <string.h>
+
+#include "base/status.h"
+#include "scheduler/carry.h"
+
+struct building {
+    const struct way_back *way_back;
+    struct carry carry;
+};
+
+/* Some rows of a parameter of the full model, [out, in] from element `offset` on. */
+struct place {
+    int full; /* tensor of the full graph */
+    int64_t offset, out, in;
+};
+
+static int is_trained(const struct tensor *tensor)
+{
+    return tensor->role == TENSOR_PARAM && tensor->trainable && !tensor->is_block;
+}
+
+/* The tensor of a GPU's part that stands for a place. */
+static int at(struct building *building, int gpu, const struct place *place)
+{
+    struct graph *part = &building->carry.parts[gpu];
+    const struct tensor *whole = &building->way_back->full->tensors[place->full];
+    int copy = building->carry.copy[gpu][place->full];
+    if (place->out * place->in == whole->elements)
+        return copy;
+    const int64_t dims[2] = {place->out, place->in};
+    const char *name = arena_printf(building->carry.arena, "%s.%lld", whole->name, (long long)place->offset);
+    return graph_view(part, copy, place->offset, name, 2, dims);
+}
+
+/* From the first GPU, which has it, through all others. */
+static void pass_on(struct building *building, const struct place *place, int at_first)
+{
+    const struct way_back *way_back = building->way_back;
+    int have = at_first;
+    for (int g = 1; g < way_back->n_gpus; g++) {
+        int into = at(building, way_back->gpu[g], place);
+        carry_send(&building->carry, way_back->gpu[g - 1], have, way_back->gpu[g], into);
+        have = into;
+    }
+}
+
+static void replace(struct building *building, int device, int t, int full)
+{
+    const struct tensor *tensor = &building->way_back->full->tensors[full];
+    const struct place place = {full, 0, 1, tensor->elements};
+    int first = building->way_back->gpu[0], into = building->carry.copy[first][full];
+    carry_send(&building->carry, device, building->carry.copy[device][t], first, into);
+    pass_on(building, &place, into);
+}
+
+/* Length of a name without its end, 0 when that is not its end. */
+static size_t stem(const char *name, const char *end)
+{
+    size_t length = strlen(name), n = strlen(end);
+    return length > n && strcmp(name + length - n, end) == 0 ? length - n : 0;
+}
+
+/* The rows that the adapter of a module stands beside: its own weight, or its third of the packed q, k and v. */
+static struct place beside(const struct building *building, const char *module, int64_t out, int64_t in)
+{
+    const struct graph *full = building->way_back->full;
+    struct arena *arena = building->carry.arena;
+    struct place place = {graph_find(full, arena_printf(arena, "%s.weight", module)), 0, out, in};
+    size_t length = strlen(module);
+    const char *third = length ? strchr("qkv", module[length - 1]) : NULL;
+    if (place.full == NO_TENSOR && third) {
+        place.full = graph_find(full, arena_printf(arena, "%.*sqkv.weight", (int)length - 1, module));
+        place.offset = (third - "qkv") * out * in;
+    }
+    if (place.full == NO_TENSOR || place.offset + out * in > full->tensors[place.full].elements)
+        bug("the adapter %s stands beside no weight", module);
+    return place;
+}
+
+/* B A on the device of the adapter, [out, in]: the gradient of the input of a product with A, when B is that of its
+ * output. */
+static int multiply_out(struct building *building, int device, const char *module, int a, int b)
+{
+    struct graph *part = &building->carry.parts[device];
+    const int64_t *a_dims = part->tensors[a].dims, dims[2] = {part->tensors[b].dims[0], a_dims[1]};
+    const struct op op = {.kind = OP_LINEAR_DX, .rows = dims[0], .out = a_dims[0], .in = dims[1]};
+    const char *name = arena_printf(building->carry.arena, "%s.lora", module);
+    int product = graph_tensor(part, TENSOR_ACTIVATION, name, 2, dims);
+    struct operands operands = operands_of(2, (const int[]){b, a}, 1, &product);
+    graph_node(part, &op, operands.in, operands.out, PHASE_LOAD, -1, name);
+    return product;
+}
+
+static void merge(struct building *building, int device, int t)
+{
+    const struct way_back *way_back = building->way_back;
+    const struct graph *low = &way_back->low[device];
+    const char *a_name = low->tensors[t].name;
+    char *module = arena_string(building->carry.arena, a_name);
+    module[stem(a_name, ".lora_a")] = 0;
+    int b = graph_find(low, arena_printf(building->carry.arena, "%s.lora_b", module)), first = way_back->gpu[0];
+    if (b == NO_TENSOR)
+        bug("%s has no other half on its device", a_name);
+    int product =
+        multiply_out(building, device, module, building->carry.copy[device][t], building->carry.copy[device][b]);
+    const int64_t dims[2] = {low->tensors[b].dims[0], low->tensors[t].dims[1]};
+    struct graph *part = &building->carry.parts[first];
+    const char *name = building->carry.parts[device].tensors[product].name;
+    int arrived = graph_tensor(part, TENSOR_ACTIVATION, name, 2, dims);
+    carry_send(&building->carry, device, product, first, arrived);
+    struct place place = beside(building, module, dims[0], dims[1]);
+    int weight = at(building, first, &place);
+    const struct op add = {.kind = OP_ADD_PART, .rows = dims[0], .in = dims[1], .parts = 1, .scale = way_back->scale};
+    struct operands operands = operands_of(2, (const int[]){weight, arrived}, 1, &weight);
+    graph_node(part, &add, operands.in, operands.out, PHASE_UPDATE, -1, name);
+    pass_on(building, &place, weight);
+}
+
+static void bring_back(struct building *building, int device)
+{
+    const struct graph *low = &building->way_back->low[device];
+    for (int t = 0; t < low->n_tensors; t++) {
+        const char *name = low->tensors[t].name;
+        if (!is_trained(&low->tensors[t]))
+            continue;
+        int full = graph_find(building->way_back->full, name);
+        if (full != NO_TENSOR)
+            replace(building, device, t, full);
+        else if (stem(name, ".lora_a"))
+            merge(building, device, t);
+        else if (!stem(name, ".lora_b"))
+            bug("%s is trained, but the full model does not have it", name);
+    }
+}
+
+static void forget_state(struct building *building, int gpu)
+{
+    const struct graph *full = building->way_back->full;
+    for (int t = 0; t < full->n_tensors; t++)
+        if (full->tensors[t].role == TENSOR_STATE && full->tensors[t].base == NO_TENSOR)
+            carry_fill(&building->carry, gpu, building->carry.copy[gpu][t]);
+}
+
+int return_build(const struct way_back *way_back, struct arena *arena, struct graph *parts)
+{
+    const struct graph **source = arena_array(arena, (size_t)way_back->n_devices, sizeof *source);
+    for (int d = 0; d < way_back->n_devices; d++)
+        for (int t = 0; t < way_back->low[d].n_tensors; t++)
+            if (is_trained(&way_back->low[d].tensors[t]))
+                source[d] = &way_back->low[d];
+    for (int g = 0; g < way_back->n_gpus; g++)
+        source[way_back->gpu[g]] = way_back->full;
+    struct building building = {.way_back = way_back, .carry = carry_begin(source, way_back->n_devices, arena, parts)};
+    for (int g = 0; g < way_back->n_gpus; g++)
+        forget_state(&building, way_back->gpu[g]);
+    for (int d = 0; d < way_back->n_devices; d++)
+        if (source[d] == &way_back->low[d])
+            bring_back(&building, d);
+    return building.carry.n_messages;
+}
