@@ -70,3 +70,7 @@ done <"$work/steps"
 echo
 echo "timing only: instructions per second and core"
 "$build/bench/timing" 2>/dev/null
+
+echo
+echo "Walsh-Hadamard transform and Fastfood projection to 2^n dimensions, against a copy of as many floats"
+"$build/bench/walsh" 22

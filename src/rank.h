@@ -83,6 +83,7 @@ extern const struct device systolic_device;
 struct step_record {
     uint32_t program;   /* enum program_id */
     uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
+    uint32_t validation; /* evaluation: of the validation set, not of the test set */
     uint32_t n_samples; /* may be fewer than the program's in evaluation */
     uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
     uint32_t state_since; /* optimiser: its state was zero after this step */

@@ -5,6 +5,7 @@
 #include "device/catalogue.h"
 #include "device/gpu.h"
 #include "device/link.h"
+#include "kernel/fastfood.h"
 #include "rank.h"
 
 struct gpu {
@@ -223,6 +224,40 @@ static void add_update_kernel(const struct gpu *gpu, const struct op *op, struct
                cost);
 }
 
+/* Kernels that pass over the L elements of a transform. Assumed: a block holds a tile of 32 KiB in shared memory and
+ * does all levels of it; the first kernel takes contiguous tiles, a later one rows of 32 bytes (one sector of device
+ * memory), 1024 of them: 10 levels. */
+static int transform_passes(const struct gpu *gpu, int64_t length)
+{
+    enum { TILE_BYTES = 32 << 10, TILE_ROWS = 1024 };
+    int passes = 1;
+    for (int64_t done = TILE_BYTES / gpu->element_bytes; done < length; done *= TILE_ROWS)
+        passes++;
+    return passes;
+}
+
+/* Fastfood as fused kernels: the small transform of theta_d (a kernel of its own); then the passes of the large one,
+ * whose first loads the table and gathers from the small result in shared memory, whose last adds theta0. Backward: the
+ * passes, the first of which loads g, then sums into bins in shared memory, then the small transform. No framework has
+ * such kernels; what they move is counted, the rate is that of an add. */
+static void add_fastfood(const struct gpu *gpu, const struct op *op, struct cost *cost)
+{
+    int64_t length = (int64_t)fastfood_length((size_t)op->out), period = (int64_t)fastfood_length((size_t)op->in);
+    double share = (double)op->out / (double)length, word = 4.0 / gpu->element_bytes;
+    int passes = transform_passes(gpu, length), forward = op->kind == OP_FASTFOOD;
+    double levels = (double)(op_flops(op)) / (double)(length * passes);
+    for (int p = 0; p < passes; p++) {
+        int first = p == 0, last = p == passes - 1;
+        double reads = first ? (forward ? 1 + word : share) : 1, writes = last && forward ? share : 1;
+        if (last && forward)
+            reads += share;
+        add_stream(gpu, GPU_KERNEL_ADD, length, reads, writes, levels, cost);
+    }
+    if (!forward)
+        add_stream(gpu, GPU_KERNEL_REDUCE, length, 2 + word, (double)period / (double)length, 2, cost);
+    add_stream(gpu, GPU_KERNEL_ADD, period, 1, 1, 1, cost);
+}
+
 /* The kernels of each op as an eager framework launches them. */
 static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
 {
@@ -250,6 +285,10 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         break;
     case OP_ADD_LAST:
         add_stream(gpu, GPU_KERNEL_ADD, op->samples * op->out, 2, 1, 1, cost);
+        break;
+    case OP_FASTFOOD:
+    case OP_FASTFOOD_BWD:
+        add_fastfood(gpu, op, cost);
         break;
     case OP_ACTIVATION:
         add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);

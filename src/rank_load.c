@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "kernel/fastfood.h"
 
 static void store(void *memory, int element_bytes, int64_t i, double value)
 {
@@ -36,6 +37,11 @@ static double initial_value(const struct slot *slot, struct rng_key key, uint32_
 
 void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generation, int element_bytes, char *memory)
 {
+    if (slot->init == SLOT_INIT_FASTFOOD) {
+        fastfood_table(seed, slot->init_place, (size_t)slot->init_scale, (size_t)element_bytes,
+                       memory + slot->offset_bytes);
+        return;
+    }
     struct rng_key key = rng_key(seed, RNG_INIT, slot->init_place);
     for (int64_t i = 0; i < slot->elements; i++)
         store(memory + slot->offset_bytes, element_bytes, i, initial_value(slot, key, generation, i));
@@ -72,8 +78,8 @@ enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT],
     int64_t x_elements = shape->tokens * shape->features, n = own_samples(load);
     for (int64_t s = 0; s < n; s++) {
         enum status status =
-            windows_sample(load->windows, load->set, load->samples[load->first + s],
-                           load->element_bytes, row(load, out[0], s, x_elements), row(load, out[1], s, shape->outputs),
+            windows_sample(load->windows, load->set, load->samples[load->first + s], load->element_bytes,
+                           row(load, out[0], s, x_elements), row(load, out[1], s, shape->outputs),
                            row(load, out[2], s, shape->outputs), fault);
         if (status != STATUS_OK)
             return status;

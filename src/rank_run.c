@@ -42,7 +42,7 @@ static void run_data(struct executor *executor, const struct step_record *record
     int training = record->program == PROGRAM_TRAIN || record->program == PROGRAM_LOW;
     struct load load = {
         .windows = executor->windows,
-        .set = training ? WINDOWS_TRAIN : WINDOWS_TEST,
+        .set = training ? WINDOWS_TRAIN : record->validation ? WINDOWS_VALIDATION : WINDOWS_TEST,
         .samples = executor->samples,
         .n_samples = record->n_samples,
         .first = program->first_sample + instr->op->first_sample,
@@ -53,7 +53,7 @@ static void run_data(struct executor *executor, const struct step_record *record
         load_minibatch(&load, out, &executor->fault);
     else
         load_errors(&load, in, slot_memory(device, program, program->sums), &device->metrics,
-                    executor->options.keep_predictions ? &device->predictions : NULL);
+                    executor->options.keep_predictions && !record->validation ? &device->predictions : NULL);
     executor->wall.data_s += wall_s() - before_s;
 }
 

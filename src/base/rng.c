@@ -46,13 +46,21 @@ double rng_uniform(struct rng_key key, uint32_t step, uint64_t i)
     return i % 2 ? unit_interval(word[2], word[3]) : unit_interval(word[0], word[1]);
 }
 
-double rng_normal(struct rng_key key, uint32_t step, uint64_t i)
+void rng_normal_pair(struct rng_key key, uint32_t step, uint64_t pair, double out[2])
 {
     uint32_t word[4];
-    rng_block(key, step, i / 2, word);
+    rng_block(key, step, pair, word);
     double radius = sqrt(-2.0 * log(1.0 - unit_interval(word[0], word[1])));
     double angle = 6.283185307179586476925 * unit_interval(word[2], word[3]);
-    return i % 2 ? radius * sin(angle) : radius * cos(angle);
+    out[0] = radius * cos(angle);
+    out[1] = radius * sin(angle);
+}
+
+double rng_normal(struct rng_key key, uint32_t step, uint64_t i)
+{
+    double pair[2];
+    rng_normal_pair(key, step, i / 2, pair);
+    return pair[i % 2];
 }
 
 uint64_t rng_below(struct rng_key key, uint32_t step, uint64_t i, uint64_t n)

@@ -18,7 +18,9 @@ enum rng_purpose {
     RNG_PROGRAM,  /* programming of cells; place = number of the matrix, step = when it was written */
     RNG_READ,     /* read noise of crossbars; place = number of the matrix */
     RNG_STUCK,    /* cells that do not take what is written; place = number of the matrix */
-    RNG_DRIFT     /* how fast each cell drifts; place = number of the matrix */
+    RNG_DRIFT,    /* how fast each cell drifts; place = number of the matrix */
+    RNG_FASTFOOD, /* random projections; place = site in the graph */
+    RNG_PROBE     /* probes of a low-rank approximation; place = matrix */
 };
 
 struct rng_key {
@@ -37,6 +39,9 @@ double rng_uniform(struct rng_key key, uint32_t step, uint64_t i);
 
 /* Local. Element `i` of the stream: standard normal (Box-Muller). */
 double rng_normal(struct rng_key key, uint32_t step, uint64_t i);
+
+/* Local. Elements 2 * pair and 2 * pair + 1 of the same stream, in half the time. */
+void rng_normal_pair(struct rng_key key, uint32_t step, uint64_t pair, double out[2]);
 
 /* Local. Element `i`: integer in [0, n), n > 0, without modulo bias that matters (64-bit multiply-shift). */
 uint64_t rng_below(struct rng_key key, uint32_t step, uint64_t i, uint64_t n);

@@ -56,6 +56,7 @@ struct job_data {
     int64_t test_rows[2];     /* first and last row (inclusive) whose values are targets of the test set */
     double test_fraction;     /* the last part of the rows, when no test rows are given */
     const char *test_time[2]; /* first and last time stamp, ISO 8601, as an alternative */
+    double validation_fraction; /* last part of the training samples, kept out of training */
     const char *normalise;    /* station global none: z-score by training statistics */
 };
 
@@ -93,11 +94,12 @@ struct job_switch {
 };
 
 struct job_train {
-    const char *mode;      /* full lora */
+    const char *mode;      /* full lora did said: docs/models.md */
     int64_t epochs, steps; /* steps > 0 wins over epochs */
     int64_t minibatch;     /* samples of one step over all devices */
     const char *loss;      /* mse mae huber */
     double huber_delta;    /* in normalised units */
+    int64_t intrinsic_dim; /* did, said: dimensions in which the layers are trained */
     struct job_optimiser optimiser;
     struct job_schedule schedule;
     struct job_adapter adapter;

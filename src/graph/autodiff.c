@@ -13,6 +13,10 @@
  * an op never adds into the very buffer it reads. Tensors that only see another one's memory (views of all of it) stand
  * for that tensor.
  *
+ * A view of a part of a tensor has a gradient of its own: the same part of the whole tensor's gradient. The first
+ * contribution must be computed in that place, later ones are added there; no other part and no identity has it. The
+ * parts that are used must make up the whole tensor, once each, and the whole tensor must not be used beside them.
+ *
  * Consequence: once autodiff has run, `grad` of an activation tells where its gradient stood during the walk; later ops
  * may have used the buffer again. `grad` of a parameter is final: a parameter never shares.
  */
@@ -33,23 +37,39 @@ struct walk {
     int n_tensors;           /* of the forward part */
     unsigned char *needs;    /* enum need of each tensor */
     unsigned char *closed;
+    unsigned char *in_parts; /* tensors whose gradient is made by their parts */
 };
 
 /* The tensor a view stands for. */
 static int whole(const struct graph *graph, int t)
 {
-    int root = shape_root(graph, t);
+    int root = graph_root(graph, t);
     if (graph->tensors[root].elements != graph->tensors[t].elements)
         bug("%s is a part of %s: gradients of parts are not supported", graph->tensors[t].name,
             graph->tensors[root].name);
     return root;
 }
 
+static int is_part(const struct graph *graph, int t)
+{
+    return graph->tensors[graph_root(graph, t)].elements != graph->tensors[t].elements;
+}
+
+/* The tensor that has the gradient of `t`: what a view stands for, or the part itself. */
+static int owner_of(const struct graph *graph, int t)
+{
+    if (!is_part(graph, t))
+        return graph_root(graph, t);
+    if (graph->tensors[graph->tensors[t].base].base != NO_TENSOR)
+        bug("%s is a view of a part: gradients of such are not supported", graph->tensors[t].name);
+    return t;
+}
+
 static int needs(const struct walk *walk, int t)
 {
     if (t == NO_TENSOR)
         return 0;
-    enum need need = walk->needs[shape_root(walk->graph, t)];
+    enum need need = walk->needs[graph_root(walk->graph, t)];
     if (need == BY_PRODUCT)
         bug("%s has no gradient", walk->graph->tensors[t].name);
     return need == NEEDS_GRAD;
@@ -72,14 +92,39 @@ static int grad_of(struct walk *walk, int t)
     return buffer == NO_TENSOR ? NO_TENSOR : seen_as(walk, buffer, t);
 }
 
+static enum tensor_role role_of_first(const struct tensor *tensor)
+{
+    return tensor->role == TENSOR_PARAM && tensor->trainable ? TENSOR_GRAD : TENSOR_ACTIVATION;
+}
+
+/* The place of part `t` in the gradient of the whole. */
+static int place_in_whole(struct walk *walk, int t)
+{
+    struct graph *graph = walk->graph;
+    int root = graph_root(graph, t);
+    const struct tensor *part = &graph->tensors[t], *all = &graph->tensors[root];
+    if (!walk->in_parts[root]) {
+        if (all->grad != NO_TENSOR)
+            bug("%s is used as a whole and in parts: its gradient is not supported", all->name);
+        walk->in_parts[root] = 1;
+        int block = graph_tensor(graph, role_of_first(all), arena_printf(graph->arena, "grad.%s", all->name),
+                                 all->n_dims, all->dims);
+        graph->tensors[root].grad = block;
+        part = &graph->tensors[t];
+    }
+    return graph_view(graph, graph->tensors[root].grad, part->offset, arena_printf(graph->arena, "grad.%s", part->name),
+                      part->n_dims, part->dims);
+}
+
 /* A new buffer of the shape of `t`. */
 static int buffer_for(struct walk *walk, int t)
 {
     struct graph *graph = walk->graph;
     const struct tensor *tensor = &graph->tensors[t];
-    const struct tensor *owner = &graph->tensors[shape_root(graph, t)];
-    int first_of_param = owner->role == TENSOR_PARAM && owner->trainable && owner->grad == NO_TENSOR;
-    return graph_tensor(graph, first_of_param ? TENSOR_GRAD : TENSOR_ACTIVATION,
+    if (is_part(graph, t) && tensor->grad == NO_TENSOR && walk->needs[graph_root(graph, t)] == NEEDS_GRAD)
+        return place_in_whole(walk, t);
+    const struct tensor *owner = &graph->tensors[owner_of(graph, t)];
+    return graph_tensor(graph, owner->grad == NO_TENSOR ? role_of_first(owner) : TENSOR_ACTIVATION,
                         arena_printf(graph->arena, "grad.%s", tensor->name), tensor->n_dims, tensor->dims);
 }
 
@@ -87,10 +132,12 @@ static int buffer_for(struct walk *walk, int t)
 static int is_shared(const struct walk *walk, int buffer, int owner)
 {
     const struct graph *graph = walk->graph;
-    int root = shape_root(graph, buffer);
+    int root = graph_root(graph, buffer);
+    if (owner != NO_TENSOR && is_part(graph, owner))
+        return 0; /* the other owners have other parts */
     for (int t = 0; t < walk->n_tensors; t++) {
         int grad = graph->tensors[t].grad;
-        if (t != owner && !walk->closed[t] && grad != NO_TENSOR && shape_root(graph, grad) == root)
+        if (t != owner && !walk->closed[t] && grad != NO_TENSOR && graph_root(graph, grad) == root)
             return 1;
     }
     return 0;
@@ -114,10 +161,15 @@ static void append_add(struct walk *walk, int a, int b, int sum)
 static void contribute(struct walk *walk, int t, int part, int keep)
 {
     struct graph *graph = walk->graph;
-    int owner = whole(graph, t), have = graph->tensors[owner].grad;
-    if (!walk->needs[owner])
+    int owner = owner_of(graph, t), have = graph->tensors[owner].grad;
+    if (!walk->needs[graph_root(graph, owner)])
         return;
+    if (walk->in_parts[owner])
+        bug("%s is used as a whole and in parts: its gradient is not supported", graph->tensors[owner].name);
     if (have == NO_TENSOR) {
+        if (owner == t && is_part(graph, t) && graph->tensors[part].base != graph->tensors[graph_root(graph, t)].grad)
+            bug("%s is a part and an operand of %s: it would share its gradient", graph->tensors[t].name,
+                walk->node->name);
         if (graph->tensors[owner].role == TENSOR_PARAM && graph->tensors[part].role != TENSOR_GRAD)
             bug("parameter %s is an operand of %s: it would share its gradient", graph->tensors[owner].name,
                 walk->node->name);
@@ -134,7 +186,7 @@ static void contribute(struct walk *walk, int t, int part, int keep)
 /* Where an op that can add writes its contribution to the gradient of `t`; then finish_sum. */
 static int begin_sum(struct walk *walk, int t, int *accumulate)
 {
-    int owner = whole(walk->graph, t), have = walk->graph->tensors[owner].grad;
+    int owner = owner_of(walk->graph, t), have = walk->graph->tensors[owner].grad;
     *accumulate = have != NO_TENSOR && !is_shared(walk, have, owner);
     return *accumulate ? seen_as(walk, have, t) : buffer_for(walk, t);
 }
@@ -177,7 +229,7 @@ static int product_gradient(struct walk *walk)
  * and the sum follows, in the order of the walk. */
 static int is_piece(const struct graph *graph, int t)
 {
-    return graph->tensors[shape_root(graph, t)].elements != graph->tensors[t].elements;
+    return graph->tensors[graph_root(graph, t)].role == TENSOR_PARAM && is_part(graph, t);
 }
 
 /* Weight gradient first: a device can send it while it computes the gradient of the input. */
@@ -271,6 +323,32 @@ static void concat_bwd(struct walk *walk)
             contribute(walk, node->in[i], operands.out[i], 0);
 }
 
+static void refuse_grad(const struct walk *walk, int i)
+{
+    if (needs(walk, walk->node->in[i]))
+        bug("node %s: the gradient of %s is not supported", walk->node->name,
+            walk->graph->tensors[walk->node->in[i]].name);
+}
+
+static void fastfood_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    struct graph *graph = walk->graph;
+    struct op op = node->op;
+    int theta_d = node->in[0], lambda = node->in[2];
+    op.kind = OP_FASTFOOD_BWD;
+    refuse_grad(walk, 1);
+    int g_d = buffer_for(walk, theta_d), slope = needs(walk, lambda) ? buffer_for(walk, lambda) : NO_TENSOR;
+    int work = graph_tensor(graph, TENSOR_ACTIVATION, arena_printf(graph->arena, "%s.bwd.work", node->name), 1,
+                            &graph->tensors[node->out[1]].elements);
+    const int in[] = {grad_of(walk, node->out[0]), theta_d, lambda, node->in[3]}, out[] = {g_d, slope, work};
+    const struct operands operands = operands_of(4, in, 3, out);
+    append(walk, &op, &operands, "bwd");
+    contribute(walk, theta_d, g_d, 0);
+    if (slope != NO_TENSOR)
+        contribute(walk, lambda, slope, 0);
+}
+
 /* Operand `i` enters the output as it is. */
 static void identity_bwd(struct walk *walk, int i)
 {
@@ -352,13 +430,6 @@ static void join_heads_bwd(struct walk *walk)
             contribute(walk, node->in[g], operands.out[g], 0);
 }
 
-static void refuse_grad(const struct walk *walk, int i)
-{
-    if (needs(walk, walk->node->in[i]))
-        bug("node %s: the gradient of %s is not supported", walk->node->name,
-            walk->graph->tensors[walk->node->in[i]].name);
-}
-
 static void differentiate(struct walk *walk)
 {
     switch (walk->node->op.kind) {
@@ -373,6 +444,9 @@ static void differentiate(struct walk *walk)
         return;
     case OP_CONCAT:
         concat_bwd(walk);
+        return;
+    case OP_FASTFOOD:
+        fastfood_bwd(walk);
         return;
     case OP_ADD:
         identity_bwd(walk, 0);
@@ -426,7 +500,7 @@ static void mark_needs(struct walk *walk)
             any = any || needs(walk, node->in[i]);
         for (int o = 0; o < OP_MAX_OUT; o++)
             if (any && node->op.kind != OP_LOSS && node->out[o] != NO_TENSOR)
-                walk->needs[shape_root(graph, node->out[o])] = o < results_of(&node->op) ? NEEDS_GRAD : BY_PRODUCT;
+                walk->needs[graph_root(graph, node->out[o])] = o < results_of(&node->op) ? NEEDS_GRAD : BY_PRODUCT;
     }
 }
 
@@ -444,6 +518,26 @@ static const struct node *find_loss(const struct graph *graph)
     return loss;
 }
 
+/* Two parts overlap, or together they are less than the whole: part of its gradient would never be written. */
+static void check_parts(const struct walk *walk, int root)
+{
+    const struct tensor *tensors = walk->graph->tensors;
+    int64_t covered = 0;
+    for (int t = 0; t < walk->n_tensors; t++) {
+        if (tensors[t].base != root || tensors[t].grad == NO_TENSOR)
+            continue;
+        covered += tensors[t].elements;
+        for (int u = 0; u < t; u++)
+            if (tensors[u].base == root && tensors[u].grad != NO_TENSOR &&
+                tensors[u].offset < tensors[t].offset + tensors[t].elements &&
+                tensors[t].offset < tensors[u].offset + tensors[u].elements)
+                bug("parts %s and %s overlap", tensors[u].name, tensors[t].name);
+    }
+    if (covered != tensors[root].elements)
+        bug("%s: its parts have gradients for %lld of %lld elements", tensors[root].name, (long long)covered,
+            (long long)tensors[root].elements);
+}
+
 static int has_gradient(const struct walk *walk)
 {
     const struct node *node = walk->node;
@@ -451,7 +545,7 @@ static int has_gradient(const struct walk *walk)
     for (int o = 0; o < results_of(&node->op); o++) {
         if (node->out[o] == NO_TENSOR)
             continue;
-        int out = shape_root(walk->graph, node->out[o]);
+        int out = graph_root(walk->graph, node->out[o]);
         any = any || (walk->needs[out] && walk->graph->tensors[out].grad != NO_TENSOR);
     }
     return any;
@@ -462,7 +556,7 @@ static void refuse_overwriting(const struct walk *walk)
 {
     const struct node *node = walk->node;
     for (int i = 0; i < OP_MAX_IN; i++)
-        if (node->in[i] != NO_TENSOR && shape_root(walk->graph, node->in[i]) == shape_root(walk->graph, node->out[0]))
+        if (node->in[i] != NO_TENSOR && graph_root(walk->graph, node->in[i]) == graph_root(walk->graph, node->out[0]))
             bug("node %s overwrites its operand: it cannot be differentiated", node->name);
 }
 
@@ -471,7 +565,7 @@ static void close_results(struct walk *walk)
     const struct node *node = walk->node;
     for (int o = 0; o < results_of(&node->op); o++)
         if (node->out[o] != NO_TENSOR)
-            walk->closed[shape_root(walk->graph, node->out[o])] = 1;
+            walk->closed[graph_root(walk->graph, node->out[o])] = 1;
 }
 
 void autodiff(struct graph *graph)
@@ -479,6 +573,7 @@ void autodiff(struct graph *graph)
     struct walk walk = {.graph = graph, .n_tensors = graph->n_tensors};
     walk.needs = arena_take(graph->arena, (size_t)graph->n_tensors);
     walk.closed = arena_take(graph->arena, (size_t)graph->n_tensors);
+    walk.in_parts = arena_take(graph->arena, (size_t)graph->n_tensors);
     const struct node *loss = find_loss(graph);
     mark_needs(&walk);
     int y = whole(graph, loss->in[0]);
@@ -495,4 +590,7 @@ void autodiff(struct graph *graph)
         }
         close_results(&walk);
     }
+    for (int t = 0; t < walk.n_tensors; t++)
+        if (walk.in_parts[t])
+            check_parts(&walk, t);
 }

@@ -59,6 +59,29 @@ int graph_view(struct graph *graph, int base, int64_t offset, const char *name, 
     return view;
 }
 
+int graph_root(const struct graph *graph, int tensor)
+{
+    while (graph->tensors[tensor].base != NO_TENSOR)
+        tensor = graph->tensors[tensor].base;
+    return tensor;
+}
+
+int64_t graph_offset(const struct graph *graph, int tensor)
+{
+    int64_t offset = 0;
+    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
+        offset += graph->tensors[tensor].offset;
+    return offset;
+}
+
+int graph_overlap(const struct graph *graph, int a, int b)
+{
+    if (a == NO_TENSOR || b == NO_TENSOR || graph_root(graph, a) != graph_root(graph, b))
+        return 0;
+    int64_t a_first = graph_offset(graph, a), b_first = graph_offset(graph, b);
+    return a_first < b_first + graph->tensors[b].elements && b_first < a_first + graph->tensors[a].elements;
+}
+
 struct operands no_operands(void)
 {
     struct operands none;

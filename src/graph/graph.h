@@ -23,7 +23,15 @@ enum tensor_role {
     TENSOR_STATE       /* optimiser state, lives over steps */
 };
 
-enum init_kind { INIT_NONE, INIT_ZERO, INIT_ONE, INIT_UNIFORM /* in [-scale, scale) */, INIT_NORMAL /* sd scale */ };
+enum init_kind {
+    INIT_NONE,
+    INIT_ZERO,
+    INIT_ONE,
+    INIT_UNIFORM /* in [-scale, scale) */,
+    INIT_NORMAL /* sd scale */,
+    INIT_FASTFOOD /* the
+table of a projection to scale dimensions: kernel/fastfood.h */
+};
 
 enum { TENSOR_MAX_DIMS = 4, NO_TENSOR = -1 };
 
@@ -37,7 +45,7 @@ struct tensor {
     int base;       /* NO_TENSOR, or the tensor whose memory this one is a contiguous part of */
     int64_t offset; /* elements from the start of base */
     int grad;       /* its gradient once autodiff ran, or NO_TENSOR */
-    int is_block;   /* holds parameters side by side for one UPDATE; not a parameter of its own */
+    int is_block;   /* holds parameters side by side, for one UPDATE or one FASTFOOD; not a parameter of its own */
     enum init_kind init;
     double init_scale;
     uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
@@ -50,8 +58,8 @@ struct node {
     struct op op;
     int in[OP_MAX_IN], out[OP_MAX_OUT]; /* tensor ids, NO_TENSOR where absent */
     enum phase phase;
-    int block;        /* transformer block, or -1 */
-    const char *name; /* "layers.0.attn.qkv" */
+    int block;         /* transformer block, or -1 */
+    const char *name;  /* "layers.0.attn.qkv" */
     int channel, peer; /* SEND, RECV: number of the message, device at the other end */
 };
 
@@ -74,6 +82,14 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
 
 /* Local. A contiguous part of `base` seen with other dimensions. */
 int graph_view(struct graph *graph, int base, int64_t offset, const char *name, int n_dims, const int64_t *dims);
+
+/* Local. The tensor whose memory `tensor` is part of (itself when it is no view), and the first element of `tensor` in
+ * it. */
+int graph_root(const struct graph *graph, int tensor);
+int64_t graph_offset(const struct graph *graph, int tensor);
+
+/* Local. Do two tensors share elements? NO_TENSOR shares none. */
+int graph_overlap(const struct graph *graph, int a, int b);
 
 /* Lists of operands of a node. */
 struct operands {

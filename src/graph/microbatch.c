@@ -16,7 +16,7 @@ struct copying {
 
 static int is_common(const struct graph *graph, int t)
 {
-    enum tensor_role role = graph->tensors[shape_root(graph, t)].role;
+    enum tensor_role role = graph->tensors[graph_root(graph, t)].role;
     return role == TENSOR_PARAM || role == TENSOR_CONST;
 }
 
@@ -38,9 +38,8 @@ static int copy_tensor(struct copying *copying, int t, int m)
     struct arena *arena = copying->to->arena;
     const char *name = m ? arena_printf(arena, "%s.%d", tensor.name, m) : tensor.name;
     int base = copy_tensor(copying, tensor.base, m);
-    int copy = base == NO_TENSOR
-                   ? graph_tensor(copying->to, tensor.role, name, tensor.n_dims, tensor.dims)
-                   : graph_view(copying->to, base, tensor.offset, name, tensor.n_dims, tensor.dims);
+    int copy = base == NO_TENSOR ? graph_tensor(copying->to, tensor.role, name, tensor.n_dims, tensor.dims)
+                                 : graph_view(copying->to, base, tensor.offset, name, tensor.n_dims, tensor.dims);
     struct tensor *made = &copying->to->tensors[copy];
     made->trainable = tensor.trainable;
     made->init = tensor.init;
@@ -127,8 +126,8 @@ int *graph_microbatches(const struct graph *from, int n, int64_t samples, const 
     copying.tensor = arena_array(arena, (size_t)n * (size_t)from->n_tensors, sizeof *copying.tensor);
     for (int i = 0; i < n * from->n_tensors; i++)
         copying.tensor[i] = NO_TENSOR;
-    copying.origin = arena_array(arena, (size_t)n * (size_t)(from->n_nodes + count_additions(from)) + 1,
-                                 sizeof *copying.origin);
+    copying.origin =
+        arena_array(arena, (size_t)n * (size_t)(from->n_nodes + count_additions(from)) + 1, sizeof *copying.origin);
     copy_stages(&copying, stage);
     for (int t = 0; t < from->n_tensors; t++) {
         const struct tensor *tensor = &from->tensors[t];

@@ -1,8 +1,8 @@
 /* microbatch.h - a step on a few samples becomes a step on several times as many, micro-batch by micro-batch.
  *
  * Parameters and constants stay one; everything that a micro-batch makes exists once for each. The gradients of
- * trainable parameters and the loss sums are added up in the order of the micro-batches. Devices that each run a part of
- * the stack can then work at the same time on different micro-batches (GPipe: Huang et al. 2019, arXiv 1811.06965,
+ * trainable parameters and the loss sums are added up in the order of the micro-batches. Devices that each run a part
+ * of the stack can then work at the same time on different micro-batches (GPipe: Huang et al. 2019, arXiv 1811.06965,
  * section 2.2).
  */
 #ifndef GRAPH_MICROBATCH_H

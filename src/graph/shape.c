@@ -1,6 +1,7 @@
 #include "graph/shape.h"
 
 #include "base/status.h"
+#include "kernel/fastfood.h"
 
 enum { ANY = -1 };
 enum presence { ABSENT, OPTIONAL, REQUIRED };
@@ -114,11 +115,26 @@ static struct wants elementwise_wants(const struct op *op)
     }
 }
 
+static struct wants fastfood_wants(const struct op *op, const int *in)
+{
+    int64_t length = (int64_t)fastfood_length((size_t)op->out),
+            table = (int64_t)fastfood_table_elements((size_t)op->out);
+    struct want lambda = {OPTIONAL, 1, ANY}, slope = {in[2] == NO_TENSOR ? ABSENT : OPTIONAL, 1, ANY};
+    if (op->kind == OP_FASTFOOD)
+        return (struct wants){{flat(op->in), flat(op->out), lambda, flat(table)}, {flat(op->out), flat(length)}};
+    return (struct wants){{flat(op->out), flat(op->in), lambda, flat(table)}, {flat(op->in), slope, flat(length)}};
+}
+
 static struct wants update_wants(const struct op *op)
 {
     int moments = op->optimiser != OPTIMISER_SGD;
     return (struct wants){{flat(op->rows), flat(2), need_if(op->clip_norm > 0, 1, ANY)},
                           {flat(op->rows), need_if(moments, op->rows, ANY), need_if(moments, op->rows, ANY)}};
+}
+
+static int is_fastfood(enum op_kind kind)
+{
+    return kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD;
 }
 
 static struct wants wants_of(const struct op *op, const int *in)
@@ -132,7 +148,7 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_NORM:
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
-        return elementwise_wants(op);
+        return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
     case CLASS_PROGRAM:
         return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
@@ -171,13 +187,6 @@ static void check_operand(const struct graph *graph, const struct want *want, in
             (long long)last);
 }
 
-int shape_root(const struct graph *graph, int tensor)
-{
-    while (graph->tensors[tensor].base != NO_TENSOR)
-        tensor = graph->tensors[tensor].base;
-    return tensor;
-}
-
 static int may_set_parameters(enum op_kind kind)
 {
     return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM || kind == OP_ADD_PART;
@@ -188,37 +197,21 @@ static int may_work_in_place(enum op_kind kind)
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
 }
 
-/* Elements from the start of the tensor that owns the memory. */
-static int64_t first_element(const struct graph *graph, int tensor)
-{
-    int64_t first = 0;
-    for (; graph->tensors[tensor].base != NO_TENSOR; tensor = graph->tensors[tensor].base)
-        first += graph->tensors[tensor].offset;
-    return first;
-}
-
-int shape_overlap(const struct graph *graph, int a, int b)
-{
-    int64_t a_first = first_element(graph, a), b_first = first_element(graph, b);
-    return shape_root(graph, a) == shape_root(graph, b) && a_first < b_first + graph->tensors[b].elements &&
-           b_first < a_first + graph->tensors[a].elements;
-}
-
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
                               const char *name)
 {
     for (int o = 0; o < OP_MAX_OUT; o++) {
         if (out[o] == NO_TENSOR)
             continue;
-        int root = shape_root(graph, out[o]);
+        int root = graph_root(graph, out[o]);
         enum tensor_role role = graph->tensors[root].role;
         if ((role == TENSOR_PARAM && !may_set_parameters(op->kind)) || role == TENSOR_CONST)
             bug("node %s writes into %s", name, graph->tensors[root].name);
         for (int i = 0; i < OP_MAX_IN; i++)
-            if (in[i] != NO_TENSOR && shape_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
+            if (in[i] != NO_TENSOR && graph_overlap(graph, in[i], out[o]) && !may_work_in_place(op->kind))
                 bug("node %s overwrites its operand %s", name, graph->tensors[root].name);
         for (int other = 0; other < o; other++)
-            if (out[other] != NO_TENSOR && shape_overlap(graph, out[other], out[o]))
+            if (out[other] != NO_TENSOR && graph_overlap(graph, out[other], out[o]))
                 bug("node %s writes twice into %s", name, graph->tensors[root].name);
     }
 }
@@ -244,6 +237,8 @@ static void check_fields(const struct op *op, const char *name)
         bug("node %s: %s cannot accumulate", name, op_name(op->kind));
     if (!(op->dropout >= 0 && op->dropout < 1))
         bug("node %s: dropout %g", name, op->dropout);
+    if (is_fastfood(op->kind) && (op->in < 1 || op->in > op->out))
+        bug("node %s: a projection from %lld to %lld dimensions", name, (long long)op->in, (long long)op->out);
     if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
         bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
     if (op->kind == OP_DROPOUT && !(op->dropout > 0))

@@ -9,10 +9,4 @@
  * C elements whose last dimension is C. */
 void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name);
 
-/* Local. The tensor whose memory `tensor` is part of: itself when it is no view. */
-int shape_root(const struct graph *graph, int tensor);
-
-/* Local. Do two tensors share elements? */
-int shape_overlap(const struct graph *graph, int a, int b);
-
 #endif

@@ -1,6 +1,7 @@
 #include "kernel/op.h"
 
 #include "base/status.h"
+#include "kernel/fastfood.h"
 
 /* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling
  * of a norm. The other figures count the formulas of run_f64.c and its neighbours. */
@@ -107,6 +108,18 @@ static uint64_t update_flops(const struct op *op)
     return (uint64_t)op->rows * scaled;
 }
 
+/* One transform of L elements and one of the M = next power of two of d; a product and its sum or gather for each of
+ * L elements; theta0 + lambda x, or the two gradients. */
+static uint64_t fastfood_flops(const struct op *op)
+{
+    uint64_t flops = 0, length = fastfood_length((size_t)op->out), period = fastfood_length((size_t)op->in);
+    for (uint64_t n = 1; n < length; n *= 2)
+        flops += length;
+    for (uint64_t n = 1; n < period; n *= 2)
+        flops += period;
+    return flops + (op->kind == OP_FASTFOOD ? length + 2 * (uint64_t)op->out : 2 * length + 3 * (uint64_t)op->in);
+}
+
 uint64_t op_flops(const struct op *op)
 {
     switch (op->kind) {
@@ -137,6 +150,9 @@ uint64_t op_flops(const struct op *op)
         return (uint64_t)(op->rows * op->in) * 2;
     case OP_LOSS:
         return (uint64_t)(op->samples * op->out) * 4;
+    case OP_FASTFOOD:
+    case OP_FASTFOOD_BWD:
+        return fastfood_flops(op);
     case OP_SQUARE_SUM:
         return (uint64_t)op->rows * 2;
     case OP_UPDATE:

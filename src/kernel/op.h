@@ -23,6 +23,9 @@
  * i*last_stride], i < S = last_count, h < n_out / S; z may be y LOSS          in y[B,n_out] t[B,n_out] mask[B,n_out]-
  * out sums[2] dy[B,n_out]-   sums = {sum of losses, number of counted elements}; dy = derivative of sums[0]: NOT
  * divided by the count SQUARE_SUM    in g[n]                           out s[1]                    sum of squares
+ *   FASTFOOD      in theta_d[d] theta0[D] lambda[1]- table[2,L]   out theta[D] work[L]   theta = theta0 + lambda P
+ * theta_d; in = d, out = D; P, L and the table: kernel/fastfood.h; work: for the op's own use
+ *   FASTFOOD_BWD  in g[D] theta_d[d] lambda[1]- table[2,L]        out g_d[d] g_lambda[1]- work[L]   overwritten
  *   UPDATE        in g[n] sums[2] square_sum[1]-    out p[n] m[n]- v[n]-        optimiser step on a flat range; the
  * gradient used is g / max(sums[1], 1), clipped to global norm clip_norm LOAD          in - out x t mask- host to
  * device copy of a minibatch (the rank fills it) METRIC        in y[B,n_out] t mask-             out - error sums for
@@ -94,6 +97,8 @@ enum kernel_class {
     X(OP_SPLIT_HEADS, "split heads", CLASS_ELEMENTWISE, 1, OP_MAX_OUT)                                                 \
     X(OP_JOIN_HEADS, "join heads", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                    \
     X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                                                                               \
+    X(OP_FASTFOOD, "fastfood", CLASS_ELEMENTWISE, 4, 2)                                                                \
+    X(OP_FASTFOOD_BWD, "fastfood bwd", CLASS_ELEMENTWISE, 4, 3)                                                        \
     X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
     X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
     X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 3)                                                                          \

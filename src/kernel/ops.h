@@ -44,6 +44,9 @@ KERNEL_F32(join_heads_f32);
 KERNEL_F32(dropout_f32);
 size_t dropout_scratch_bytes(const struct op *op);
 
+KERNEL_F32(fastfood_op_f32);
+KERNEL_F32(fastfood_bwd_f32);
+
 KERNEL_F32(loss_f32);
 
 KERNEL_F32(square_sum_f32);
@@ -68,6 +71,8 @@ KERNEL_F64(add_part_f64);
 KERNEL_F64(part_f64);
 KERNEL_F64(split_heads_f64);
 KERNEL_F64(join_heads_f64);
+KERNEL_F64(fastfood_op_f64);
+KERNEL_F64(fastfood_bwd_f64);
 KERNEL_F64(loss_f64);
 KERNEL_F64(square_sum_f64);
 KERNEL_F64(update_f64);

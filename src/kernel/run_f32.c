@@ -1,10 +1,14 @@
 #include "base/status.h"
+#include "kernel/fastfood.h"
 #include "kernel/int8.h"
 #include "kernel/ops.h"
 #include "kernel/tile.h"
 
 size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
 {
+    if (op->kind == OP_FASTFOOD || op->kind == OP_FASTFOOD_BWD)
+        return fastfood_scratch_bytes((size_t)op->in, (size_t)op->out,
+                                      format == FORMAT_FP64 ? sizeof(double) : sizeof(float));
     if (format == FORMAT_FP64)
         return double_scratch_bytes(op);
     switch (op->kind) {
@@ -45,6 +49,8 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
         [OP_LOSS] = loss_f32,
         [OP_SQUARE_SUM] = square_sum_f32,
         [OP_UPDATE] = update_f32,
+        [OP_FASTFOOD] = fastfood_op_f32,
+        [OP_FASTFOOD_BWD] = fastfood_bwd_f32,
         [OP_ACTIVATION] = activation_f32,
         [OP_DROPOUT] = dropout_f32,
         [OP_ADD_PART] = add_part_f32,

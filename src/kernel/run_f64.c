@@ -204,6 +204,8 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_LOSS] = loss_f64,
         [OP_SQUARE_SUM] = square_sum_f64,
         [OP_UPDATE] = update_f64,
+        [OP_FASTFOOD] = fastfood_op_f64,
+        [OP_FASTFOOD_BWD] = fastfood_bwd_f64,
         [OP_ACTIVATION] = activation_f64,
         [OP_DROPOUT] = dropout_f64,
         [OP_ADD_PART] = add_part_f64,

@@ -31,7 +31,15 @@ enum engine {
 const char *engine_name(enum engine engine);
 
 enum slot_kind { SLOT_LOADED, SLOT_CONST, SLOT_PARAM, SLOT_ACTIVATION, SLOT_GRAD, SLOT_STATE, N_SLOT_KINDS };
-enum slot_init { SLOT_INIT_NONE, SLOT_INIT_ZERO, SLOT_INIT_ONE, SLOT_INIT_UNIFORM, SLOT_INIT_NORMAL, SLOT_INIT_VALUES };
+enum slot_init {
+    SLOT_INIT_NONE,
+    SLOT_INIT_ZERO,
+    SLOT_INIT_ONE,
+    SLOT_INIT_UNIFORM,
+    SLOT_INIT_NORMAL,
+    SLOT_INIT_VALUES,
+    SLOT_INIT_FASTFOOD
+};
 
 /* A tensor in device memory. */
 struct slot {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "graph/autodiff.h"
+#include "model/intrinsic.h"
 #include "scheduler/low.h"
 #include "scheduler/lower.h"
 #include "scheduler/place.h"
@@ -23,6 +24,7 @@ struct windows_config build_windows_config(const struct job *job)
         .test_rows = {data->test_rows[0], data->test_rows[1]},
         .test_time = {data->test_time[0], data->test_time[1]},
         .test_fraction = data->test_fraction,
+        .validation_fraction = data->validation_fraction,
     };
     return config;
 }
@@ -233,8 +235,26 @@ static struct optimiser optimiser_of(const struct job *job)
     return optimiser;
 }
 
+/* What train.mode makes of the model. */
+static enum status adapt(const struct job *job, struct graph *graph, struct fault *fault)
+{
+    const char *mode = job->train.mode;
+    int did = strcmp(mode, "did") == 0, said = strcmp(mode, "said") == 0;
+    if (!did && !said)
+        return STATUS_OK;
+    if (strcmp(job->placement.policy, "gpu-only") != 0)
+        return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s",
+                         job->source, mode, job->placement.policy);
+    enum status status =
+        intrinsic_apply(graph, did ? INTRINSIC_ALL : INTRINSIC_LAYERS, job->train.intrinsic_dim, fault);
+    if (status != STATUS_OK)
+        fault_prefix(fault, "%s", job->source);
+    return status;
+}
+
+/* NULL: fault. */
 static const struct graph *build_graph(const struct job *job, const struct encoder_config *config, int64_t samples,
-                                       int training, struct arena *arena)
+                                       int training, struct arena *arena, struct fault *fault)
 {
     struct graph *graph = arena_take(arena, sizeof *graph);
     struct encoder_config shaped = *config;
@@ -242,6 +262,8 @@ static const struct graph *build_graph(const struct job *job, const struct encod
         shaped.masked = 1; /* the last minibatch of an evaluation may be partly empty */
     graph_init(graph, arena);
     encoder_build(&shaped, samples, training, graph);
+    if (adapt(job, graph, fault) != STATUS_OK)
+        return NULL;
     if (training) {
         struct optimiser optimiser = optimiser_of(job);
         autodiff(graph);
@@ -253,10 +275,10 @@ static const struct graph *build_graph(const struct job *job, const struct encod
 /* The graph of this many samples: devices with equal shares use the same one. */
 static const struct graph *graph_for(const struct job *job, const struct encoder_config *config, int64_t samples,
                                      int training, struct arena *arena, const struct graph **kept,
-                                     int64_t *kept_samples)
+                                     int64_t *kept_samples, struct fault *fault)
 {
     if (!*kept || *kept_samples != samples) {
-        *kept = build_graph(job, config, samples, training, arena);
+        *kept = build_graph(job, config, samples, training, arena, fault);
         *kept_samples = samples;
     }
     return *kept;
@@ -283,7 +305,9 @@ static enum status build_programs(const struct job *job, const struct encoder_co
         };
         first += lowering.samples;
         const struct graph *graph =
-            graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept, &kept_samples);
+            graph_for(job, config, lowering.samples, id == PROGRAM_TRAIN, arena, &kept, &kept_samples, fault);
+        if (!graph)
+            return fault->status;
         if (g == 0 && first_graph)
             *first_graph = graph;
         enum status status = lower(&lowering, graph, &plan->programs[id][d], fault);

@@ -10,10 +10,10 @@ static struct matrix describe(const struct graph *part, const struct node *node)
     int t = node->in[1];
     struct matrix matrix = {.out = node->op.out, .in = node->op.in};
     int64_t elements = part->tensors[t].elements;
-    for (; part->tensors[t].base != NO_TENSOR; t = part->tensors[t].base)
-        matrix.offset += part->tensors[t].offset;
-    matrix.name = part->tensors[t].name;
-    matrix.site = part->tensors[t].init_place * 256 + (uint32_t)(matrix.offset / elements);
+    int root = graph_root(part, t);
+    matrix.offset = graph_offset(part, t);
+    matrix.name = part->tensors[root].name;
+    matrix.site = part->tensors[root].init_place * 256 + (uint32_t)(matrix.offset / elements);
     return matrix;
 }
 
@@ -31,16 +31,18 @@ static enum status fit(const struct machine *machine, int device, int64_t replic
     const char *name = machine->specs[device].name;
     unsigned long long needed = matrices->units_needed, total = matrices->units_total;
     if (needed > total)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s needs %llu crossbars for its %d matrices, found %llu: give it more tiles, or add devices of "
-                         "its kind",
-                         name, needed, matrices->n, total);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s needs %llu crossbars for its %d matrices, found %llu: give it more tiles, or add devices of "
+            "its kind",
+            name, needed, matrices->n, total);
     matrices->replicas = needed ? (int64_t)(total / needed) : 1;
     if (replicas > matrices->replicas)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: placement.replicas: expected at most %lld copies of its matrices, which take %llu of %llu "
-                         "crossbars, found %lld",
-                         name, (long long)matrices->replicas, needed, total, (long long)replicas);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: placement.replicas: expected at most %lld copies of its matrices, which take %llu of %llu "
+            "crossbars, found %lld",
+            name, (long long)matrices->replicas, needed, total, (long long)replicas);
     if (replicas > 0)
         matrices->replicas = replicas;
     return STATUS_OK;

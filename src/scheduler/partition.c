@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "graph/shape.h"
 
 struct message {
     int tensor, from, to;
@@ -17,8 +16,8 @@ struct cutting {
     int n_devices;
     struct arena *arena;
     struct graph *parts;
-    int *here;         /* [n_devices][n_tensors] node that made the value that the device has, or -1 */
-    int *local;        /* [n_devices][n_tensors] number of the tensor in the device's graph */
+    int *here;                /* [n_devices][n_tensors] node that made the value that the device has, or -1 */
+    int *local;               /* [n_devices][n_tensors] number of the tensor in the device's graph */
     int *writes, *next_write; /* by root: its latest write as a list of (node, operand) numbers */
     struct message *messages;
     int n_messages, max_messages;
@@ -29,36 +28,25 @@ static int *cell(const struct cutting *cutting, int *table, int device, int t)
     return &table[(size_t)device * (size_t)cutting->graph->n_tensors + (size_t)t];
 }
 
-static int root_of(const struct graph *graph, int t, int64_t *offset)
-{
-    *offset = 0;
-    for (; graph->tensors[t].base != NO_TENSOR; t = graph->tensors[t].base)
-        *offset += graph->tensors[t].offset;
-    return t;
-}
-
 static int is_resident(const struct graph *graph, int t)
 {
-    int64_t offset;
-    enum tensor_role role = graph->tensors[root_of(graph, t, &offset)].role;
+    enum tensor_role role = graph->tensors[graph_root(graph, t)].role;
     return role == TENSOR_PARAM || role == TENSOR_CONST || role == TENSOR_STATE;
 }
 
 /* The last node so far that has written some of `t`, or -1. */
 static int last_write(const struct cutting *cutting, int t)
 {
-    int64_t offset;
-    int root = root_of(cutting->graph, t, &offset);
+    int root = graph_root(cutting->graph, t);
     for (int w = cutting->writes[root]; w >= 0; w = cutting->next_write[w])
-        if (shape_overlap(cutting->graph, cutting->graph->nodes[w / OP_MAX_OUT].out[w % OP_MAX_OUT], t))
+        if (graph_overlap(cutting->graph, cutting->graph->nodes[w / OP_MAX_OUT].out[w % OP_MAX_OUT], t))
             return w / OP_MAX_OUT;
     return -1;
 }
 
 static void note_write(struct cutting *cutting, int node, int o)
 {
-    int64_t offset;
-    int t = cutting->graph->nodes[node].out[o], root = root_of(cutting->graph, t, &offset);
+    int t = cutting->graph->nodes[node].out[o], root = graph_root(cutting->graph, t);
     int w = node * OP_MAX_OUT + o;
     cutting->next_write[w] = cutting->writes[root];
     cutting->writes[root] = w;
@@ -89,8 +77,7 @@ static void note_read(struct cutting *cutting, int i, int t)
         return;
     }
     if (made_at < 0)
-        bug("node %s reads %s, which nothing has made", cutting->graph->nodes[i].name,
-            cutting->graph->tensors[t].name);
+        bug("node %s reads %s, which nothing has made", cutting->graph->nodes[i].name, cutting->graph->tensors[t].name);
     int *here = cell(cutting, cutting->here, device, t);
     if (cutting->device_of[made_at] == device || *here == made_at)
         return;
@@ -132,9 +119,9 @@ static int local_tensor(struct cutting *cutting, int device, int t)
     const struct tensor *tensor = &cutting->graph->tensors[t];
     struct graph *part = &cutting->parts[device];
     int base = local_tensor(cutting, device, tensor->base);
-    *local = base == NO_TENSOR ? graph_tensor(part, local_role(cutting, device, t), tensor->name, tensor->n_dims,
-                                              tensor->dims)
-                               : graph_view(part, base, tensor->offset, tensor->name, tensor->n_dims, tensor->dims);
+    *local = base == NO_TENSOR
+                 ? graph_tensor(part, local_role(cutting, device, t), tensor->name, tensor->n_dims, tensor->dims)
+                 : graph_view(part, base, tensor->offset, tensor->name, tensor->n_dims, tensor->dims);
     struct tensor *made = &part->tensors[*local];
     made->trainable = tensor->trainable;
     made->is_block = tensor->is_block;
@@ -155,8 +142,8 @@ static void put_message(struct cutting *cutting, int channel, int send)
     const struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements};
     struct operands operands = send ? operands_of(1, &t, 0, NULL) : operands_of(0, NULL, 1, &t);
     const struct node *place = send ? maker : &cutting->graph->nodes[message->used_at];
-    struct node *node = graph_node(&cutting->parts[device], &op, operands.in, operands.out, place->phase, place->block,
-                                   tensor->name);
+    struct node *node =
+        graph_node(&cutting->parts[device], &op, operands.in, operands.out, place->phase, place->block, tensor->name);
     node->channel = channel;
     node->peer = send ? message->to : message->from;
 }
@@ -210,8 +197,7 @@ static void mark_makers(struct cutting *cutting)
     for (int i = 0; i < graph->n_nodes; i++)
         for (int o = 0; o < OP_MAX_OUT; o++)
             if (graph->nodes[i].out[o] != NO_TENSOR) {
-                int64_t offset;
-                int root = root_of(graph, graph->nodes[i].out[o], &offset);
+                int root = graph_root(graph, graph->nodes[i].out[o]);
                 *cell(cutting, cutting->here, cutting->device_of[i], root) = -2;
             }
 }

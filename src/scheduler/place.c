@@ -13,18 +13,11 @@ struct crew place_crew(const struct machine *machine, const char *kind, struct a
     return crew;
 }
 
-static int root_of(const struct graph *graph, int t)
-{
-    while (graph->tensors[t].base != NO_TENSOR)
-        t = graph->tensors[t].base;
-    return t;
-}
-
 int place_is_frozen_product(const struct graph *graph, const struct node *node)
 {
     if (node->op.kind != OP_LINEAR && node->op.kind != OP_LINEAR_DX)
         return 0;
-    const struct tensor *weight = &graph->tensors[root_of(graph, node->in[1])];
+    const struct tensor *weight = &graph->tensors[graph_root(graph, node->in[1])];
     return node->block >= 0 && weight->role == TENSOR_PARAM && !weight->trainable && !weight->is_block;
 }
 
@@ -78,10 +71,8 @@ static int of_matrix(const struct placing *placing, const struct node *node)
 {
     const struct graph *graph = placing->graph;
     const struct crew *crew = placing->reram;
-    int root = root_of(graph, node->in[1]);
-    int64_t offset = 0;
-    for (int t = node->in[1]; t != root; t = graph->tensors[t].base)
-        offset += graph->tensors[t].offset;
+    int root = graph_root(graph, node->in[1]);
+    int64_t offset = graph_offset(graph, node->in[1]);
     int64_t first = (int64_t)node->block * crew->n / placing->layers;
     return crew->device[(first + offset * crew->n / graph->tensors[root].elements) % crew->n];
 }

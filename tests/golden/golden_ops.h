@@ -4,6 +4,7 @@
 
 #include "../unit/interpret.h"
 #include "golden.h"
+#include "kernel/fastfood.h"
 #include "model/encoder.h"
 
 /* One op on values given and taken as doubles, whatever set it runs in. */
@@ -487,6 +488,60 @@ static void check_partial_softmax(struct op_run *run, const char *group)
     }
 }
 
+static int64_t int_attribute(struct op_run *run, const char *group, const char *attribute)
+{
+    return (int64_t)golden_double(run->golden, arena_printf(run->golden->arena, "/%s", group), attribute);
+}
+
+/* The table of the file's B, Pi and G, with the scale that the file tells. */
+static void *read_table(struct op_run *run, const char *group, int64_t elements, int64_t length)
+{
+    size_t bytes = run->format == FORMAT_FP64 ? sizeof(double) : sizeof(float);
+    const double *gauss = read_op(run, group, "G", length), *pi = read_op(run, group, "Pi", length);
+    uint32_t *order = arena_array(run->golden->arena, (size_t)length, sizeof *order);
+    void *table = arena_array(run->golden->arena, fastfood_table_elements((size_t)elements), bytes);
+    for (int64_t i = 0; i < length; i++)
+        order[i] = (uint32_t)pi[i];
+    fastfood_table_of(read_op(run, group, "B", length), order, gauss, (size_t)elements, bytes, table);
+    double scaled = run->format == FORMAT_FP64 ? *(double *)table : (double)*(float *)table;
+    double expected = gauss[0] * golden_double(run->golden, arena_printf(run->golden->arena, "/%s", group), "scale");
+    golden_compare(run->golden, run->format == FORMAT_FP64 ? OUTPUT_F64 : OUTPUT_F32, "scale", &scaled, &expected, 1,
+                   0);
+    return table;
+}
+
+static void check_fastfood(struct op_run *run, const char *group)
+{
+    struct arena *arena = run->golden->arena;
+    int64_t elements = int_attribute(run, group, "D"), dim = int_attribute(run, group, "d");
+    size_t length = fastfood_length((size_t)elements), n = (size_t)elements, d = (size_t)dim;
+    if (int_attribute(run, group, "L") != (int64_t)length)
+        golden_die(run->golden, "%s: expected L %zu", group, length);
+    void *table = read_table(run, group, elements, (int64_t)length);
+    const double *x = read_op(run, group, "theta_d", dim), *g = read_op(run, group, "g", elements);
+    double *delta = constant(run, (int64_t)length, NAN), *g_d = constant(run, dim, NAN);
+    double *scratch = constant(run, (int64_t)length, NAN), *work = constant(run, (int64_t)length, NAN);
+    if (run->format == FORMAT_FP64) {
+        fastfood_f64(d, n, table, x, delta, scratch);
+        fastfood_transposed_f64(d, n, table, g, g_d, work, scratch);
+    } else {
+        float *in = arena_array(arena, n, sizeof *in), *out = arena_array(arena, length, sizeof *out);
+        float *small = arena_array(arena, d, sizeof *small);
+        for (size_t i = 0; i < d; i++)
+            small[i] = (float)x[i];
+        for (size_t i = 0; i < n; i++)
+            in[i] = (float)g[i];
+        fastfood_f32(d, n, table, small, out, scratch);
+        for (size_t i = 0; i < n; i++)
+            delta[i] = (double)out[i];
+        fastfood_transposed_f32(d, n, table, in, small, out, scratch);
+        for (size_t i = 0; i < d; i++)
+            g_d[i] = (double)small[i];
+    }
+    compare_output(run, group, "delta", delta, elements);
+    compare_gradient(run, group, "g_d", g_d, dim);
+}
+
 struct op_check {
     const char *group;
     void (*check)(struct op_run *run, const char *group);
@@ -498,8 +553,8 @@ static const struct op_check op_checks[] = {
     {"adamw", check_adam, NULL},
     {"attention", check_attention, NULL},
     {"attention_large_scores", check_attention, NULL},
-    {"fastfood_a", NULL, "no random projections yet"},
-    {"fastfood_b", NULL, "no random projections yet"},
+    {"fastfood_a", check_fastfood, NULL},
+    {"fastfood_b", check_fastfood, NULL},
     {"gelu", check_activation, NULL},
     {"layernorm", check_layernorm, NULL},
     {"layernorm_offset", check_layernorm, NULL},

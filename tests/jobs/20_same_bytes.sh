@@ -44,8 +44,9 @@ train:
   loss: $(pick "$s" 14 mse mae huber)
   optimiser: {kind: $(pick "$s" 15 adamw sgd adam), learning_rate: 1e-3}
   clip_norm: $(pick "$s" 16 0 1)
-  mode: $(pick "$s" 19 full lora)
+  mode: $(pick "$s" 19 full lora did said)
   adapter: {width: 3, targets: $(pick "$s" 20 "[q, v]" "[k, o, ffn0]" "[q, k, v, o, ffn0, ffn1]")}
+  intrinsic_dim: 40
   seed: $s
 placement:
   numerics: $(pick "$s" 17 fp32 fp32 bf16 fp16)

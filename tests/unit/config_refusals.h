@@ -17,8 +17,8 @@
     "numerics, dataflow, memory_mode, array_rows, array_cols, overlap_weights, fidelity, mapping, " \
     "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
     "read_noise, stuck_low, stuck_high, drift, write_verify, endurance"
-#define TRAIN_KEYS \
-    "mode, epochs, steps, minibatch, loss, huber_delta, clip_norm, evaluate_epochs, seed, optimiser, " \
+#define TRAIN_KEYS                                                                                                     \
+    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, "  \
     "schedule, adapter, switch"
 
 static const struct refusal {
@@ -477,7 +477,7 @@ static const struct refusal {
      "--set model.reduce_act=relu: model.reduce_act: expected a list of 2, one for each width, found a "
      "list of 1"},
     {GOOD, {"train.mode=lowrank", NULL}, 2,
-     "--set train.mode=lowrank: train.mode: expected one of full, lora, found 'lowrank'"},
+     "--set train.mode=lowrank: train.mode: expected one of full, lora, did, said, found 'lowrank'"},
     {GOOD, {"train.adapter.width=0", NULL}, 2,
      "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
     {GOOD, {"train.adapter.alpha=0", NULL}, 2,

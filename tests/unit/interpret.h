@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "graph/graph.h"
+#include "kernel/fastfood.h"
 #include "kernel/run.h"
 
 struct interpreter {
@@ -64,6 +65,8 @@ static inline void interpreter_open(struct interpreter *it, const struct graph *
         interpreter_fill(it, t, tensor->role == TENSOR_STATE ? 0 : NAN);
         for (int64_t i = 0; tensor->values && i < tensor->elements; i++)
             interpreter_put(it, t, i, tensor->values[i]);
+        if (tensor->init == INIT_FASTFOOD)
+            fastfood_table(it->context.seed, tensor->init_place, (size_t)tensor->init_scale, bytes, it->memory[t]);
     }
     for (int t = 0; t < graph->n_tensors; t++) {
         int64_t offset = 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "kernel/fastfood.h"
 #include "kernel/run.h"
 
 struct kernel_case {
@@ -100,6 +101,20 @@ static inline double case_element(const void *buffer, size_t i, size_t element_b
     return element_bytes == sizeof(double) ? ((const double *)buffer)[i] : (double)((const float *)buffer)[i];
 }
 
+/* The table of a projection is no list of numbers. */
+static inline int is_table(const struct kernel_case *test, int i)
+{
+    return i == 3 && (test->op.kind == OP_FASTFOOD || test->op.kind == OP_FASTFOOD_BWD);
+}
+
+static inline void *case_operand(const struct kernel_case *test, int i, size_t element_bytes)
+{
+    void *buffer = case_buffer(test->in[i], test->n_in[i], element_bytes);
+    if (is_table(test, i))
+        fastfood_table(test->context.seed, test->op.site, (size_t)test->op.out, element_bytes, buffer);
+    return buffer;
+}
+
 /* Runs the case in a format. `shared` >= 0: output 0 is the buffer of that input. */
 static inline void case_run(struct kernel_case *test, enum number_format format, int shared)
 {
@@ -107,7 +122,7 @@ static inline void case_run(struct kernel_case *test, enum number_format format,
     size_t scratch_bytes = kernel_scratch_bytes(&test->op, format);
     void *in[OP_MAX_IN] = {NULL}, *out[OP_MAX_OUT] = {NULL}, *scratch = guarded_new(scratch_bytes);
     for (int i = 0; i < OP_MAX_IN; i++)
-        in[i] = test->in[i] ? case_buffer(test->in[i], test->n_in[i], bytes) : NULL;
+        in[i] = test->in[i] ? case_operand(test, i, bytes) : NULL;
     for (int o = 0; o < OP_MAX_OUT; o++)
         out[o] = test->out[o] ? case_buffer(test->out[o], test->n_out[o], bytes) : NULL;
     void *first = out[0];
@@ -343,6 +358,26 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
     }
 }
 
+/* The last output is for the op's own use: nothing is said of what it holds. */
+static inline void case_fastfood(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->out = case_size(place, 0, 3000);
+    op->in = case_size(place, 1, op->out);
+    op->site = place;
+    size_t d = (size_t)op->in, n = (size_t)op->out;
+    int forward = op->kind == OP_FASTFOOD;
+    case_in(test, 0, forward ? d : n, place, 1);
+    case_in(test, 1, forward ? n : d, place, 1);
+    if (place % 3)
+        case_in(test, 2, 1, place, 1);
+    case_in(test, 3, fastfood_table_elements(n), place, 1);
+    case_out(test, 0, forward ? n : d, place);
+    if (!forward && place % 3)
+        case_out(test, 1, 1, place);
+    case_out(test, forward ? 1 : 2, fastfood_length(n), place);
+}
+
 static inline void case_loss(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
@@ -414,6 +449,10 @@ static inline struct kernel_case case_of(enum op_kind kind, uint32_t place)
         case_optimiser(&test, place);
         break;
     default:
+        if (kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD) {
+            case_fastfood(&test, place);
+            break;
+        }
         case_elementwise(&test, place);
         break;
     }
