@@ -34,25 +34,17 @@ static int at(struct building *building, int gpu, const struct place *place)
     return graph_view(part, copy, place->offset, name, 2, dims);
 }
 
-/* From the first GPU, which has it, through all others. */
-static void pass_on(struct building *building, const struct place *place, int at_first)
-{
-    const struct way_back *way_back = building->way_back;
-    int have = at_first;
-    for (int g = 1; g < way_back->n_gpus; g++) {
-        int into = at(building, way_back->gpu[g], place);
-        carry_send(&building->carry, way_back->gpu[g - 1], have, way_back->gpu[g], into);
-        have = into;
-    }
-}
-
+/* A parameter that was trained elsewhere, through all GPUs. */
 static void replace(struct building *building, int device, int t, int full)
 {
-    const struct tensor *tensor = &building->way_back->full->tensors[full];
-    const struct place place = {full, 0, 1, tensor->elements};
-    int first = building->way_back->gpu[0], into = building->carry.copy[first][full];
-    carry_send(&building->carry, device, building->carry.copy[device][t], first, into);
-    pass_on(building, &place, into);
+    const struct way_back *way_back = building->way_back;
+    int from = device, have = building->carry.copy[device][t];
+    for (int g = 0; g < way_back->n_gpus; g++) {
+        int to = way_back->gpu[g], into = building->carry.copy[to][full];
+        carry_send(&building->carry, from, have, to, into);
+        from = to;
+        have = into;
+    }
 }
 
 /* Length of a name without its end, 0 when that is not its end. */
@@ -93,6 +85,17 @@ static int multiply_out(struct building *building, int device, const char *modul
     return product;
 }
 
+static void add(struct building *building, int gpu, const struct place *place, int product)
+{
+    int weight = at(building, gpu, place);
+    const struct op op = {
+        .kind = OP_ADD_PART, .rows = place->out, .in = place->in, .parts = 1, .scale = building->way_back->scale};
+    struct operands operands = operands_of(2, (const int[]){weight, product}, 1, &weight);
+    struct graph *part = &building->carry.parts[gpu];
+    graph_node(part, &op, operands.in, operands.out, PHASE_UPDATE, -1, part->tensors[weight].name);
+}
+
+/* The product of an adapter whose first half is tensor t, through all GPUs. */
 static void merge(struct building *building, int device, int t)
 {
     const struct way_back *way_back = building->way_back;
@@ -100,22 +103,22 @@ static void merge(struct building *building, int device, int t)
     const char *a_name = low->tensors[t].name;
     char *module = arena_string(building->carry.arena, a_name);
     module[stem(a_name, ".lora_a")] = 0;
-    int b = graph_find(low, arena_printf(building->carry.arena, "%s.lora_b", module)), first = way_back->gpu[0];
+    int b = graph_find(low, arena_printf(building->carry.arena, "%s.lora_b", module));
     if (b == NO_TENSOR)
         bug("%s has no other half on its device", a_name);
-    int product =
-        multiply_out(building, device, module, building->carry.copy[device][t], building->carry.copy[device][b]);
-    const int64_t dims[2] = {low->tensors[b].dims[0], low->tensors[t].dims[1]};
-    struct graph *part = &building->carry.parts[first];
-    const char *name = building->carry.parts[device].tensors[product].name;
-    int arrived = graph_tensor(part, TENSOR_ACTIVATION, name, 2, dims);
-    carry_send(&building->carry, device, product, first, arrived);
-    struct place place = beside(building, module, dims[0], dims[1]);
-    int weight = at(building, first, &place);
-    const struct op add = {.kind = OP_ADD_PART, .rows = dims[0], .in = dims[1], .parts = 1, .scale = way_back->scale};
-    struct operands operands = operands_of(2, (const int[]){weight, arrived}, 1, &weight);
-    graph_node(part, &add, operands.in, operands.out, PHASE_UPDATE, -1, name);
-    pass_on(building, &place, weight);
+    int *copy = building->carry.copy[device], from = device;
+    int have = multiply_out(building, device, module, copy[t], copy[b]);
+    const struct tensor product = building->carry.parts[device].tensors[have];
+    struct place place = beside(building, module, product.dims[0], product.dims[1]);
+    for (int g = 0; g < way_back->n_gpus; g++) {
+        int to = way_back->gpu[g];
+        int arrived = graph_tensor(&building->carry.parts[to], TENSOR_ACTIVATION, product.name, 2, product.dims);
+        carry_send(&building->carry, from, have, to, arrived);
+        from = to;
+        have = arrived;
+    }
+    for (int g = 0; g < way_back->n_gpus; g++)
+        add(building, way_back->gpu[g], &place, graph_find(&building->carry.parts[way_back->gpu[g]], product.name));
 }
 
 static void bring_back(struct building *building, int device)
@@ -153,10 +156,10 @@ int return_build(const struct way_back *way_back, struct arena *arena, struct gr
     for (int g = 0; g < way_back->n_gpus; g++)
         source[way_back->gpu[g]] = way_back->full;
     struct building building = {.way_back = way_back, .carry = carry_begin(source, way_back->n_devices, arena, parts)};
-    for (int g = 0; g < way_back->n_gpus; g++)
-        forget_state(&building, way_back->gpu[g]);
     for (int d = 0; d < way_back->n_devices; d++)
         if (source[d] == &way_back->low[d])
             bring_back(&building, d);
+    for (int g = 0; g < way_back->n_gpus; g++)
+        forget_state(&building, way_back->gpu[g]);
     return building.carry.n_messages;
 }

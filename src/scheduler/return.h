@@ -4,10 +4,10 @@
  * alpha / width * B A, is multiplied out on the systolic device that owns it, sent, and added to W, which the GPUs have
  * kept since the handover. Optimiser state of the GPUs starts at zero again.
  *
- * The first GPU receives and adds; each GPU then passes on to the next what has changed, piece by piece. All of them
- * end with the same bytes. In virtual time that is the cheapest of the ways there are: GPUs that each receive for
- * themselves share one sending port of the systolic device and the bridge (PCIe: 31.5 GB/s against 300 GB/s of NVLink
- * 3), and a first GPU that sends to all others sends n - 1 times where the chain sends once, all links at a time.
+ * The first GPU receives; each GPU passes on to the next what has arrived, piece by piece, and adds for itself. All of
+ * them end with the same bytes. In virtual time that is the cheapest of the ways there are: GPUs that each receive from
+ * the systolic device share its one sending port and the bridge (PCIe 4: a tenth of NVLink 3), and a first GPU that
+ * sends to all others sends n - 1 times where the chain sends once, all links at a time.
  */
 #ifndef SCHEDULER_RETURN_H
 #define SCHEDULER_RETURN_H
