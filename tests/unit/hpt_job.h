@@ -39,7 +39,7 @@ static inline const char *hpt_text(struct dice *d, struct arena *arena, const ch
         "    - {kind: reram, profile: isaac, count: %d, fidelity: ideal}\n"
         "    - {kind: systolic, profile: systolic-128-7nm, count: %d, numerics: fp32}\n"
         "  links: {inside: nvlink3, between: ib-hdr, host: pcie4, stack: stack-3d}\n"
-        "model: {preset: wind, d_model: %d, heads: 2, layers: %d, ffn: 12, embed_hidden: 6, dropout: 0}\n"
+        "model: {preset: wind, d_model: %d, heads: 2, layers: %d, ffn: 12, embed_hidden: 6, dropout: 0, head: token}\n"
         "data: {file: %s, window: 3, test_fraction: 0.2, validation_fraction: 0.1}\n"
         "train:\n"
         "  steps: 40\n"

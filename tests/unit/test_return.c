@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "hpt_job.h"
+#include "model/adapter.h"
 
 Suite *suite_return(void);
 
-enum { CASES = 8, FULL_STEPS = 2, LOW_STEPS = 4 };
+enum { CASES = 8, FULL_STEPS = 2, LOW_STEPS = 4, MAX_WEIGHTS = 256 };
 
 /* Predictions of samples 0 .. minibatch - 1 of the test set, [minibatch][outputs]. */
 static float *predictions(struct hpt_job *hpt, struct executor *executor, int program, double *loss)
@@ -52,6 +53,50 @@ static void check_gpus(struct hpt_job *hpt, struct executor *executor)
     }
 }
 
+/* All weights that `device` has trained or, on the first GPU, holds. */
+static int fetch_weights(struct hpt_job *hpt, struct executor *executor, int program_id, int device,
+                         struct weight_array *weights)
+{
+    const struct program *program = &hpt->training.plan.programs[program_id][device];
+    struct fault fault = FAULT_NONE;
+    int n = 0;
+    for (int s = 0; s < program->n_slots; s++) {
+        const struct slot *slot = &program->slots[s];
+        void *values;
+        if (!slot->is_weight || (program_id == PROGRAM_LOW && !slot->is_trained))
+            continue;
+        ck_assert(executor_fetch(executor, hpt->arena, device, program_id, s, &values, &fault) == STATUS_OK);
+        weights[n] = (struct weight_array){.name = slot->name, .n_dims = slot->n_dims, .values = values};
+        memcpy(weights[n++].dims, slot->dims, sizeof slot->dims);
+    }
+    return n;
+}
+
+static const struct weight_array *named(const struct weight_array *weights, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(weights[i].name, name) == 0)
+            return &weights[i];
+    ck_abort_msg("no weight %s", name);
+}
+
+/* Weights with adapters are what model/adapter.h makes of them, before the way back and after it. */
+static void check_merged(struct hpt_job *hpt, const struct weight_array *before, int n_before,
+                         const struct weight_array *after, int n_after)
+{
+    struct weight_array *merged;
+    double scale = hpt->job.train.adapter.alpha / (double)hpt->job.train.adapter.width;
+    int n = adapter_merge(before, n_before, scale, hpt->arena, &merged);
+    ck_assert_int_gt(n, 0);
+    for (int i = 0; i < n; i++) {
+        const struct weight_array *frozen = named(before, n_before, merged[i].name),
+                                  *now = named(after, n_after, merged[i].name);
+        int64_t elements = now->dims[0] * now->dims[1];
+        ck_assert(largest_difference(frozen->values, now->values, elements) > 1e-3);
+        ck_assert(largest_difference(merged[i].values, now->values, elements) < 1e-5);
+    }
+}
+
 START_TEST(gpus_hold_the_low_model)
 {
     struct dice d = dice(4000 + (uint32_t)_i);
@@ -67,8 +112,13 @@ START_TEST(gpus_hold_the_low_model)
     for (uint32_t step = FULL_STEPS + 1; step <= FULL_STEPS + LOW_STEPS; step++)
         hpt_run(&hpt, executor, PROGRAM_LOW, step, 8 * step);
     const float *low = predictions(&hpt, executor, PROGRAM_LOW_EVALUATE, &low_loss);
+    struct weight_array before[MAX_WEIGHTS], after[MAX_WEIGHTS];
+    int n_before = fetch_weights(&hpt, executor, PROGRAM_TRAIN, 0, before);
+    for (int device = 0; device < hpt.training.plan.n_devices; device++)
+        n_before += fetch_weights(&hpt, executor, PROGRAM_LOW, device, before + n_before);
     hpt_run(&hpt, executor, PROGRAM_RETURN, FULL_STEPS + LOW_STEPS, 0);
     check_gpus(&hpt, executor);
+    check_merged(&hpt, before, n_before, after, fetch_weights(&hpt, executor, PROGRAM_TRAIN, 0, after));
     const float *back = predictions(&hpt, executor, PROGRAM_EVALUATE, &back_loss);
     double trained = largest_difference(full, low, n), rounding = largest_difference(low, back, n);
     ck_assert_msg(trained > 0.05, "the low mode has trained nothing: %g", trained);
