@@ -42,12 +42,12 @@ static wide_uint work_of(const struct program *program, uint64_t *compute_ps)
     return energy_fj;
 }
 
-static uint64_t standby_mw(const struct training *training, int device, int program)
+/* A device that computes nothing in a program idles through it. */
+static uint64_t standby_mw(const struct training *training, int device, int computes)
 {
     const struct device *backend = training->machine.backends[device];
     const void *state = training->machine.states[device];
-    int takes_part = training->plan.programs[program][device].n_instrs > 0;
-    return takes_part ? backend->wait_power_mw(state) : backend->idle_power_mw(state);
+    return computes ? backend->wait_power_mw(state) : backend->idle_power_mw(state);
 }
 
 static enum status predict(const struct training *training, int program, struct prediction *prediction,
@@ -59,7 +59,8 @@ static enum status predict(const struct training *training, int program, struct 
         uint64_t compute_ps;
         prediction->work_fj += work_of(&training->plan.programs[program][d], &compute_ps);
         if (compute_ps < prediction->time_ps) /* mW ps = fJ */
-            prediction->standby_fj += (wide_uint)standby_mw(training, d, program) * (prediction->time_ps - compute_ps);
+            prediction->standby_fj +=
+                (wide_uint)standby_mw(training, d, compute_ps > 0) * (prediction->time_ps - compute_ps);
     }
     return status;
 }
@@ -85,7 +86,7 @@ enum status predict_costs(const struct training *training, int64_t trial_steps, 
     if (low.time_ps > full.time_ps)
         longer_ps += steps * (low.time_ps - full.time_ps);
     for (int d = 0; d < training->plan.n_devices; d++)
-        standby += standby_mw(training, d, PROGRAM_LOW);
+        standby += standby_mw(training, d, 1);
     *costs = (struct switch_costs){
         .full_ps = full.time_ps,
         .low_ps = low.time_ps,

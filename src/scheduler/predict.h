@@ -9,11 +9,11 @@
  * clocks of their own, and takes the last run less the one before.
  *
  * Energy of a run: its instructions', and for every device of the machine the stand-by power of the time that its
- * compute engine does not work (waiting power in a program that it takes part in, idle power in others).
+ * compute engine does not work (waiting power in a program in which it computes, idle power in others).
  *
  * A trial of k steps: the two arms run side by side on different devices, so beyond k full steps it takes a handover
  * and what k low steps last longer; its energy is that of the instructions of the handover and of k low steps, and
- * stand-by power of all devices for the longer time. What the trial's devices spare in stand-by power is not deducted.
+ * waiting power of all devices for the longer time. What the trial's devices spare in stand-by power is not deducted.
  *
  * Programs are priced as they stand; a step's cost does not depend on the data. */
 enum status predict_costs(const struct training *training, int64_t trial_steps, struct switch_costs *costs,
