@@ -49,6 +49,15 @@ SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 LIB_SOURCES := $(filter-out src/main.c,$(SOURCES))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libpolyrank.a
+
+# The float kernels once more for each instruction set, where the compiler can and nothing instruments the code: a set is one object
+# in which only its entry is global (src/kernel/dispatch.c picks).
+ifeq ($(SAN)$(COV)$(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)$(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),clang),x86_64)
+KERNEL_ISAS := v3 v4
+BASE_CFLAGS += -DKERNEL_ISAS
+endif
+ISA_SOURCES := $(filter-out src/kernel/gemm.c src/kernel/op.c src/kernel/dispatch.c,$(wildcard src/kernel/*.c))
+ISA_OBJECTS := $(KERNEL_ISAS:%=$(BUILD)/kernel-%.o)
 PROGRAM := $(BUILD)/polyrank
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
@@ -90,7 +99,19 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC  $<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LIBRARY): $(LIB_OBJECTS)
+define isa_rules
+$(BUILD)/kernel-$(1)/%.o: src/kernel/%.c $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(call say,CC  $$< for x86-64-$(1))
+	$(Q)$(CC) $(BASE_CFLAGS) $(KERNEL_CFLAGS) $(CPPFLAGS) $(CFLAGS) -march=x86-64-$(1) -DKERNEL_RUN_F32=kernel_run_f32_$(1) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/kernel-$(1).o: $(ISA_SOURCES:src/kernel/%.c=$(BUILD)/kernel-$(1)/%.o)
+	$$(call say,LD  $$@)
+	$(Q)ld -r -o $$@ $$^ && objcopy --keep-global-symbol=kernel_run_f32_$(1) $$@
+endef
+$(foreach isa,$(KERNEL_ISAS),$(eval $(call isa_rules,$(isa))))
+
+$(LIBRARY): $(LIB_OBJECTS) $(ISA_OBJECTS)
 	@rm -f $@
 	$(call say,AR  $@)
 	$(Q)ar rcs $@ $^
@@ -209,4 +230,4 @@ dist: ## source tarball polyrank-VERSION.tar.gz
 clean: ## remove what was built
 	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out
 
--include $(LIB_OBJECTS:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)
+-include $(LIB_OBJECTS:.o=.d) $(wildcard $(BUILD)/kernel-*/*.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)

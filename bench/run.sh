@@ -68,6 +68,14 @@ X
 done <"$work/steps"
 
 echo
+echo "training step of the traffic model: 207 stations, 12 steps, 2 layers, minibatch 8, one core (CPU time)"
+"$program" data synth "$work/traffic.h5" --stations 207 --rows 600 --seed 1 >/dev/null
+for config in '32 4 128' '64 4 256' '128 8 512'; do
+    # shellcheck disable=SC2086
+    printf '%-12s %s\n' "$config" "$("$build/bench/traffic_step" "$work/traffic.h5" $config 8 "$seconds")"
+done
+
+echo
 echo "timing only: instructions per second and core"
 "$build/bench/timing" 2>/dev/null
 

@@ -176,7 +176,7 @@ static int add_matrix_kernels(const struct gpu *gpu, const struct op *op, struct
     case OP_LINEAR:
         add_gemm(gpu, op->rows, op->out, op->in, cost);
         if (op->act != ACT_NONE)
-            add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+            add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 1, 1, act_is_gelu(op->act) ? 8 : 1, cost);
         return 1;
     case OP_LINEAR_DX:
         add_gemm(gpu, op->rows, op->in, op->out, cost);
@@ -267,7 +267,7 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         return;
     switch (op->kind) {
     case OP_ACT_BWD:
-        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 2, 1, op->act == ACT_GELU ? 12 : 1, cost);
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 2, 1, act_is_gelu(op->act) ? 12 : 1, cost);
         break;
     case OP_NORM:
     case OP_NORM_BWD:
@@ -278,6 +278,21 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         break;
     case OP_ADD_POS:
         add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_ADD_EMBED: /* three sums, and the rows of the slots picked */
+        add_stream(gpu, GPU_KERNEL_COPY, op->samples * op->n_key * op->in, 1, 1, 0, cost);
+        for (int i = 0; i < 3; i++)
+            add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_ADD_EMBED_BWD: /* sums over steps, over nodes, and those added to their slots */
+        for (int i = 0; i < 2; i++)
+            add_stream(gpu, GPU_KERNEL_REDUCE, op->rows * op->in, 1,
+                       1.0 / (double)(i ? op->n_query : op->samples * op->n_key), 1, cost);
+        add_stream(gpu, GPU_KERNEL_REDUCE, op->samples * op->n_key * op->in, 1,
+                   (double)op->out / (double)(op->samples * op->n_key), 1, cost);
+        break;
+    case OP_PERMUTE:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->in, 1, 1, 0, cost);
         break;
     case OP_CONCAT:
     case OP_SPLIT:
@@ -291,7 +306,7 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         add_fastfood(gpu, op, cost);
         break;
     case OP_ACTIVATION:
-        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+        add_stream(gpu, GPU_KERNEL_ACTIVATION, op->rows * op->out, 1, 1, act_is_gelu(op->act) ? 8 : 1, cost);
         break;
     case OP_DROPOUT: /* a byte of mask is kept for each element, as in NORM */
         add_stream(gpu, GPU_KERNEL_ADD, op->rows * op->in, 1, 1.25, 2, cost);

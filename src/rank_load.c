@@ -83,10 +83,14 @@ enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT],
                            row(load, out[2], s, shape->outputs), fault);
         if (status != STATUS_OK)
             return status;
+        if (out[3])
+            windows_slots(load->windows, load->set, load->samples[load->first + s], load->element_bytes,
+                          row(load, out[3], s, windows_steps(load->windows)));
     }
     clear_rows(load, out[0], n, x_elements);
     clear_rows(load, out[1], n, shape->outputs);
     clear_rows(load, out[2], n, shape->outputs);
+    clear_rows(load, out[3], n, windows_steps(load->windows));
     return STATUS_OK;
 }
 

@@ -238,7 +238,7 @@ static void add_linear(const struct array *array, const struct op *op, struct co
         add_quantising(array, w, total);
         add_gemm(array, 1, op->rows, op->out, op->in, total);
         /* Bias and activation: results pass through the vector unit before they leave. */
-        add_chip_pass(array, y, 2, 1 + (op->act == ACT_GELU ? 8 : op->act == ACT_RELU ? 1 : 0), total);
+        add_chip_pass(array, y, 2, 1 + (act_is_gelu(op->act) ? 8 : op->act == ACT_RELU ? 1 : 0), total);
         return;
     case OP_LINEAR_DX:
         add_quantising(array, y, total);
@@ -377,7 +377,7 @@ static void systolic_cost(const void *state, const struct op *op, struct cost *c
         add_attention(array, op, cost);
         break;
     case OP_ACT_BWD:
-        add_pass(array, op->rows * op->out, 2, 1, op->act == ACT_GELU ? 12 : 1, cost);
+        add_pass(array, op->rows * op->out, 2, 1, act_is_gelu(op->act) ? 12 : 1, cost);
         break;
     case OP_NORM:
     case OP_NORM_BWD:
@@ -397,7 +397,7 @@ static void systolic_cost(const void *state, const struct op *op, struct cost *c
         add_pass(array, op->samples * op->out, 2, 1, 1, cost);
         break;
     case OP_ACTIVATION:
-        add_pass(array, op->rows * op->out, 1, 1, op->act == ACT_GELU ? 8 : 1, cost);
+        add_pass(array, op->rows * op->out, 1, 1, act_is_gelu(op->act) ? 8 : 1, cost);
         break;
     case OP_DROPOUT: /* a byte of mask is kept for each element */
         add_pass(array, op->rows * op->in, 1, 1.25, 2, cost);

@@ -27,11 +27,12 @@ stage layers check_layers
 stage "unit tests" "$BUILD/check-unit"
 stage "MPI tests" tests/mpi/run.sh
 stage "golden tensors" "$BUILD/check-golden" tests/golden/tensors
+stage "golden tensors of the traffic model" "$BUILD/check-golden" tests/golden/tensors_traffic
 stage "jobs" tests/jobs/run.sh
 
 # Every stage ends with lines 'NAME: N passed, N failed' (golden: 'N passed, N failed, N skipped').
 awk '/[0-9]+ passed, [0-9]+ failed/ {
          for (i = 1; i <= NF; i++) { if ($(i + 1) ~ /^passed/) passed += $i; if ($(i + 1) ~ /^failed/) failed += $i }
          lines++ }
-     END { if (lines < 9) { print "only " lines " of at least 9 counts told their counts"; failed++ }
+     END { if (lines < 10) { print "only " lines " of at least 10 counts told their counts"; failed++ }
            printf "%d passed, %d failed\n", passed, failed; exit failed != 0 }' "$log"

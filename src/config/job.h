@@ -29,13 +29,13 @@ struct word_list {
 
 /* model: the encoder family. Everything but the preset may be left to the preset (JOB_UNSET, NULL, n = 0). */
 struct job_model {
-    const char *preset; /* wind swe weather covid */
+    const char *preset; /* wind swe weather covid traffic */
     int64_t d_model, heads, layers, ffn, embed_hidden;
     int64_t tokens, features, outputs; /* without a data set (timing-only); with one they follow from it */
     const char *embed;                 /* gelu linear */
     const char *positions;             /* true constant none */
     const char *position_site;         /* encoder head: where the positions are added */
-    const char *attention;             /* spatial temporal */
+    const char *attention;             /* spatial temporal factorised */
     double dropout;                    /* JOB_UNSET or [0, 1) */
     int64_t concat;                    /* 0 1: head reads [encoder ; embedding] */
     int residual;                      /* output = last value + prediction (default 0) */
@@ -52,6 +52,7 @@ struct job_data {
     struct word_list inputs;  /* variables that are features; empty: the target */
     const char *target;       /* variable; NULL: the only one */
     int64_t window, horizon;  /* time steps in, ahead (defaults 12, 1) */
+    int64_t slots;            /* traffic: times of the day; JOB_UNSET: from the data's step */
     const char *split_by;     /* rows: test_rows; fraction: test_fraction */
     int64_t test_rows[2];     /* first and last row (inclusive) whose values are targets of the test set */
     double test_fraction;     /* the last part of the rows, when no test rows are given */

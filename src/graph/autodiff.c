@@ -28,7 +28,7 @@
 #include "graph/shape.h"
 
 /* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has
- * no gradient of its own, so nothing else may use it. */
+ * no gradient of its own, so nothing else may use it (NORM's sum of two operands is an output as any other). */
 enum need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
 
 struct walk {
@@ -222,7 +222,7 @@ static int product_gradient(struct walk *walk)
     const struct node *node = walk->node;
     if (node->op.act == ACT_NONE)
         return grad_of(walk, node->out[0]);
-    return through_activation(walk, node->op.act == ACT_GELU ? node->out[1] : node->out[0]);
+    return through_activation(walk, act_is_gelu(node->op.act) ? node->out[1] : node->out[0]);
 }
 
 /* Some rows of a weight. Products with the pieces of a weight may be spread over devices, so each has its own result
@@ -278,6 +278,35 @@ static void attention_bwd(struct walk *walk)
         contribute(walk, node->in[i], operands.out[i], 0);
 }
 
+/* A norm whose sum s = x + u is used again (a residual stream): what came from its later uses and what comes through
+ * the norm are one gradient, and x and u both take it as it is. */
+static void norm_of_sum_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    int y = node->out[0], s = node->out[1], gamma = node->in[2], beta = node->in[3];
+    if (node->op.dropout > 0)
+        bug("node %s: the gradient of a sum with dropout is not supported", node->name);
+    if (walk->graph->tensors[whole(walk->graph, y)].grad != NO_TENSOR) {
+        struct op op = node->op;
+        op.kind = OP_NORM_BWD;
+        int ds = begin_sum(walk, s, &op.accumulate);
+        int dgamma = needs(walk, gamma) ? buffer_for(walk, gamma) : NO_TENSOR;
+        int dbeta = needs(walk, beta) ? buffer_for(walk, beta) : NO_TENSOR;
+        op.skip_sums = dgamma == NO_TENSOR && dbeta == NO_TENSOR;
+        const struct operands operands = operands_of(4, (const int[]){grad_of(walk, y), s, node->out[2], gamma}, 4,
+                                                     (const int[]){ds, NO_TENSOR, dgamma, dbeta});
+        append(walk, &op, &operands, "bwd");
+        if (dgamma != NO_TENSOR)
+            contribute(walk, gamma, dgamma, 0);
+        if (dbeta != NO_TENSOR)
+            contribute(walk, beta, dbeta, 0);
+        finish_sum(walk, s, ds, op.accumulate);
+    }
+    for (int i = 0; i < 2; i++)
+        if (needs(walk, node->in[i]))
+            contribute(walk, node->in[i], grad_of(walk, s), 1);
+}
+
 /* ds is the gradient of x and, without dropout, of u too: then it must hold nothing else, and both take it as it is. */
 static void norm_bwd(struct walk *walk)
 {
@@ -285,6 +314,10 @@ static void norm_bwd(struct walk *walk)
     int x = node->in[0], u = node->in[1], gamma = node->in[2], beta = node->in[3];
     struct op op = node->op;
     op.kind = OP_NORM_BWD;
+    if (u != NO_TENSOR && walk->graph->tensors[whole(walk->graph, node->out[1])].grad != NO_TENSOR) {
+        norm_of_sum_bwd(walk);
+        return;
+    }
     int to_u = needs(walk, u), masked = to_u && op.dropout > 0;
     int alone = needs(walk, x) && !to_u;
     int ds = alone ? begin_sum(walk, x, &op.accumulate) : buffer_for(walk, needs(walk, x) || !to_u ? x : u);
@@ -321,6 +354,20 @@ static void concat_bwd(struct walk *walk)
     for (int i = 0; i < 2; i++)
         if (operands.out[i] != NO_TENSOR)
             contribute(walk, node->in[i], operands.out[i], 0);
+}
+
+static void permute_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (!needs(walk, node->in[0]))
+        return;
+    struct op op = node->op;
+    op.n_query = node->op.n_key;
+    op.n_key = node->op.n_query;
+    int dx = buffer_for(walk, node->in[0]);
+    const struct operands operands = operands_of(1, (const int[]){grad_of(walk, node->out[0])}, 1, (const int[]){dx});
+    append(walk, &op, &operands, "bwd");
+    contribute(walk, node->in[0], dx, 0);
 }
 
 static void refuse_grad(const struct walk *walk, int i)
@@ -361,7 +408,7 @@ static void activation_bwd(struct walk *walk)
 {
     const struct node *node = walk->node;
     if (needs(walk, node->in[0]))
-        contribute(walk, node->in[0], through_activation(walk, node->op.act == ACT_GELU ? node->in[0] : node->out[0]),
+        contribute(walk, node->in[0], through_activation(walk, act_is_gelu(node->op.act) ? node->in[0] : node->out[0]),
                    0);
 }
 
@@ -430,6 +477,28 @@ static void join_heads_bwd(struct walk *walk)
             contribute(walk, node->in[g], operands.out[g], 0);
 }
 
+/* The summand e takes the gradient as it is, the embeddings what falls to each of their rows. */
+static void add_embed_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    struct op op = node->op;
+    op.kind = OP_ADD_EMBED_BWD;
+    struct operands operands = operands_of(2, (const int[]){grad_of(walk, node->out[0]), node->in[4]}, 0, NULL);
+    int any = 0;
+    for (int i = 0; i < 3; i++)
+        if (needs(walk, node->in[1 + i])) {
+            operands.out[i] = buffer_for(walk, node->in[1 + i]);
+            any = 1;
+        }
+    if (any)
+        append(walk, &op, &operands, "bwd");
+    for (int i = 0; i < 3; i++)
+        if (operands.out[i] != NO_TENSOR)
+            contribute(walk, node->in[1 + i], operands.out[i], 0);
+    identity_bwd(walk, 0);
+    refuse_grad(walk, 4);
+}
+
 static void differentiate(struct walk *walk)
 {
     switch (walk->node->op.kind) {
@@ -444,6 +513,12 @@ static void differentiate(struct walk *walk)
         return;
     case OP_CONCAT:
         concat_bwd(walk);
+        return;
+    case OP_PERMUTE:
+        permute_bwd(walk);
+        return;
+    case OP_ADD_EMBED:
+        add_embed_bwd(walk);
         return;
     case OP_FASTFOOD:
         fastfood_bwd(walk);
@@ -480,7 +555,16 @@ static void differentiate(struct walk *walk)
 /* Outputs of an op that have gradients of their own; the others are kept for its backward op. */
 static int results_of(const struct op *op)
 {
-    return op->kind == OP_SPLIT_HEADS ? (int)op->groups : 1;
+    return op->kind == OP_SPLIT_HEADS ? (int)op->groups : op->kind == OP_NORM ? 2 : 1;
+}
+
+/* Whether something trainable stands above an output: above NORM's sum only what stands above its operands. */
+static int stands_above(const struct walk *walk, const struct node *node, int o)
+{
+    int any = 0, n_in = o == 1 && node->op.kind == OP_NORM ? 2 : OP_MAX_IN;
+    for (int i = 0; i < n_in; i++)
+        any = any || needs(walk, node->in[i]);
+    return any && node->op.kind != OP_LOSS;
 }
 
 static void mark_needs(struct walk *walk)
@@ -495,11 +579,8 @@ static void mark_needs(struct walk *walk)
     }
     for (int n = 0; n < graph->n_nodes; n++) {
         const struct node *node = &graph->nodes[n];
-        int any = 0;
-        for (int i = 0; i < OP_MAX_IN; i++)
-            any = any || needs(walk, node->in[i]);
         for (int o = 0; o < OP_MAX_OUT; o++)
-            if (any && node->op.kind != OP_LOSS && node->out[o] != NO_TENSOR)
+            if (node->out[o] != NO_TENSOR && stands_above(walk, node, o))
                 walk->needs[graph_root(graph, node->out[o])] = o < results_of(&node->op) ? NEEDS_GRAD : BY_PRODUCT;
     }
 }

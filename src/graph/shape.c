@@ -42,7 +42,7 @@ static struct wants linear_wants(const struct op *op)
         return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
     if (op->kind == OP_LINEAR_DW)
         return (struct wants){{need(t, o), need(t, c)}, {need(o, c), op->skip_sums ? need_if(0, 1, o) : may(1, o)}};
-    struct want pre = op->act == ACT_GELU ? may(t, o) : need_if(0, t, o);
+    struct want pre = act_is_gelu(op->act) ? may(t, o) : need_if(0, t, o);
     return (struct wants){{need(t, c), need(o, c), may(1, o)}, {need(t, o), pre}};
 }
 
@@ -106,6 +106,16 @@ static struct wants elementwise_wants(const struct op *op)
         return heads_wants(op);
     case OP_ADD_POS:
         return (struct wants){{t_in, need(op->rows / op->samples, op->in)}, {t_in}};
+    case OP_ADD_EMBED: {
+        struct want index = flat(op->samples * op->n_key);
+        return (struct wants){{t_in, need(op->n_query, op->in), need(op->n_key, op->in), need(op->out, op->in), index},
+                              {t_in}};
+    }
+    case OP_ADD_EMBED_BWD:
+        return (struct wants){{t_in, flat(op->samples * op->n_key)},
+                              {may(op->n_query, op->in), may(op->n_key, op->in), may(op->out, op->in)}};
+    case OP_PERMUTE:
+        return (struct wants){{n}, {n}};
     case OP_CONCAT:
         return (struct wants){{t_in, t_out}, {need(op->rows, op->in + op->out)}};
     case OP_SPLIT:
@@ -149,8 +159,6 @@ static struct wants wants_of(const struct op *op, const int *in)
         return norm_wants(op, in);
     case CLASS_ELEMENTWISE:
         return is_fastfood(op->kind) ? fastfood_wants(op, in) : elementwise_wants(op);
-    case CLASS_PROGRAM:
-        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_LOSS:
         return (struct wants){{y, y, maybe_y}, {flat(2), maybe_y}};
     case CLASS_OPTIMISER:
@@ -158,7 +166,9 @@ static struct wants wants_of(const struct op *op, const int *in)
     case CLASS_HOST_COPY:
         return op->kind == OP_METRIC
                    ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
-                   : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY)}};
+                   : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY), may(ANY, ANY)}};
+    case CLASS_PROGRAM:
+        return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_TRANSFER:
         return op->kind == OP_SEND ? (struct wants){{flat(op->rows)}, {{ABSENT, 0, 0}}}
                                    : (struct wants){{{ABSENT, 0, 0}}, {flat(op->rows)}};
@@ -254,6 +264,18 @@ static void check_fields(const struct op *op, const char *name)
             (long long)op->n_key);
 }
 
+static void check_grid(const struct op *op, const char *name)
+{
+    int attention = op_class(op->kind) == CLASS_ATTENTION;
+    if (attention && (op->interleave < 0 || (op->interleave > 1 && op->samples % op->interleave)))
+        bug("node %s: %lld samples of which %lld are interleaved", name, (long long)op->samples,
+            (long long)op->interleave);
+    int grid = op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD || op->kind == OP_PERMUTE;
+    if (grid && (op->rows < 1 || op->samples * op->n_query * op->n_key != op->rows))
+        bug("node %s: %lld rows of %lld samples of %lld x %lld", name, (long long)op->rows, (long long)op->samples,
+            (long long)op->n_key, (long long)op->n_query);
+}
+
 static void check_last(const struct op *op, const char *name)
 {
     int64_t end = op->last_offset + (op->last_count - 1) * op->last_stride;
@@ -266,6 +288,7 @@ static void check_last(const struct op *op, const char *name)
 void shape_check(const struct graph *graph, const struct op *op, const int *in, const int *out, const char *name)
 {
     check_fields(op, name);
+    check_grid(op, name);
     if (op->kind == OP_ADD_LAST)
         check_last(op, name);
     struct wants wants = wants_of(op, in);

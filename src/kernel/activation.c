@@ -7,19 +7,35 @@
 /* 1 / sqrt 2 and 1 / sqrt(2 pi) */
 static const float SQRT_HALF = 0.70710678f, DENSITY_AT_ZERO = 0.39894228f;
 
-KERNEL_INLINE v16 gelu_lanes(v16 x)
+KERNEL_INLINE vn gelu_lanes(vn x)
 {
-    v16 half = x * v16_set(0.5f);
-    return half + half * v16_erf(x * v16_set(SQRT_HALF));
+    vn half = x * vn_set(0.5f);
+    return half + half * vn_erf(x * vn_set(SQRT_HALF));
 }
 
 /* Phi(x) + x phi(x). Beyond 20 the density is 0 and x^2 must not overflow. */
-KERNEL_INLINE v16 gelu_slope(v16 x)
+KERNEL_INLINE vn gelu_slope(vn x)
 {
-    v16 near_x = v16_select(v16_abs(x) > v16_set(20.0f), v16_set(20.0f), x);
-    v16 density = v16_set(DENSITY_AT_ZERO) * v16_exp(near_x * near_x * v16_set(-0.5f));
-    v16 below = v16_set(0.5f) + v16_set(0.5f) * v16_erf(x * v16_set(SQRT_HALF));
+    vn near_x = vn_select(vn_abs(x) > vn_set(20.0f), vn_set(20.0f), x);
+    vn density = vn_set(DENSITY_AT_ZERO) * vn_exp(near_x * near_x * vn_set(-0.5f));
+    vn below = vn_set(0.5f) + vn_set(0.5f) * vn_erf(x * vn_set(SQRT_HALF));
     return below + near_x * density;
+}
+
+/* (1 + tanh u) / 2 = 1 / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3): 1 and 0 far out, where e must not overflow. */
+KERNEL_INLINE vn gelu_gate(vn x)
+{
+    vn near_x = vn_select(vn_abs(x) > vn_set(9.0f), vn_set(9.0f), vn_abs(x));
+    near_x = (vn)((vnu)near_x | vn_sign(x));
+    vn cube = near_x * near_x * near_x;
+    return vn_set(1) / (vn_set(1) + vn_exp(vn_set(-1.5957691f) * (near_x + vn_set(0.044715f) * cube)));
+}
+
+KERNEL_INLINE vn gelu_tanh_slope(vn x)
+{
+    vn gate = gelu_gate(x), slope = vn_set(1.5957691f) * (vn_set(1) + vn_set(0.134145f) * x * x);
+    vn inside = gate + x * gate * (vn_set(1) - gate) * slope;
+    return vn_select(vn_abs(x) > vn_set(9.0f), gate, inside);
 }
 
 KERNEL_CLONES
@@ -27,9 +43,21 @@ void gelu_f32(size_t n, const float *x, float *y)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        v16_store(y + i, gelu_lanes(v16_load(x + i)));
-    if (i < n)
-        v16_store_part(y + i, gelu_lanes(v16_load_part(x + i, n - i)), n - i);
+        v16_store(y + i, V16_EACH(gelu_lanes, v16_load(x + i)));
+    if (i < n) {
+        v16 last = v16_load_part(x + i, n - i);
+        v16_store_part(y + i, V16_EACH(gelu_lanes, last), n - i);
+    }
+}
+
+KERNEL_CLONES
+void gelu_tanh_f32(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t part = n - i < LANES ? n - i : LANES;
+        v16 value = v16_load_part(x + i, part);
+        v16_store_part(y + i, value * V16_EACH(gelu_gate, value), part);
+    }
 }
 
 KERNEL_CLONES
@@ -37,9 +65,21 @@ static void gelu_bwd(size_t n, const float *dy, const float *pre, float *dz)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        v16_store(dz + i, v16_load(dy + i) * gelu_slope(v16_load(pre + i)));
-    if (i < n)
-        v16_store_part(dz + i, v16_load_part(dy + i, n - i) * gelu_slope(v16_load_part(pre + i, n - i)), n - i);
+        v16_store(dz + i, v16_load(dy + i) * V16_EACH(gelu_slope, v16_load(pre + i)));
+    if (i < n) {
+        v16 last = v16_load_part(pre + i, n - i);
+        v16_store_part(dz + i, v16_load_part(dy + i, n - i) * V16_EACH(gelu_slope, last), n - i);
+    }
+}
+
+KERNEL_CLONES
+static void gelu_tanh_bwd(size_t n, const float *dy, const float *pre, float *dz)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t part = n - i < LANES ? n - i : LANES;
+        v16 value = v16_load_part(pre + i, part);
+        v16_store_part(dz + i, v16_load_part(dy + i, part) * V16_EACH(gelu_tanh_slope, value), part);
+    }
 }
 
 KERNEL_CLONES
@@ -93,6 +133,8 @@ KERNEL_F32(activation_f32)
     size_t n = (size_t)(op->rows * op->out);
     if (op->act == ACT_GELU)
         gelu_f32(n, in[0], out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_f32(n, in[0], out[0]);
     else if (op->act == ACT_RELU)
         relu(n, in[0], out[0]);
     else
@@ -105,6 +147,8 @@ KERNEL_F32(act_bwd_f32)
     size_t n = (size_t)(op->rows * op->out);
     if (op->act == ACT_GELU)
         gelu_bwd(n, in[0], in[1], out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_bwd(n, in[0], in[1], out[0]);
     else if (op->act == ACT_RELU)
         relu_bwd(n, in[0], in[1], out[0]);
     else

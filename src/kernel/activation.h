@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Local. y = 0.5 x (1 + erf(x / sqrt 2)), n elements; y may be x. */
+/* Local. y = ACT_GELU or ACT_GELU_TANH of x (op.h), n elements; y may be x. */
 void gelu_f32(size_t n, const float *x, float *y);
+void gelu_tanh_f32(size_t n, const float *x, float *y);
 
 /* Local. y[t,o] += bias[o], then negative values become 0 with `relu`: the second pass after a BLAS product. bias may
  * be NULL. */

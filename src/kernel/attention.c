@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/attention_lanes.h"
 #include "kernel/dims.h"
 #include "kernel/format.h"
 #include "kernel/ops.h"
@@ -49,6 +50,8 @@ static struct head head_of(const struct op *op, enum number_format format, float
 
 size_t attention_scratch_bytes(const struct op *op)
 {
+    if (op->interleave > 1)
+        return attention_lanes_scratch_bytes(op);
     struct head head = head_of(op, FORMAT_FP32, NULL);
     return (2 * (head.n_query + head.n_key) * head.wide_width + head.width * head.wide_keys +
             2 * BLOCK_ROWS * head.wide_keys) *
@@ -102,15 +105,15 @@ static void refine_row(const struct head *head, const float *q, float *row)
 KERNEL_CLONES
 static void find_largest(const struct head *head, size_t rows, float *largest)
 {
-    const size_t n = head->n_key, width = head->wide_keys, last = width - LANES;
-    const v16 nothing = v16_set(-__builtin_inff()), shares = v16_first(v16_set(1), n - last);
+    const size_t n = head->n_key, width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 top = v16_select(shares > v16_set(0), v16_load(row + last), nothing);
-        v16_store(row + last, top);
-        for (size_t j = 0; j < last; j += LANES)
-            top = v16_max(v16_load(row + j), top);
-        largest[i] = v16_largest(top);
+        for (size_t j = n; j < width; j++)
+            row[j] = -__builtin_inff();
+        struct v16_kept top = v16_keep(-__builtin_inff());
+        for (size_t j = 0; j < width; j += LANES)
+            v16_raise(&top, v16_load(row + j));
+        largest[i] = v16_largest(v16_kept(&top));
     }
 }
 
@@ -121,13 +124,13 @@ static void exponentiate(const struct head *head, size_t rows, const float *larg
     const size_t width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 sum = v16_set(0);
+        struct v16_kept sum = v16_keep(0);
         for (size_t j = 0; j < width; j += LANES) {
             v16 e = v16_exp((v16_load(row + j) - v16_set(largest[i])) * v16_set(head->scale));
             v16_store(row + j, e);
-            sum += e;
+            v16_add(&sum, e);
         }
-        share[i] = 1 / v16_sum(sum);
+        share[i] = 1 / v16_sum(v16_kept(&sum));
     }
 }
 
@@ -183,13 +186,13 @@ static void softmax_bwd_rows(const struct head *head, size_t rows, const float *
     const size_t n = head->n_key, width = head->wide_keys, end = rows * n;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        v16 sum = v16_set(0), rest = v16_set(0);
+        struct v16_kept sum = v16_keep(0), rest = v16_keep(0);
         for (size_t j = 0; j < width; j += LANES)
-            sum += load_row(p, i * n + j, end, n - j) * v16_load(row + j);
-        v16 center = v16_set(v16_sum(sum));
+            v16_add_product(&sum, load_row(p, i * n + j, end, n - j), v16_load(row + j));
+        const v16 first = v16_set(v16_sum(v16_kept(&sum)));
         for (size_t j = 0; j < width; j += LANES)
-            rest += load_row(p, i * n + j, end, n - j) * (v16_load(row + j) - center);
-        center += v16_set(v16_sum(rest));
+            v16_add_product(&rest, load_row(p, i * n + j, end, n - j), v16_load(row + j) - first);
+        const v16 center = first + v16_set(v16_sum(v16_kept(&rest)));
         for (size_t j = 0; j < width; j += LANES) {
             v16 off = (v16_load(row + j) - center) * v16_set(head->scale);
             v16_store(row + j, load_row(p, i * n + j, end, n - j) * off);
@@ -264,6 +267,10 @@ static void forward_head(const struct head *head, float *o, size_t o_row, float 
 
 KERNEL_F32(attention_f32)
 {
+    if (op->interleave > 1) {
+        attention_lanes_f32(op, context, in, out);
+        return;
+    }
     struct head head = head_of(op, context->format, context->scratch);
     const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
     const float *q = in[0], *k = op->packed ? q : in[1], *v = op->packed ? q : in[2];
@@ -300,6 +307,10 @@ static void backward_head(const struct head *head, const float *p, float *dq, fl
 
 KERNEL_F32(attention_bwd_f32)
 {
+    if (op->interleave > 1) {
+        attention_lanes_bwd_f32(op, context, in, out);
+        return;
+    }
     struct head head = head_of(op, context->format, context->scratch);
     const size_t stride = qkv_stride(op), heads = (size_t)op->heads;
     const float *q = in[1], *k = op->packed ? q : in[2], *v = op->packed ? q : in[3];

@@ -4,22 +4,25 @@
 #include "kernel/dims.h"
 #include "kernel/ops.h"
 
-/* Where the heads of one sample start in q, k, v and in the output, and how far apart their rows are. */
+/* Where the heads of one sample start in q, k, v and in the output, and how far apart their rows and the
+ * probabilities of a row are. */
 struct place {
-    size_t query, key, value, output, probability, row, output_row;
+    size_t query, key, value, output, probability, row, output_row, share_step;
 };
 
 static struct place place_of(const struct op *op, size_t b, size_t h)
 {
-    size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width, heads = (size_t)op->heads;
+    size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width;
     size_t row = qkv_stride(op), output_row = heads_stride(op);
-    struct place at = {.query = b * n * row + h * d,
-                       .key = b * m * row + h * d + (op->packed ? output_row : 0),
-                       .value = b * m * row + h * d + (op->packed ? 2 * output_row : 0),
-                       .output = b * n * output_row + h * d,
-                       .probability = (b * heads + h) * n * m,
-                       .row = row,
-                       .output_row = output_row};
+    size_t query = token_row(op, b, n), key = token_row(op, b, m), step = token_step(op);
+    struct place at = {.query = query * row + h * d,
+                       .key = key * row + h * d + (op->packed ? output_row : 0),
+                       .value = key * row + h * d + (op->packed ? 2 * output_row : 0),
+                       .output = query * output_row + h * d,
+                       .probability = share_offset(op, b, h),
+                       .row = row * step,
+                       .output_row = output_row * step,
+                       .share_step = step};
     return at;
 }
 
@@ -37,15 +40,16 @@ static void add_scaled(double *to, double factor, const double *from, size_t n)
         to[i] += factor * from[i];
 }
 
-static void softmax(double *row, size_t n)
+/* Elements of the row are `step` apart. */
+static void softmax(double *row, size_t n, size_t step)
 {
     double largest = row[0], sum = 0;
     for (size_t j = 1; j < n; j++)
-        largest = fmax(largest, row[j]);
+        largest = fmax(largest, row[j * step]);
     for (size_t j = 0; j < n; j++)
-        sum += row[j] = exp(row[j] - largest);
+        sum += row[j * step] = exp(row[j * step] - largest);
     for (size_t j = 0; j < n; j++)
-        row[j] /= sum;
+        row[j * step] /= sum;
 }
 
 size_t double_scratch_bytes(const struct op *op)
@@ -61,13 +65,13 @@ KERNEL_F64(attention_f64)
     for (size_t head = 0; head < (size_t)op->samples * heads; head++) {
         struct place at = place_of(op, head / heads, head % heads);
         for (size_t i = 0; i < n; i++) {
-            double *p = out[1] + at.probability + i * m, *o = out[0] + at.output + i * at.output_row;
+            double *p = out[1] + at.probability + i * m * at.share_step, *o = out[0] + at.output + i * at.output_row;
             for (size_t j = 0; j < m; j++)
-                p[j] = dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d);
-            softmax(p, m);
+                p[j * at.share_step] = dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d);
+            softmax(p, m, at.share_step);
             memset(o, 0, d * sizeof *o);
             for (size_t j = 0; j < m; j++)
-                add_scaled(o, p[j], v + at.value + j * at.row, d);
+                add_scaled(o, p[j * at.share_step], v + at.value + j * at.row, d);
         }
     }
 }
@@ -85,13 +89,15 @@ KERNEL_F64(attention_bwd_f64)
     for (size_t head = 0; head < (size_t)op->samples * heads; head++) {
         struct place at = place_of(op, head / heads, head % heads);
         for (size_t i = 0; i < n; i++) {
-            const double *p = in[4] + at.probability + i * m, *g = grad + at.output + i * at.output_row;
+            const double *p = in[4] + at.probability + i * m * at.share_step, *g = grad + at.output + i * at.output_row;
             for (size_t j = 0; j < m; j++)
                 dp[j] = dot(g, v + at.value + j * at.row, d);
-            double mean = dot(p, dp, m);
+            double mean = 0;
+            for (size_t j = 0; j < m; j++)
+                mean += p[j * at.share_step] * dp[j];
             for (size_t j = 0; j < m; j++) {
-                double ds = p[j] * (dp[j] - mean) / sqrt((double)d);
-                add_scaled(dv + at.value + j * at.row, p[j], g, d);
+                double ds = p[j * at.share_step] * (dp[j] - mean) / sqrt((double)d);
+                add_scaled(dv + at.value + j * at.row, p[j * at.share_step], g, d);
                 add_scaled(dq + at.query + i * at.row, ds, k + at.key + j * at.row, d);
                 add_scaled(dk + at.key + j * at.row, ds, q + at.query + i * at.row, d);
             }

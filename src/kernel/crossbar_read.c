@@ -37,6 +37,11 @@ static size_t part(size_t *end, size_t bytes)
     return start;
 }
 
+static void *at(char *memory, size_t start)
+{
+    return memory + start;
+}
+
 void crossbar_code(const struct crossbar_spec *spec, enum crossbar_direction direction, struct crossbar_coding *coding)
 {
     *coding = (struct crossbar_coding){.bits = direction == CROSSBAR_FORWARD ? spec->input_bits : spec->error_bits};
@@ -250,14 +255,14 @@ static void multiply_slices(struct crossbar_pass *pass, const float *integers, f
     char *memory = work->memory;
     if (end > work->bytes)
         bug("working memory of a crossbar read");
-    index_rows(pass, integers, (uint8_t *)memory + index_at, (float *)(memory + sums_at));
-    pass->index = (uint8_t *)memory + index_at;
-    pass->line_sum = (float *)(memory + sums_at);
+    index_rows(pass, integers, at(memory, index_at), at(memory, sums_at));
+    pass->index = at(memory, index_at);
+    pass->line_sum = at(memory, sums_at);
     if (drifts) {
-        age_cells(matrix, pass->read->age_ps, (int16_t *)(memory + aged_at), (float *)(memory + normals_at));
-        pass->cells = (int16_t *)(memory + aged_at);
+        age_cells(matrix, pass->read->age_ps, at(memory, aged_at), at(memory, normals_at));
+        pass->cells = at(memory, aged_at);
     }
-    float *tile = (float *)(memory + tile_at);
+    float *tile = at(memory, tile_at);
     for (size_t first = 0; first < pass->results; first += LANES) {
         size_t n = pass->results - first < LANES ? pass->results - first : LANES;
         crossbar_tile(pass, first, tile, memory + scratch_at);
@@ -306,8 +311,8 @@ static void read_matrix(struct crossbar_pass *pass, const float *x, const struct
     size_t end = 0, integers_at = part(&end, pass->rows * pass->lines * 4), units_at = part(&end, pass->rows * 4),
            result_at = part(&end, pass->rows * pass->results * 4);
     char *memory = work_need(work, end + pass_bytes(pass));
-    float *integers = (float *)(memory + integers_at), *units = (float *)(memory + units_at),
-          *result = finish ? (float *)(memory + result_at) : NULL;
+    float *integers = at(memory, integers_at), *units = at(memory, units_at),
+          *result = finish ? at(memory, result_at) : NULL;
     for (size_t t = 0; t < pass->rows; t++)
         units[t] = quantise_row(x + t * pass->lines, pass->lines, pass->coding.bits, integers + t * pass->lines);
     if (!pass->converter.exact)
@@ -315,7 +320,7 @@ static void read_matrix(struct crossbar_pass *pass, const float *x, const struct
     else if (pass->converter.narrow)
         multiply_narrow(matrix, pass->direction, pass->rows, integers, result, memory + end);
     else
-        multiply_wide(matrix, pass->direction, pass->rows, integers, result, (double *)(memory + end));
+        multiply_wide(matrix, pass->direction, pass->rows, integers, result, at(memory, end));
     for (size_t t = 0; t < pass->rows && finish; t++)
         finish_row(units[t] * matrix->weight_step, finish->bias, finish->accumulate, result + t * pass->results,
                    pass->results, finish->to + t * pass->results);

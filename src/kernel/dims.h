@@ -28,6 +28,26 @@ static inline size_t qkv_stride(const struct op *op)
     return (size_t)(op->heads * op->head_width * (op->packed ? 3 : 1));
 }
 
+/* Local. Attention: the row of token 0 of a sample in a tensor of `tokens` tokens a sample, and rows from one token to
+ * the next. */
+static inline size_t token_row(const struct op *op, size_t sample, size_t tokens)
+{
+    size_t g = op->interleave > 1 ? (size_t)op->interleave : 1;
+    return sample / g * tokens * g + sample % g;
+}
+
+static inline size_t token_step(const struct op *op)
+{
+    return op->interleave > 1 ? (size_t)op->interleave : 1;
+}
+
+/* Local. Attention: where p[sample, h, 0, 0] lies; from one p to the next of a row are token_step elements. */
+static inline size_t share_offset(const struct op *op, size_t sample, size_t h)
+{
+    size_t g = token_step(op);
+    return (sample / g * (size_t)op->heads + h) * (size_t)(op->n_query * op->n_key) * g + sample % g;
+}
+
 /* Local. Elements between the rows of the attention's output. */
 static inline size_t heads_stride(const struct op *op)
 {

@@ -138,7 +138,7 @@ KERNEL_F32(linear_int8)
 {
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
     struct operands operands = quantised(t * c, in[0], 1, c, o, in[1], context->scratch);
-    float *kept = op->act == ACT_GELU && out[1] ? out[1] : out[0];
+    float *kept = act_is_gelu(op->act) && out[1] ? out[1] : out[0];
     struct int8_product product = {.rows = t,
                                    .columns = o,
                                    .depth = c,
@@ -154,6 +154,8 @@ KERNEL_F32(linear_int8)
     int8_multiply(&product, operands.rest);
     if (op->act == ACT_GELU)
         gelu_f32(t * o, kept, out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_f32(t * o, kept, out[0]);
     if (op->act == ACT_RELU)
         bias_f32(t, o, NULL, 1, kept);
 }

@@ -80,7 +80,7 @@ static void linear_by_tiles(const struct op *op, enum number_format format, cons
 {
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
     const float *panels = pack(format, 1, c, o, w, take(&scratch, c * lanes_up(o)));
-    float *kept = op->act == ACT_GELU && pre ? pre : y;
+    float *kept = act_is_gelu(op->act) && pre ? pre : y;
     struct tile_product product = {.columns = o,
                                    .depth = c,
                                    .a = rounded(format, x, t * c, &scratch),
@@ -95,6 +95,8 @@ static void linear_by_tiles(const struct op *op, enum number_format format, cons
         multiply_panels(&product, i, rows, panels);
         if (op->act == ACT_GELU)
             gelu_f32(rows * o, kept + i * o, y + i * o);
+        else if (op->act == ACT_GELU_TANH)
+            gelu_tanh_f32(rows * o, kept + i * o, y + i * o);
     }
 }
 
@@ -102,7 +104,7 @@ static void linear_by_blas(const struct op *op, enum number_format format, const
                            const float *bias, float *y, float *pre, float *scratch)
 {
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
-    float *kept = op->act == ACT_GELU && pre ? pre : y;
+    float *kept = act_is_gelu(op->act) && pre ? pre : y;
     const float *a = rounded(format, x, t * c, &scratch), *b = rounded(format, w, o * c, &scratch);
     gemm_f32(GEMM_B_TRANSPOSED, t, o, c, a, b, 0, kept);
     for (size_t i = 0; i < t; i += BLOCK_ROWS) {
@@ -110,6 +112,8 @@ static void linear_by_blas(const struct op *op, enum number_format format, const
         bias_f32(rows, o, bias, op->act == ACT_RELU, kept + i * o);
         if (op->act == ACT_GELU)
             gelu_f32(rows * o, kept + i * o, y + i * o);
+        else if (op->act == ACT_GELU_TANH)
+            gelu_tanh_f32(rows * o, kept + i * o, y + i * o);
     }
 }
 

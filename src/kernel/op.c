@@ -128,7 +128,7 @@ uint64_t op_flops(const struct op *op)
     case OP_LINEAR_DW:
         return linear_flops(op);
     case OP_ACT_BWD:
-        return (uint64_t)(op->rows * op->out) * (op->act == ACT_GELU ? FLOPS_GELU_BWD : 1u);
+        return (uint64_t)(op->rows * op->out) * (act_is_gelu(op->act) ? FLOPS_GELU_BWD : 1u);
     case OP_ATTENTION:
     case OP_ATTENTION_BWD:
         return attention_flops(op);
@@ -139,6 +139,10 @@ uint64_t op_flops(const struct op *op)
         return (uint64_t)op->rows;
     case OP_ADD_POS:
         return (uint64_t)(op->rows * op->in);
+    case OP_ADD_EMBED:
+        return (uint64_t)(op->rows * op->in) * 3;
+    case OP_ADD_EMBED_BWD:
+        return (uint64_t)(op->rows * op->in) * 2;
     case OP_ADD_LAST:
         return (uint64_t)(op->samples * op->out);
     case OP_ACTIVATION:

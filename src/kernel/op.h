@@ -49,6 +49,15 @@
  * Devices that hold matrices in their cells (op.matrix, op.replicas, op.site):
  *   PROGRAM       in w[O,C]           out cells[O,C]        cells = w, and matrix number `matrix` is programmed; LINEAR
  *                                     and LINEAR_DX with cells as w then read that matrix
+ *
+ * Over a grid of B samples, M = n_key steps and N = n_query nodes: ADD_EMBED in e[B,M,N,C] node[N,C] step[M,C]
+ * slot[O,C] index[B,M], out z[B,M,N,C] = e + node[n] + step[m] + slot[index[b,m]], the indices being whole numbers
+ * below O; ADD_EMBED_BWD in dz index, out dnode- dstep- dslot-, sums of dz, overwritten; PERMUTE in x[B,M,N,C], out
+ * y[B,N,M,C]. LOAD's fourth output is such an index.
+ *
+ * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
+ * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it
+ * lies. p is then [B/G, H, N, M, G].
  */
 #ifndef KERNEL_OP_H
 #define KERNEL_OP_H
@@ -87,6 +96,9 @@ enum kernel_class {
     X(OP_NORM_BWD, "norm bwd", CLASS_NORM, 4, 4)                                                                       \
     X(OP_ADD, "add", CLASS_ELEMENTWISE, 2, 1)                                                                          \
     X(OP_ADD_POS, "add positions", CLASS_ELEMENTWISE, 2, 1)                                                            \
+    X(OP_ADD_EMBED, "add embeddings", CLASS_ELEMENTWISE, 5, 1)                                                         \
+    X(OP_ADD_EMBED_BWD, "add embeddings bwd", CLASS_ELEMENTWISE, 2, 3)                                                 \
+    X(OP_PERMUTE, "permute", CLASS_ELEMENTWISE, 1, 1)                                                                  \
     X(OP_CONCAT, "concat", CLASS_ELEMENTWISE, 2, 1)                                                                    \
     X(OP_SPLIT, "split", CLASS_ELEMENTWISE, 1, 2)                                                                      \
     X(OP_ADD_LAST, "add last value", CLASS_ELEMENTWISE, 2, 1)                                                          \
@@ -101,7 +113,7 @@ enum kernel_class {
     X(OP_FASTFOOD_BWD, "fastfood bwd", CLASS_ELEMENTWISE, 4, 3)                                                        \
     X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
     X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
-    X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 3)                                                                          \
+    X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 4)                                                                          \
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
     X(OP_ALLREDUCE, "all-reduce", CLASS_COLLECTIVE, 1, 1)                                                              \
     X(OP_FILL, "fill", CLASS_ELEMENTWISE, 0, 1)                                                                        \
@@ -118,7 +130,15 @@ enum op_kind {
 
 enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
 
-enum activation { ACT_NONE, ACT_RELU, ACT_GELU };
+/* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
+enum activation { ACT_NONE, ACT_RELU, ACT_GELU, ACT_GELU_TANH };
+
+/* Local. Whether the backward pass needs the activation's input (kept as `pre`) and not its output. */
+static inline int act_is_gelu(enum activation act)
+{
+    return act == ACT_GELU || act == ACT_GELU_TANH;
+}
+
 enum loss_kind { LOSS_MSE, LOSS_MAE, LOSS_HUBER };
 enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
 
@@ -145,6 +165,7 @@ struct op {
     int64_t out;                               /* O, or n_out */
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
+    int64_t interleave;                        /* attention: G samples interleaved row by row; 0 and 1: none */
     int accumulate;                            /* the first output is added to */
     int skip_sums;                             /* LINEAR_DW without db, NORM_BWD without dgamma and dbeta */
     enum activation act;

@@ -1,3 +1,4 @@
+#include "kernel/run_f32.h"
 #include "base/status.h"
 #include "kernel/fastfood.h"
 #include "kernel/int8.h"
@@ -22,6 +23,8 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     case OP_NORM:
     case OP_NORM_BWD:
         return norm_scratch_bytes(op);
+    case OP_ADD_EMBED_BWD:
+        return embed_scratch_bytes(op);
     case OP_DROPOUT:
         return dropout_scratch_bytes(op);
     default:
@@ -29,7 +32,7 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     }
 }
 
-void kernel_run_f32(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],
+void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, const float *const in[OP_MAX_IN],
                     float *const out[OP_MAX_OUT])
 {
     static KERNEL_F32((*const run[N_OP_KINDS])) = {
@@ -57,6 +60,9 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
         [OP_PART] = part_f32,
         [OP_SPLIT_HEADS] = split_heads_f32,
         [OP_JOIN_HEADS] = join_heads_f32,
+        [OP_ADD_EMBED] = add_embed_f32,
+        [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
+        [OP_PERMUTE] = permute_f32,
     };
     static KERNEL_F32((*const run_int8[N_OP_KINDS])) = {
         [OP_LINEAR] = linear_int8,       [OP_LINEAR_DX] = linear_dx_int8,         [OP_LINEAR_DW] = linear_dw_int8,
@@ -70,9 +76,4 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
         run_int8[op->kind](op, context, in, out);
     else
         run[op->kind](op, context, in, out);
-}
-
-const char *kernel_isa_name(void)
-{
-    return tile_isa_name();
 }

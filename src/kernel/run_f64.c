@@ -14,8 +14,17 @@ static double gelu(double x)
     return 0.5 * x * (1 + erf(x * M_SQRT1_2));
 }
 
-static double gelu_slope(double x)
+/* tanh(sqrt(2/pi) (x + 0.044715 x^3)) */
+static double gelu_tanh(double x)
 {
+    return tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x));
+}
+
+static double gelu_slope(enum activation act, double x)
+{
+    double t = gelu_tanh(x);
+    if (act == ACT_GELU_TANH)
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * M_2_SQRTPI * M_SQRT1_2 * (1 + 3 * 0.044715 * x * x);
     return 0.5 * (1 + erf(x * M_SQRT1_2)) + x * exp(-0.5 * x * x) * 0.5 * M_2_SQRTPI * M_SQRT1_2;
 }
 
@@ -24,16 +33,30 @@ static double relu(double x)
     return x <= 0 ? 0 : x; /* not a number stays */
 }
 
+static double activation(enum activation act, double x)
+{
+    switch (act) {
+    case ACT_RELU:
+        return relu(x);
+    case ACT_GELU:
+        return gelu(x);
+    case ACT_GELU_TANH:
+        return 0.5 * x * (1 + gelu_tanh(x));
+    default:
+        return x;
+    }
+}
+
 KERNEL_F64(linear_f64)
 {
     (void)context;
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
-    double *kept = op->act == ACT_GELU && out[1] ? out[1] : out[0];
+    double *kept = act_is_gelu(op->act) && out[1] ? out[1] : out[0];
     gemm_f64(GEMM_B_TRANSPOSED, t, o, c, in[0], in[1], 0, kept);
     for (size_t i = 0; i < t * o; i++) {
         double z = kept[i] + (in[2] ? in[2][i % o] : 0);
         kept[i] = z;
-        out[0][i] = op->act == ACT_GELU ? gelu(z) : op->act == ACT_RELU ? relu(z) : z;
+        out[0][i] = activation(op->act, z);
     }
 }
 
@@ -59,19 +82,19 @@ KERNEL_F64(act_bwd_f64)
 {
     (void)context;
     size_t n = (size_t)(op->rows * op->out);
-    if (op->act != ACT_GELU && op->act != ACT_RELU)
+    if (!act_is_gelu(op->act) && op->act != ACT_RELU)
         bug("activation bwd of activation %d", (int)op->act);
     for (size_t i = 0; i < n; i++)
-        out[0][i] = op->act == ACT_GELU ? in[0][i] * gelu_slope(in[1][i]) : in[1][i] > 0 ? in[0][i] : 0;
+        out[0][i] = op->act == ACT_RELU ? (in[1][i] > 0 ? in[0][i] : 0) : in[0][i] * gelu_slope(op->act, in[1][i]);
 }
 
 KERNEL_F64(activation_f64)
 {
     (void)context;
-    if (op->act != ACT_GELU && op->act != ACT_RELU)
+    if (!act_is_gelu(op->act) && op->act != ACT_RELU)
         bug("activation %d", (int)op->act);
     for (size_t i = 0; i < (size_t)(op->rows * op->out); i++)
-        out[0][i] = op->act == ACT_GELU ? gelu(in[0][i]) : relu(in[0][i]);
+        out[0][i] = activation(op->act, in[0][i]);
 }
 
 KERNEL_F64(add_f64)
@@ -212,6 +235,9 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_PART] = part_f64,
         [OP_SPLIT_HEADS] = split_heads_f64,
         [OP_JOIN_HEADS] = join_heads_f64,
+        [OP_ADD_EMBED] = add_embed_f64,
+        [OP_ADD_EMBED_BWD] = add_embed_bwd_f64,
+        [OP_PERMUTE] = permute_f64,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);

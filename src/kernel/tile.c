@@ -5,7 +5,33 @@
 
 #include "kernel/simd.h"
 
-/* The register file decides the tile: 32 vectors of 16 floats hold 6 x 4 of them, 16 registers 6 x 2. */
+/* The register file decides the tile: 32 vectors of 16 floats hold 6 x 4 of them, 16 registers 6 x 2. A file compiled
+ * for one instruction set (KERNEL_ISAS) has its tile; the plain one has all of them. */
+#if defined(__AVX512F__)
+#define TILE(name) tile16_##name
+#define TILE_TARGET
+#define TILE_FLOATS 16
+#define TILE_VECTORS 4
+#include "kernel/tile_body.h"
+
+void tile_multiply(const struct tile_product *product)
+{
+    tile16_multiply(product);
+}
+
+#elif defined(__AVX2__)
+#define TILE(name) tile8_##name
+#define TILE_TARGET
+#define TILE_FLOATS 8
+#define TILE_VECTORS 2
+#include "kernel/tile_body.h"
+
+void tile_multiply(const struct tile_product *product)
+{
+    tile8_multiply(product);
+}
+
+#else
 #if KERNEL_HAS_CLONES
 #define TILE(name) tile16_##name
 #define TILE_TARGET __attribute__((target("arch=x86-64-v4")))
@@ -44,7 +70,15 @@ void tile_multiply(const struct tile_product *product)
     else
         tile4_multiply(product);
 }
+#else
+void tile_multiply(const struct tile_product *product)
+{
+    tile4_multiply(product);
+}
+#endif
+#endif
 
+#if KERNEL_HAS_CLONES
 const char *tile_isa_name(void)
 {
     if (__builtin_cpu_supports("x86-64-v4"))
@@ -52,11 +86,6 @@ const char *tile_isa_name(void)
     return __builtin_cpu_supports("x86-64-v3") ? "x86-64-v3 (AVX2, FMA)" : "x86-64 (SSE2)";
 }
 #else
-void tile_multiply(const struct tile_product *product)
-{
-    tile4_multiply(product);
-}
-
 const char *tile_isa_name(void)
 {
     return "as compiled";

@@ -66,6 +66,14 @@ static void predict_season(const struct baseline_work *work, int64_t r, double *
         }
 }
 
+static void predict_phase(const struct baseline_work *work, int64_t r, double *out)
+{
+    const struct baseline_problem *problem = work->problem;
+    size_t n = (size_t)problem->n_stations;
+    for (int64_t h = 0; h < problem->horizon; h++)
+        memcpy(out + (size_t)h * n, work->phase + (size_t)((r + h) % problem->period_rows) * n, n * sizeof *out);
+}
+
 static void fill_history(const struct baseline_work *work, int64_t r, int64_t order)
 {
     double *to = work->history;
@@ -156,6 +164,24 @@ static void fit_scores(struct baseline_work *work)
     }
 }
 
+/* Mean of the training rows of each phase; a phase without any has the station's mean. */
+static void fit_phases(struct baseline_work *work)
+{
+    const struct baseline_problem *problem = work->problem;
+    int64_t n = problem->n_stations, period = problem->period_rows;
+    for (int64_t phase = 0; phase < period; phase++)
+        for (int64_t s = 0; s < n; s++) {
+            double sum = 0, count = 0;
+            for (int64_t r = phase; r < problem->n_rows; r += period) {
+                if ((r >= problem->test_first_row && r <= problem->test_last_row) || !baseline_present(problem, r, s))
+                    continue;
+                sum += problem->values[r * n + s];
+                count++;
+            }
+            work->phase[phase * n + s] = count > 0 ? sum / count : work->mean[s];
+        }
+}
+
 static enum status check(const struct baseline_problem *p, struct fault *fault)
 {
     if (p->n_rows < 2 || p->n_stations < 1 || p->window < 1 || p->horizon < 1 || p->horizon > METRIC_MAX_HORIZON)
@@ -181,9 +207,12 @@ static enum status work_open(struct baseline_work *work, double **out, struct fa
     work->sd = calloc(n, sizeof(double));
     work->history = calloc(most * n, sizeof(double));
     *out = calloc((size_t)problem->horizon * n, sizeof(double));
-    if (!work->mean || !work->sd || !work->history || !*out)
+    if (problem->period_rows > 0)
+        work->phase = calloc((size_t)problem->period_rows * n, sizeof(double));
+    if (!work->mean || !work->sd || !work->history || !*out || (problem->period_rows > 0 && !work->phase))
         return fault_set(fault, STATUS_FAILED, "the baselines of %zu stations do not fit into memory", n);
     fit_scores(work);
+    fit_phases(work);
     enum status status = baseline_fit_ar(work, fault);
     return status == STATUS_OK ? baseline_fit_var(work, fault) : status;
 }
@@ -193,6 +222,7 @@ static void work_close(struct baseline_work *work)
     free(work->mean);
     free(work->sd);
     free(work->history);
+    free(work->phase);
     free(work->ar);
     free(work->var);
 }
@@ -215,6 +245,9 @@ enum status baseline_compute(const struct baseline_problem *problem, struct base
         if (problem->period_rows > 0) {
             snprintf(table[count].name, BASELINE_NAME_MAX, "seasonal (%lld rows)", (long long)problem->period_rows);
             evaluate(&work, predict_season, out, &table[count++]);
+            snprintf(table[count].name, BASELINE_NAME_MAX, "seasonal mean (%lld rows)",
+                     (long long)problem->period_rows);
+            evaluate(&work, predict_phase, out, &table[count++]);
         }
         if (work.ar_order > 0) {
             snprintf(table[count].name, BASELINE_NAME_MAX, "AR(%lld)", (long long)work.ar_order);

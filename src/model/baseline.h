@@ -7,10 +7,10 @@
  * missing targets are not counted. Sums in double, in a fixed order.
  *
  * Methods: persistence (the last known value of the window); training mean of the station; seasonal (the value a whole
- * number of periods before, the latest one known); AR(p) per station, least squares with intercept; ridge VAR(q): every
- * station from q rows of all stations, on z-scores by the training statistics, minimising mean (y - Bx)^2 + lambda
- * |B|^2, normal equations by Cholesky. p and q never exceed the window: a baseline knows no more rows than the model
- * (the seasonal one excepted).
+ * number of periods before, the latest one known); seasonal mean (of the training rows at the same phase of the
+ * period); AR(p) per station, least squares with intercept; ridge VAR(q): every station from q rows of all stations, on
+ * z-scores by the training statistics, minimising mean (y - Bx)^2 + lambda |B|^2, normal equations by Cholesky. p and q
+ * never exceed the window: a baseline knows no more rows than the model (the seasonal one excepted).
  */
 #ifndef MODEL_BASELINE_H
 #define MODEL_BASELINE_H

@@ -7,6 +7,7 @@
 struct baseline_work {
     const struct baseline_problem *problem;
     double *mean, *sd; /* [stations] of the training rows */
+    double *phase;     /* [period_rows][stations] means of the training rows of each phase of the season; NULL: none */
     int64_t ar_order;  /* 0: no AR */
     double *ar;        /* [stations][ar_order + 1]: newest row first, then the intercept */
     int64_t var_order; /* 0: no VAR */

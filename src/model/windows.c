@@ -162,28 +162,61 @@ static enum status fit_series(struct windows *windows, struct fault *fault)
 /* Features of input i of a token: its window, or one value when it does not change with time. */
 static int64_t input_width(const struct windows *windows, int i)
 {
-    return series_is_static(windows->series[i]) ? 1 : windows->config.window;
+    int once = series_is_static(windows->series[i]) && windows->config.layout != WINDOWS_GRID;
+    return once ? 1 : windows->config.window;
+}
+
+/* How many times of the day there are. */
+static enum status count_slots(struct windows *windows, struct fault *fault)
+{
+    const int64_t day_s = 86400, step_s = dataset_step_s(windows->dataset);
+    int64_t *slots = &windows->shape.slots;
+    *slots = windows->config.slots;
+    if (*slots == 0 && dataset_time(windows->dataset, 0) == DATASET_NO_TIME)
+        return fault_set(fault, STATUS_USAGE,
+                         "data.slots: the rows of %s have no time stamps: expected the number of rows of a day",
+                         windows->config.file);
+    if (*slots == 0)
+        *slots = step_s > 0 && step_s < day_s ? (day_s + step_s - 1) / step_s : 1;
+    return STATUS_OK;
+}
+
+/* A token is a station at a time step, its features the inputs. */
+static enum status shape_grid(struct windows *windows, struct fault *fault)
+{
+    struct windows_shape *shape = &windows->shape;
+    int64_t window = windows->config.window;
+    shape->tokens = window * shape->stations;
+    shape->features = windows->n_inputs;
+    shape->last_offset = (window - 1) * shape->stations * shape->features;
+    shape->last_stride = shape->features;
+    shape->residual_possible = windows->target == 0;
+    return count_slots(windows, fault);
 }
 
 static enum status shape_tensors(struct windows *windows, struct fault *fault)
 {
     struct windows_shape *shape = &windows->shape;
     int64_t width = 0, target_at = 0, window = windows->config.window;
+    int temporal = windows->config.layout == WINDOWS_TEMPORAL;
+    shape->horizon = windows->config.horizon;
+    shape->outputs = shape->horizon * shape->stations;
+    shape->channels = windows->n_inputs;
+    if (windows->config.layout == WINDOWS_GRID)
+        return shape_grid(windows, fault);
     for (int i = 0; i < windows->n_inputs; i++) {
-        if (windows->config.temporal && series_is_static(windows->series[i]))
+        if (temporal && series_is_static(windows->series[i]))
             return fault_set(fault, STATUS_USAGE,
                              "data.inputs: %s does not change with time: temporal attention cannot use it",
                              series_name(windows->series[i]));
         if (i == windows->target)
             target_at = width;
-        width += windows->config.temporal ? shape->stations : input_width(windows, i);
+        width += temporal ? shape->stations : input_width(windows, i);
     }
-    shape->horizon = windows->config.horizon;
-    shape->outputs = shape->horizon * shape->stations;
-    shape->tokens = windows->config.temporal ? window : shape->stations;
+    shape->tokens = temporal ? window : shape->stations;
     shape->features = width;
-    shape->last_offset = windows->config.temporal ? (window - 1) * width + target_at : target_at + window - 1;
-    shape->last_stride = windows->config.temporal ? 1 : width;
+    shape->last_offset = temporal ? (window - 1) * width + target_at : target_at + window - 1;
+    shape->last_stride = temporal ? 1 : width;
     return STATUS_OK;
 }
 
@@ -272,15 +305,18 @@ static enum status put_inputs(struct windows *windows, int64_t first_row, int el
                               struct fault *fault)
 {
     const struct windows_shape *shape = &windows->shape;
-    int64_t at = 0;
+    int64_t at = 0, f = shape->features;
     for (int i = 0; i < windows->n_inputs; i++) {
+        /* from a row to the next, from a station to the next, from an input to the next */
         int64_t steps = input_width(windows, i);
-        int temporal = windows->config.temporal;
-        enum status status = put_input(windows, i, first_row, steps, at, temporal ? shape->features : 1,
-                                       temporal ? 1 : shape->features, element_bytes, x, fault);
+        const int64_t strides[3][3] = {[WINDOWS_SPATIAL] = {1, f, steps},
+                                       [WINDOWS_TEMPORAL] = {f, 1, shape->stations},
+                                       [WINDOWS_GRID] = {f * shape->stations, f, 1}};
+        const int64_t *stride = strides[windows->config.layout];
+        enum status status = put_input(windows, i, first_row, steps, at, stride[0], stride[1], element_bytes, x, fault);
         if (status != STATUS_OK)
             return status;
-        at += temporal ? shape->stations : steps;
+        at += stride[2];
     }
     return STATUS_OK;
 }
@@ -303,6 +339,20 @@ enum status windows_sample(struct windows *windows, enum window_set set, int64_t
     return status;
 }
 
+void windows_slots(const struct windows *windows, enum window_set set, int64_t sample, int element_bytes, void *slots)
+{
+    const int64_t day_s = 86400, n = windows->shape.slots;
+    int64_t first = windows_row(windows, set, sample) - windows->config.window;
+    for (int64_t k = 0; k < windows->config.window; k++) {
+        int64_t time_s = dataset_time(windows->dataset, first + k), slot = (first + k) % n;
+        if (time_s != DATASET_NO_TIME) {
+            int64_t of_day_s = (time_s % day_s + day_s) % day_s;
+            slot = of_day_s * n / day_s;
+        }
+        put(slots, element_bytes, k, (double)slot);
+    }
+}
+
 double windows_to_units(const struct windows *windows, int64_t station, double normalised)
 {
     return series_to_units(windows->series[windows->target], station, normalised);
@@ -315,6 +365,11 @@ enum status windows_target(struct windows *windows, float *values, struct fault 
     if (status != STATUS_OK)
         return status;
     return dataset_read_rows(windows->dataset, variable, 0, windows->shape.n_rows, values, NULL, fault);
+}
+
+int64_t windows_steps(const struct windows *windows)
+{
+    return windows->config.window;
 }
 
 int64_t windows_step_s(const struct windows *windows)

@@ -9,8 +9,9 @@
  * before them that share a row with the first of them belong to neither.
  *
  * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in
- * turn, oldest first); temporal [window][inputs * stations] (a token is a time step). Targets: [horizon][stations].
- * Rows are read from the file in blocks, only those that samples of this rank need, and kept normalised.
+ * turn, oldest first); temporal [window][inputs * stations] (a token is a time step); grid [window][stations][inputs]
+ * (a token is a station at a time step). Targets: [horizon][stations]. Rows are read from the file in blocks, only
+ * those that samples of this rank need, and kept normalised.
  */
 #ifndef MODEL_WINDOWS_H
 #define MODEL_WINDOWS_H
@@ -22,13 +23,16 @@
 
 struct windows;
 
+enum windows_layout { WINDOWS_SPATIAL, WINDOWS_TEMPORAL, WINDOWS_GRID };
+
 struct windows_config {
     const char *file;
     const char *const *inputs; /* n_inputs variable names; none: the target alone */
     int n_inputs;
     const char *target; /* NULL: the only variable */
     int64_t window, horizon;
-    int temporal;
+    enum windows_layout layout;
+    int64_t slots;         /* grid: times of the day that are told apart; 0: as many as the data has */
     const char *normalise; /* station global none */
     int64_t test_rows[2];  /* first and last, or -1: use test_time, or test_fraction */
     const char *test_time[2];
@@ -42,8 +46,10 @@ struct windows_shape {
     int64_t last_offset, last_stride; /* of the target variable's newest value of station i within a sample */
     int64_t n_train, n_validation, n_test;
     int64_t n_rows, test_first_row, test_last_row;
+    int64_t slots;         /* grid: times of the day, as windows_slots numbers them; else 0 */
+    int64_t channels;      /* inputs */
     int masked;            /* some value is missing */
-    int residual_possible; /* the target is among the inputs */
+    int residual_possible; /* the target is among the inputs; grid: it is the first of them */
     const char *target, *units;
 };
 
@@ -63,11 +69,19 @@ const struct windows_shape *windows_shape(const struct windows *windows);
 enum status windows_sample(struct windows *windows, enum window_set set, int64_t sample, int element_bytes, void *x,
                            void *target, void *mask, struct fault *fault);
 
+/* Local. Grid: the time of the day of each of a sample's input rows, [window] whole numbers 0 .. slots-1 as doubles or
+ * floats: the share of the day that has passed at the row's time stamp (UTC, as the file has it), times the slots,
+ * rounded down. Rows without time stamps are counted: row number modulo slots. */
+void windows_slots(const struct windows *windows, enum window_set set, int64_t sample, int element_bytes, void *slots);
+
 /* Local. A normalised value of the target variable at station i back in data units. */
 double windows_to_units(const struct windows *windows, int64_t station, double normalised);
 
 /* Local. The whole target variable in data units, [n_rows][stations], NaN where missing: for baselines. */
 enum status windows_target(struct windows *windows, float *values, struct fault *fault);
+
+/* Local. Rows of a sample's inputs. */
+int64_t windows_steps(const struct windows *windows);
 
 /* Local. Usual step between rows in seconds; 0 when unknown. */
 int64_t windows_step_s(const struct windows *windows);

@@ -9,6 +9,14 @@
 #include "scheduler/lower.h"
 #include "scheduler/place.h"
 
+static enum windows_layout layout_of(const struct job *job)
+{
+    if (family_of_preset(job->model.preset) == FAMILY_TRAFFIC)
+        return WINDOWS_GRID;
+    int temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0;
+    return temporal ? WINDOWS_TEMPORAL : WINDOWS_SPATIAL;
+}
+
 struct windows_config build_windows_config(const struct job *job)
 {
     const struct job_data *data = &job->data;
@@ -19,7 +27,8 @@ struct windows_config build_windows_config(const struct job *job)
         .target = data->target,
         .window = data->window,
         .horizon = data->horizon,
-        .temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0,
+        .layout = layout_of(job),
+        .slots = job->data.slots == JOB_UNSET ? 0 : job->data.slots,
         .normalise = data->normalise,
         .test_rows = {data->test_rows[0], data->test_rows[1]},
         .test_time = {data->test_time[0], data->test_time[1]},
@@ -187,6 +196,11 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
                                  struct fault *fault)
 {
     struct job_model *model = &job->model;
+    if (model->attention && strcmp(model->attention, "factorised") == 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.attention: expected spatial or temporal for the preset %s, found factorised, "
+                         "which is that of traffic",
+                         job->source, model->preset);
     enum status status = encoder_preset(model->preset, config, fault);
     if (status == STATUS_OK)
         status = settle_shape(job, shape, config, fault);
@@ -253,15 +267,13 @@ static enum status adapt(const struct job *job, struct graph *graph, struct faul
 }
 
 /* NULL: fault. */
-static const struct graph *build_graph(const struct job *job, const struct encoder_config *config, int64_t samples,
+static const struct graph *build_graph(const struct job *job, const struct model_config *config, int64_t samples,
                                        int training, struct arena *arena, struct fault *fault)
 {
     struct graph *graph = arena_take(arena, sizeof *graph);
-    struct encoder_config shaped = *config;
-    if (!training)
-        shaped.masked = 1; /* the last minibatch of an evaluation may be partly empty */
     graph_init(graph, arena);
-    encoder_build(&shaped, samples, training, graph);
+    /* The last minibatch of an evaluation may be partly empty: it needs a mask. */
+    family_build(config, samples, training, !training, graph);
     if (adapt(job, graph, fault) != STATUS_OK)
         return NULL;
     if (training) {
@@ -273,7 +285,7 @@ static const struct graph *build_graph(const struct job *job, const struct encod
 }
 
 /* The graph of this many samples: devices with equal shares use the same one. */
-static const struct graph *graph_for(const struct job *job, const struct encoder_config *config, int64_t samples,
+static const struct graph *graph_for(const struct job *job, const struct model_config *config, int64_t samples,
                                      int training, struct arena *arena, const struct graph **kept,
                                      int64_t *kept_samples, struct fault *fault)
 {
@@ -285,7 +297,7 @@ static const struct graph *graph_for(const struct job *job, const struct encoder
 }
 
 /* A program of every GPU, with its share of the minibatch; *first_graph is that of the first one. */
-static enum status build_programs(const struct job *job, const struct encoder_config *config,
+static enum status build_programs(const struct job *job, const struct model_config *config,
                                   const struct machine *machine, const struct crew *gpus, int id, struct arena *arena,
                                   struct plan *plan, const struct graph **first_graph, struct fault *fault)
 {
@@ -318,19 +330,19 @@ static enum status build_programs(const struct job *job, const struct encoder_co
     return STATUS_OK;
 }
 
-static enum status build_low(const struct job *job, const struct encoder_config *config, const struct machine *machine,
+static enum status build_low(const struct job *job, const struct model_config *config, const struct machine *machine,
                              const struct graph *full, int first_gpu, struct arena *arena, struct plan *plan,
                              struct matrices **matrices, struct fault *fault)
 {
     struct optimiser optimiser = optimiser_of(job);
-    struct encoder_config low = *config;
+    struct encoder_config low = config->encoder;
     struct job_adapter adapter = job->train.adapter;
     build_adapter_config(&adapter, &low.adapter);
     struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, arena};
     return low_build(&request, plan, matrices, fault);
 }
 
-enum status build_plan(const struct job *job, const struct encoder_config *config, const struct machine *machine,
+enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
                        struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
 {
     struct crew gpus = place_crew(machine, "gpu", arena);

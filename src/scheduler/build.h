@@ -3,7 +3,7 @@
 #define SCHEDULER_BUILD_H
 
 #include "config/job.h"
-#include "model/encoder.h"
+#include "model/family.h"
 #include "model/windows.h"
 #include "plan/program.h"
 #include "scheduler/machine.h"
@@ -14,7 +14,14 @@ struct windows_config build_windows_config(const struct job *job);
 
 /* Local. The model of a job: preset, overrides, and the shapes of the data set (`shape` NULL: the job must tell them).
  * The job's open values are filled in, so that --print-config shows them. Fault STATUS_USAGE with the key to change. */
+enum status build_model_config(struct job *job, const struct windows_shape *shape, struct model_config *config,
+                               struct fault *fault);
+
+/* Local. The same for one family. */
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
+                                 struct fault *fault);
+
+enum status build_traffic_config(struct job *job, const struct windows_shape *shape, struct traffic_config *config,
                                  struct fault *fault);
 
 /* Local. The adapters of a job: of train.mode lora, and of the low-parameter mode of placement hpt. Open keys are
@@ -24,7 +31,7 @@ void build_adapter_config(struct job_adapter *job, struct adapter_config *adapte
 /* Local. Programs of all devices. The GPUs train data-parallel: the g-th of G gets an equal share of the minibatch, the
  * first ones one sample more when it does not divide. Placement hpt adds the low-parameter mode (scheduler/low.h) and
  * what its devices hold in crossbars (*matrices, else NULL). */
-enum status build_plan(const struct job *job, const struct encoder_config *config, const struct machine *machine,
+enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
                        struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault);
 
 #endif

@@ -32,23 +32,13 @@ static const char *mode_text(const struct training *training)
 {
     const struct job_adapter *adapter = &training->job->train.adapter;
     const char *targets = "";
-    if (training->config.adapter.kind == ADAPTER_NONE)
+    if (training->config.family != FAMILY_ENCODER || training->config.encoder.adapter.kind == ADAPTER_NONE)
         return "";
     for (int i = 0; i < adapter->targets.n; i++)
         targets = arena_printf(training->arena, "%s %s", targets, adapter->targets.value[i]);
     return arena_printf(training->arena, "; mode %s: width %lld, alpha %g, dropout %g on%s%s",
                         training->job->train.mode, (long long)adapter->width, adapter->alpha, adapter->dropout, targets,
                         adapter->train_norms ? ", norms trained" : "");
-}
-
-static const char *model_text(const struct training *training)
-{
-    const struct encoder_config *c = &training->config;
-    return arena_printf(
-        training->arena,
-        "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s",
-        training->job->model.preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs,
-        (long long)c->d_model, (long long)c->heads, (long long)c->layers, (long long)c->ffn, mode_text(training));
 }
 
 static const char *placement_text(const struct training *training)
@@ -68,7 +58,9 @@ void training_describe(const struct training *training, struct run *run)
     const struct program *program = &training->plan.programs[PROGRAM_TRAIN][training->first_gpu];
     run->name = job->name;
     run->config = job_print(training->arena, job);
-    run->model_text = model_text(training);
+    run->model_text =
+        arena_printf(training->arena, "%s%s", family_text(&training->config, job->model.preset, training->arena),
+                     mode_text(training));
     run->placement_text = placement_text(training);
     run->n_parameters = parameter_elements(program, 0);
     run->n_trainable = parameter_elements(program, 1);

@@ -60,7 +60,7 @@ struct movement *movement_open(const struct training *training, struct executor 
                                const struct switch_config *config)
 {
     struct movement *movement = arena_take(training->arena, sizeof *movement);
-    int64_t layers = training->config.layers;
+    int64_t layers = training->config.encoder.layers;
     *movement = (struct movement){.training = training,
                                   .executor = executor,
                                   .width = config->width,

@@ -43,7 +43,7 @@ static enum status open_local(struct training *training, int timing_only, struct
         status = machine_open(job, training->arena, &training->machine, fault);
     const struct windows_shape *shape = training->windows ? windows_shape(training->windows) : NULL;
     if (status == STATUS_OK)
-        status = build_encoder_config(job, shape, &training->config, fault);
+        status = build_model_config(job, shape, &training->config, fault);
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)

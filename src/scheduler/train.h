@@ -16,7 +16,7 @@ struct training {
     struct arena *arena;
     struct windows *windows; /* NULL without a data set */
     struct machine machine;
-    struct encoder_config config;
+    struct model_config config;
     struct plan plan;
     int first_gpu; /* holds the full model's weights */
     struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */

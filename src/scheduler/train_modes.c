@@ -24,7 +24,7 @@ enum status modes_open(struct course *course, struct fault *fault)
     struct switch_setting setting = {
         .epoch_steps = training_epoch_steps(training),
         .total_steps = training_steps(training),
-        .layers = (int)training->config.layers,
+        .layers = (int)training->config.encoder.layers,
         .width = (int)job->train.adapter.width,
         .timing_only = course->options->timing_only,
     };

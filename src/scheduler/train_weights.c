@@ -106,7 +106,7 @@ enum status course_gather_weights(struct course *course, struct fault *fault)
     if (status == STATUS_OK && low)
         status = keep_adapters(course, fault);
     if (status == STATUS_OK && comm_rank(training->comm) == 0 &&
-        (low || training->config.adapter.kind != ADAPTER_NONE))
+        (low || training->config.encoder.adapter.kind != ADAPTER_NONE))
         merge_adapters(training, run);
     return status;
 }

@@ -8,6 +8,8 @@
 
 #include "golden_model.h"
 #include "golden_ops.h"
+#include "golden_traffic.h"
+#include "golden_traffic_ops.h"
 
 static void tell(const struct golden *golden)
 {
@@ -33,13 +35,19 @@ static void check_layout(struct golden *golden, const char *path)
         check_model(golden);
     else if (is_ops(golden))
         check_ops(golden);
+    else if (is_traffic(golden))
+        check_traffic(golden);
+    else if (is_intrinsic(golden))
+        check_intrinsic(golden);
+    else if (is_traffic_ops(golden))
+        check_traffic_ops(golden);
     else
         golden_skip(golden, "all of it", "a layout this program does not read yet");
 }
 
 static void check_file(const char *path, const char *name, int counts[3])
 {
-    struct golden golden = {.name = name, .arena = arena_new()};
+    struct golden golden = {.path = path, .name = name, .arena = arena_new()};
     check_layout(&golden, path);
     tell(&golden);
     h5_close(golden.file);

@@ -30,7 +30,12 @@
     X(GRADIENT_F32, "gradients f32", 1e-4)                                                                             \
     X(SGD_F32, "sgd f32", 1e-4)                                                                                        \
     X(ADAM_F32, "adam f32", 1e-4)                                                                                      \
-    X(ADAM_LOSS_F32, "adam losses f32", 1e-3)
+    X(ADAM_LOSS_F32, "adam losses f32", 1e-3)                                                                          \
+    X(TRAFFIC_F32, "traffic f32", 1e-5)                                                                                \
+    X(TRAFFIC_STEPS_F32, "traffic steps f32", 5e-5)                                                                    \
+    X(ILL_F32, "ill-conditioned f32", 2e-3)                                                                            \
+    X(NOISE_F64, "absolute f64", 1e-10)                                                                                \
+    X(NOISE_F32, "absolute f32", 1e-5)
 
 enum golden_kind {
 #define X(id, name, tolerance) id,
@@ -41,7 +46,7 @@ enum golden_kind {
 
 struct golden {
     struct h5 *file;
-    const char *name; /* of the file, for messages */
+    const char *path, *name; /* of the file; name: for messages */
     struct arena *arena;
     double worst[N_GOLDEN_KINDS];
     int compared[N_GOLDEN_KINDS];

@@ -5,12 +5,6 @@ data=$WORK/synth.h5
 works "synthetic data" "$POLYRANK" data synth "$data" --stations 7 --rows 300 --seed 5 || exit
 
 # Random small jobs, each from its number alone.
-pick() { # pick SEED INDEX WORD...: one of the words
-    local seed=$1 index=$2
-    shift 2
-    local n=$(( (seed * 7919 + index * 104729 + seed * index * 31) % $# + 1 ))
-    echo "${!n}"
-}
 job() { # job SEED FILE
     local s=$1 d heads
     d=$(pick "$s" 1 8 16 24); heads=$(pick "$s" 2 1 2 4)
@@ -58,48 +52,10 @@ X
         s/profile: .*/profile: systolic-32-7nm\n      numerics: int8\n      memory_mode: scalesim\n      dataflow: os/' "$2"
 }
 
-# Virtual time and energy, which timing-only runs have too.
-virtual() { python3 - "$1" <<'X'
-import json, sys
-run = json.load(open(sys.argv[1]))
-curve = {k: run["curve"][k] for k in ("step", "virtual_time_ps", "energy_j", "learning_rate")}
-print(json.dumps([run["device"], curve, run["virtual_time_ps"], run["energy_j"]], sort_keys=True, indent=1))
-X
-}
-
-# train NAME N ARGUMENTS...: trains $file on N ranks (0: without mpirun) into the same folder, which is then renamed, since the
-# folder's name is part of the job that a result holds.
-train() {
-    local name=$1 n=$2 launch=
-    shift 2
-    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
-    rm -rf "$WORK/run" "$WORK/$name"
-    works "$name" $launch "$POLYRANK" train "$file" -q -o "$WORK/run" "$@" || return 1
-    mv "$WORK/run" "$WORK/$name"
-    cp "$WORK/stdout" "$WORK/$name/stdout"
-}
-
-same() { # same NAME A B: equal byte for byte
-    if cmp "$2" "$3" >"$WORK/cmp" 2>&1; then pass "$1"; else fail "$1" "differs" "$WORK/cmp"; fi
-}
-
 seeds="1 2 3 4 5 6 7"
 [ -z "${SAN:-}" ] || seeds="1 2 7"
 for s in ${SAME_BYTES_SEEDS:-$seeds}; do
     file=$WORK/random-$s.yaml
     job "$s" "$file"
-    train "job-$s" 0 || continue
-    trace=trace.json # compressed when it is large
-    [ -e "$WORK/job-$s/$trace" ] || trace=trace.json.gz
-    for n in 1 2 3 5 8; do
-        train "job-$s-on-$n" $n || continue
-        for f in result.h5 summary.json $trace stdout; do
-            same "job $s on $n ranks: $f" "$WORK/job-$s/$f" "$WORK/job-$s-on-$n/$f"
-        done
-    done
-    train "job-$s-timing" 0 --timing-only || continue
-    virtual "$WORK/job-$s/summary.json" >"$WORK/functional"
-    virtual "$WORK/job-$s-timing/summary.json" >"$WORK/timing"
-    [ "$(wc -c <"$WORK/timing")" -gt 100 ] || fail "job $s, timing only" "no times in the summary"
-    same "job $s: timing only equals functional" "$WORK/functional" "$WORK/timing"
+    same_everywhere "job-$s"
 done

@@ -44,3 +44,55 @@ works() {
         return 1
     fi
 }
+
+# Virtual time and energy, which timing-only runs have too.
+virtual() { python3 - "$1" <<'X'
+import json, sys
+run = json.load(open(sys.argv[1]))
+curve = {k: run["curve"][k] for k in ("step", "virtual_time_ps", "energy_j", "learning_rate")}
+print(json.dumps([run["device"], curve, run["virtual_time_ps"], run["energy_j"]], sort_keys=True, indent=1))
+X
+}
+
+# train NAME N ARGUMENTS...: trains $file on N ranks (0: without mpirun) into the same folder, which is then renamed, since the
+# folder's name is part of the job that a result holds.
+train() {
+    local name=$1 n=$2 launch=
+    shift 2
+    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
+    rm -rf "$WORK/run" "$WORK/$name"
+    works "$name" $launch "$POLYRANK" train "$file" -q -o "$WORK/run" "$@" || return 1
+    mv "$WORK/run" "$WORK/$name"
+    cp "$WORK/stdout" "$WORK/$name/stdout"
+}
+
+same() { # same NAME A B: equal byte for byte
+    if cmp "$2" "$3" >"$WORK/cmp" 2>&1; then pass "$1"; else fail "$1" "differs" "$WORK/cmp"; fi
+}
+
+# same_everywhere NAME: trains $file without mpirun and on 1, 2, 3, 5 and 8 ranks, folded and not: equal files, equal stdout;
+# timing-only equals functional.
+same_everywhere() {
+    local name=$1 trace=trace.json n f # compressed when it is large
+    train "$name" 0 || return 1
+    [ -e "$WORK/$name/$trace" ] || trace=trace.json.gz
+    for n in 1 2 3 5 8; do
+        train "$name-on-$n" $n || continue
+        for f in result.h5 summary.json $trace stdout; do
+            same "$name on $n ranks: $f" "$WORK/$name/$f" "$WORK/$name-on-$n/$f"
+        done
+    done
+    train "$name-timing" 0 --timing-only || return 1
+    virtual "$WORK/$name/summary.json" >"$WORK/functional"
+    virtual "$WORK/$name-timing/summary.json" >"$WORK/timing"
+    [ "$(wc -c <"$WORK/timing")" -gt 100 ] || fail "$name, timing only" "no times in the summary"
+    same "$name: timing only equals functional" "$WORK/functional" "$WORK/timing"
+}
+
+# pick SEED INDEX WORD...: one of the words, each from its numbers alone.
+pick() {
+    local seed=$1 index=$2
+    shift 2
+    local n=$(( (seed * 7919 + index * 104729 + seed * index * 31) % $# + 1 ))
+    echo "${!n}"
+}

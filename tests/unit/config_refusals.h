@@ -252,10 +252,10 @@ static const struct refusal {
     {GOOD, {"train.switch.policy=at"}, 2,
      "j.yaml:3: train.switch.at_step: expected a whole number, because train.switch.policy is at, found nothing"},
     {"model: {preset: wnd}\n", {NULL}, 2,
-     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, found 'wnd' (did you mean "
+     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found 'wnd' (did you mean "
      "'wind'?)"},
     {"model: {preset: \"\"}\n", {NULL}, 2,
-     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, found nothing"},
+     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found nothing"},
     {"model: {dropout: 1}\n", {NULL}, 2,
      "j.yaml:1: model.dropout: expected a number of at least 0 and below 1, found '1'"},
     {"model: {concat: maybe}\n", {NULL}, 2,
@@ -352,7 +352,7 @@ static const struct refusal {
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found "
      "nothing"},
     {CLUSTER STEPS, {NULL}, 2,
-     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, found nothing"},
+     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found nothing"},
     {"name: x\nmodel: {preset: wind}\ncluster: {devices: [{kind: gpu, profile: a100}]}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
@@ -457,7 +457,7 @@ static const struct refusal {
     {GOOD, {"cluster=", NULL}, 2,
      "--set cluster=: cluster: expected a file name, found nothing"},
     {GOOD, {"model.preset=swee", NULL}, 2,
-     "--set model.preset=swee: model.preset: expected one of wind, swe, weather, covid, found 'swee' (did "
+     "--set model.preset=swee: model.preset: expected one of wind, swe, weather, covid, traffic, found 'swee' (did "
      "you mean 'swe'?)"},
     {GOOD, {"data.split_by=rows", NULL}, 2,
      "j.yaml:1: data.test_rows: expected a list of 2 whole numbers, because data.split_by is rows, found "

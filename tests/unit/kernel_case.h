@@ -165,7 +165,7 @@ static inline void case_linear(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
     op->rows = case_size(place, 0, 180), op->in = case_size(place, 1, 100), op->out = case_size(place, 2, 100);
-    op->act = (enum activation)rng_below(case_key(place), 3, 0, 3);
+    op->act = (enum activation)rng_below(case_key(place), 3, 0, 4);
     op->accumulate = op->kind == OP_LINEAR_DX && place % 2;
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
     case_in(test, 0, op->kind == OP_LINEAR ? t * c : t * o, place, 1);
@@ -175,7 +175,7 @@ static inline void case_linear(struct kernel_case *test, uint32_t place)
     case_out(test, 0, op->kind == OP_LINEAR ? t * o : op->kind == OP_LINEAR_DX ? t * c : o * c, place);
     if (op->kind == OP_LINEAR_DW && place % 3)
         case_out(test, 1, o, place);
-    if (op->kind == OP_LINEAR && op->act == ACT_GELU && place % 4)
+    if (op->kind == OP_LINEAR && act_is_gelu(op->act) && place % 4)
         case_out(test, 1, t * o, place);
 }
 
@@ -205,6 +205,12 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
     op->packed = place % 2;
     op->n_query = case_size(place, 3, 90);
     op->n_key = op->packed ? op->n_query : case_size(place, 4, 90);
+    if (place % 3 == 2) { /* short sequences, interleaved */
+        op->interleave = case_size(place, 5, 40);
+        op->samples *= op->interleave;
+        op->n_query = 1 + op->n_query % 13;
+        op->n_key = op->packed ? op->n_query : 1 + op->n_key % 13;
+    }
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
     size_t key = (size_t)(op->samples * op->n_key) * width,
@@ -274,6 +280,28 @@ static inline void case_norm(struct kernel_case *test, uint32_t place)
         case_out(test, 3, c, place);
 }
 
+static inline void case_embed(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    int bwd = op->kind == OP_ADD_EMBED_BWD, index = bwd ? 1 : 4;
+    op->n_query = op->rows / op->samples, op->n_key = case_size(place, 4, 12);
+    op->rows *= op->n_key;
+    size_t c = (size_t)op->in, n = (size_t)op->rows * c, steps = (size_t)(op->samples * op->n_key);
+    const size_t rows[3] = {(size_t)op->n_query, (size_t)op->n_key, (size_t)op->out};
+    case_in(test, 0, n, place, 1);
+    case_in(test, index, steps, place, 1);
+    for (size_t i = 0; i < steps; i++)
+        test->in[index][i] = (double)rng_below(case_key(place), 5, i, (uint64_t)op->out);
+    for (int i = 0; i < 3; i++) {
+        if (!bwd)
+            case_in(test, 1 + i, rows[i] * c, place, 1);
+        else if ((place + (uint32_t)i) % 4)
+            case_out(test, i, rows[i] * c, place);
+    }
+    if (!bwd)
+        case_out(test, 0, n, place);
+}
+
 /* Operands of SPLIT_HEADS and JOIN_HEADS; sometimes a group is absent. */
 static inline void case_heads(struct kernel_case *test, uint32_t place)
 {
@@ -331,7 +359,7 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
     } else if (op->kind == OP_ACTIVATION || op->kind == OP_DROPOUT || op->kind == OP_ADD_PART || op->kind == OP_PART) {
         case_adapter(test, place);
     } else if (op->kind == OP_ACT_BWD) {
-        op->act = place % 2 ? ACT_GELU : ACT_RELU;
+        op->act = place % 2 ? ACT_GELU : place % 4 ? ACT_RELU : ACT_GELU_TANH;
         case_in(test, 0, t_out, place, 1);
         case_in(test, 1, t_out, place, 2);
         case_out(test, 0, t_out, place);
@@ -349,6 +377,12 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
             case_out(test, 0, t_in, place);
         if (place % 4)
             case_out(test, 1, t_out, place);
+    } else if (op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD) {
+        case_embed(test, place);
+    } else if (op->kind == OP_PERMUTE) {
+        op->n_query = n, op->n_key = case_size(place, 4, 12), op->rows = b * n * op->n_key;
+        case_in(test, 0, (size_t)(op->rows * op->in), place, 1);
+        case_out(test, 0, (size_t)(op->rows * op->in), place);
     } else {
         op->last_count = n, op->last_stride = op->in, op->last_offset = op->in - 1,
         op->out = n * case_size(place, 4, 5);

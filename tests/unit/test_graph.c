@@ -90,7 +90,8 @@ static void make_linear(struct maker *maker)
     keep(maker, add_linear(maker, any_of(maker), maker->c, maker->c, again ? maker->weight : NO_TENSOR));
 }
 
-static int add_norm(struct maker *maker, int x, int u, double dropout)
+/* *sum: x + u, as it stands beside the norm. */
+static int add_norm_of_sum(struct maker *maker, int x, int u, double dropout, int *sum)
 {
     struct op op = {.kind = OP_NORM, .rows = maker->b * maker->n, .in = maker->c, .eps = 1e-5, .dropout = dropout};
     op.site = (uint32_t)maker->n_names;
@@ -100,7 +101,23 @@ static int add_norm(struct maker *maker, int x, int u, double dropout)
     int y = field(maker, maker->c), s = u == NO_TENSOR ? NO_TENSOR : field(maker, maker->c);
     int stats = new_tensor(maker, TENSOR_ACTIVATION, 2, op.rows, 2, 1, 1);
     add_node(maker, &op, operands_of(4, (int[]){x, u, gamma, beta}, 3, (int[]){y, s, stats}));
+    *sum = s;
     return y;
+}
+
+static int add_norm(struct maker *maker, int x, int u, double dropout)
+{
+    int sum;
+    return add_norm_of_sum(maker, x, u, dropout, &sum);
+}
+
+/* A residual stream: the sum goes on beside the norm; now and then only the sum does. */
+static void make_stream(struct maker *maker)
+{
+    int sum, x = any_of(maker), y = add_norm_of_sum(maker, x, any_of(maker), 0, &sum);
+    if (below(maker, 3))
+        keep(maker, y);
+    keep(maker, sum);
 }
 
 static void make_norm(struct maker *maker)
@@ -154,6 +171,36 @@ static void make_positions(struct maker *maker)
     keep(maker, z);
 }
 
+/* [B, N, C] as one step of N nodes, or as N steps of one node. */
+static void make_embeddings(struct maker *maker)
+{
+    int64_t b = maker->b, n = maker->n, c = maker->c, slots = 1 + (int64_t)below(maker, 3);
+    struct op op = {.kind = OP_ADD_EMBED, .samples = b, .rows = b * n, .in = c, .out = slots};
+    op.n_key = below(maker, 2) ? n : 1;
+    op.n_query = n / op.n_key;
+    int index = new_tensor(maker, TENSOR_CONST, 1, b * op.n_key, 1, 1, 1);
+    double *values = arena_array(maker->graph.arena, (size_t)(b * op.n_key), sizeof *values);
+    for (int64_t i = 0; i < b * op.n_key; i++)
+        values[i] = (double)below(maker, (uint64_t)slots);
+    maker->graph.tensors[index].values = values;
+    int e = any_of(maker), node = new_tensor(maker, TENSOR_PARAM, 2, op.n_query, c, 1, 1);
+    int step = new_tensor(maker, TENSOR_PARAM, 2, op.n_key, c, 1, 1);
+    int slot = new_tensor(maker, TENSOR_PARAM, 2, slots, c, 1, 1), z = field(maker, c);
+    add_node(maker, &op, operands_of(5, (int[]){e, node, step, slot, index}, 1, &z));
+    keep(maker, z);
+}
+
+/* Tokens of a sample in another order. */
+static void make_permutation(struct maker *maker)
+{
+    struct op op = {.kind = OP_PERMUTE, .samples = 1, .rows = maker->b * maker->n, .in = maker->c};
+    op.n_key = maker->b;
+    op.n_query = maker->n;
+    int y = field(maker, maker->c);
+    add_node(maker, &op, operands_of(1, (int[]){any_of(maker)}, 1, &y));
+    keep(maker, y);
+}
+
 static void make_concat(struct maker *maker)
 {
     struct op op = {.kind = OP_CONCAT, .rows = maker->b * maker->n, .in = maker->c, .out = maker->c};
@@ -172,6 +219,10 @@ static void make_attention(struct maker *maker)
                     .heads = maker->heads,
                     .head_width = maker->c / maker->heads};
     op.packed = (int)below(maker, 2);
+    if (below(maker, 3) == 0) { /* over the samples, separately for each token */
+        op.samples = op.interleave = maker->n;
+        op.n_query = op.n_key = maker->b;
+    }
     int q = any_of(maker), k = NO_TENSOR, v = NO_TENSOR;
     if (op.packed) {
         q = add_linear(maker, q, maker->c, 3 * maker->c, NO_TENSOR);
@@ -180,7 +231,7 @@ static void make_attention(struct maker *maker)
         v = any_of(maker);
     }
     int o = field(maker, maker->c),
-        p = new_tensor(maker, TENSOR_ACTIVATION, 4, maker->b, maker->heads, maker->n, maker->n);
+        p = new_tensor(maker, TENSOR_ACTIVATION, 4, op.samples, maker->heads, op.n_query, op.n_key);
     add_node(maker, &op, operands_of(3, (int[]){q, k, v}, 2, (int[]){o, p}));
     keep(maker, o);
 }
@@ -313,9 +364,9 @@ static void make_shards(struct maker *maker)
 static void make_graph(struct maker *maker, struct arena *arena, uint32_t seed)
 {
     static void (*const steps[])(struct maker *) = {
-        make_linear,     make_norm,   make_residual_linear, make_add,         make_shared_norm,
-        make_positions,  make_concat, make_attention,       make_flat_linear, make_adapter,
-        make_activation, make_groups, make_shards};
+        make_linear, make_norm,      make_residual_linear, make_add,        make_shared_norm, make_positions,
+        make_concat, make_attention, make_flat_linear,     make_adapter,    make_activation,  make_groups,
+        make_shards, make_stream,    make_embeddings,      make_permutation};
     *maker = (struct maker){.key = rng_key(60, RNG_TEST, seed), .weight = NO_TENSOR};
     graph_init(&maker->graph, arena);
     maker->b = 1 + (int64_t)below(maker, 2);

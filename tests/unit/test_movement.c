@@ -34,7 +34,7 @@ static double norm(const float *a, const float *b, int64_t d, int third)
 static void check_numbers(const struct hpt_job *hpt, const struct switch_window *hpt_numbers,
                           const struct switch_window *safe, const float *before, const float *after)
 {
-    int64_t d = hpt->training.config.d_model;
+    int64_t d = hpt->training.config.encoder.d_model;
     const struct job_adapter *adapter = &hpt->job.train.adapter;
     ck_assert_int_eq(hpt_numbers->n_matrices, 2);
     ck_assert_double_eq_tol(hpt_numbers->displacement, hypot(norm(after, before, d, 0), norm(after, before, d, 2)),
@@ -43,7 +43,7 @@ static void check_numbers(const struct hpt_job *hpt, const struct switch_window 
                             1e-12);
     ck_assert(isnan(hpt_numbers->captured[0]) || hpt_numbers->captured[0] == 0);
     int n_targets = adapter->targets.n ? adapter->targets.n : 2;
-    ck_assert_int_eq(safe->n_matrices, n_targets * (int)hpt->training.config.layers);
+    ck_assert_int_eq(safe->n_matrices, n_targets * (int)hpt->training.config.encoder.layers);
     for (int m = 0; m < safe->n_matrices; m++)
         ck_assert(safe->relative_displacement[m] > 0 && safe->relative_displacement[m] < 1);
     for (int i = 0; i < SWITCH_WIDTHS; i++) {
@@ -64,7 +64,7 @@ START_TEST(weights_as_they_move)
     struct fault fault = FAULT_NONE;
     hpt_open(&hpt, &d, "");
     struct executor *executor = hpt_executor(&hpt);
-    struct switch_config config = {.policy = SWITCH_HPT, .watch_layer = (int)hpt.training.config.layers - 1};
+    struct switch_config config = {.policy = SWITCH_HPT, .watch_layer = (int)hpt.training.config.encoder.layers - 1};
     config.width = (int)hpt.job.train.adapter.width;
     struct movement *one = movement_open(&hpt.training, executor, &config);
     config.policy = SWITCH_SAFE;

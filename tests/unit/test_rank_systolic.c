@@ -83,6 +83,9 @@ static struct op op_of(enum op_kind kind)
                     .eps = 1e-5,
                     .optimiser = OPTIMISER_ADAMW,
                     .last_count = 1,
+                    .parts = 3,
+                    .groups = 1,
+                    .scale = 1,
                     .transfer_bytes = 4096};
     return op;
 }
