@@ -88,6 +88,7 @@ struct step_record {
     uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
     uint32_t state_since; /* optimiser: its state was zero after this step */
     uint32_t generation; /* handover: number of the fresh start; keys the random numbers of FILL */
+    uint64_t not_before_ps; /* virtual time of the decision that this program follows from; 0: none */
     uint64_t repeat;     /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };

@@ -220,16 +220,19 @@ static int count_collectives(const struct executor *executor, int program_id)
     return n;
 }
 
-static void begin(struct executor *executor, int program_id)
+static void begin(struct executor *executor, const struct step_record *record)
 {
+    int program_id = (int)record->program;
     executor->collectives_done = 0;
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
         if (program_id == PROGRAM_TRAIN || program_id == PROGRAM_LOW)
             device->predictions.n = 0; /* those of the evaluation before are out of date */
         device->next = 0;
-        if (program_of(executor, device, program_id)->n_instrs)
-            clock_begin(&device->clock, program_id);
+        if (!program_of(executor, device, program_id)->n_instrs)
+            continue;
+        clock_idle_until(&device->clock, record->not_before_ps);
+        clock_begin(&device->clock, program_id);
     }
 }
 
@@ -250,7 +253,7 @@ enum status run_program(struct executor *executor, const struct step_record *rec
     int id = (int)record->program, n_collectives = count_collectives(executor, id);
     double before_s = wall_s(), apart_s = executor->wall.exchange_s + executor->wall.data_s;
     enum status status = STATUS_OK;
-    begin(executor, id);
+    begin(executor, record);
     for (;;) {
         while (advance_all(executor, record) > 0)
             continue;

@@ -29,6 +29,9 @@ void clock_init(struct clock *clock, const struct program *const programs[N_PROG
  * thing that a changed program waits for is a message, the device had nothing to do: that time is idle, not waiting. */
 void clock_begin(struct clock *clock, int program_id);
 
+/* Local. No engine begins anything more before `ps`: the device has nothing to do until then. */
+void clock_idle_until(struct clock *clock, uint64_t ps);
+
 /* Local. Earliest start of instruction i by what this device knows. */
 uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i);
 

@@ -71,7 +71,8 @@ static void close_phase(struct course *course, int64_t last_step)
 /* Between two steps: weights go over to the devices of the other mode. */
 static enum status carry_weights(struct course *course, int program, int64_t step, struct fault *fault)
 {
-    struct step_record record = {.program = (uint32_t)program, .step = (uint32_t)step, .repeat = 1};
+    struct step_record record = {
+        .program = (uint32_t)program, .step = (uint32_t)step, .not_before_ps = course->now_ps, .repeat = 1};
     struct step_result result;
     if (program == PROGRAM_HANDOVER)
         record.generation = ++course->generation;
