@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-hpt FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -183,6 +183,9 @@ reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arr
 reproduce-reram: $(PROGRAM) ## measured against predicted errors of ReRAM crossbars
 	@$(PROGRAM) reproduce reram
 
+reproduce-hpt: $(PROGRAM) ## the published HpT comparison: tables, and CSV and plots in hpt-out/
+	@BUILD=$(BUILD) scripts/reproduce-hpt
+
 demo: ## set up, build, train a small model on real wind data: report, result file, trace
 	@scripts/bootstrap
 	@$(MAKE) --no-print-directory $(PROGRAM)
@@ -228,6 +231,6 @@ dist: ## source tarball polyrank-VERSION.tar.gz
 	git archive --prefix=polyrank-$(VERSION)/ -o polyrank-$(VERSION).tar.gz HEAD
 
 clean: ## remove what was built
-	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out
+	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out
 
 -include $(LIB_OBJECTS:.o=.d) $(wildcard $(BUILD)/kernel-*/*.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)

@@ -69,6 +69,8 @@ static enum status open_devices(struct executor *executor, const struct device_s
         enum status status = device->backend->open(&specs[d], executor->arena, &device->state, fault);
         if (status != STATUS_OK)
             return status;
+        device->idle_power_mw = specs[d].idle_w >= 0 ? (uint64_t)(specs[d].idle_w * 1e3 + 0.5)
+                                                     : device->backend->idle_power_mw(device->state);
         executor->n_local++;
         if (!executor->options.timing_only && (status = get_memory(executor, device, fault)) != STATUS_OK)
             return status;

@@ -41,6 +41,8 @@ struct device_spec {
     int node;
     uint64_t memory_bytes; /* overrides of the profile; 0: the profile's */
     double memory_bytes_per_s, peak_flop_per_s, tdp_w;
+    double launch_s; /* gpu; 0: the profile's */
+    double idle_w;   /* below 0: the backend's */
     enum number_format format;
     int fused_attention;
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */

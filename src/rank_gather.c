@@ -87,7 +87,7 @@ enum status executor_ledgers(struct executor *executor, struct arena *arena, str
             programs[p] = program_of(executor, device, p);
         device->ledger = arena_take(arena, sizeof *device->ledger);
         clock_ledger(&device->clock, programs, end_ps, device->backend->wait_power_mw(device->state),
-                     device->backend->idle_power_mw(device->state), device->ledger);
+                     device->idle_power_mw, device->ledger);
     }
     char *all = NULL;
     status = gather_devices(executor, arena, ledger_record, sizeof **ledgers, &all, fault);

@@ -67,6 +67,8 @@ static void override_profile(struct gpu_profile *profile, enum gpu_math math, co
         *peak_of(profile, math) = spec->peak_flop_per_s;
     if (spec->tdp_w > 0)
         profile->tdp_mw = (uint64_t)(spec->tdp_w * 1e3 + 0.5);
+    if (spec->launch_s > 0)
+        profile->launch_ps = (uint64_t)(spec->launch_s * 1e12 + 0.5);
 }
 
 static enum status gpu_open(const struct device_spec *spec, struct arena *arena, void **state, struct fault *fault)

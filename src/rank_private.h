@@ -16,6 +16,7 @@ struct local_device {
     const struct device *backend;
     void *state;
     enum number_format format;
+    uint64_t idle_power_mw;
     struct clock clock, before; /* `before`: one run ago, to find repetitions */
     char *memory;
     int next; /* instruction, within the run */

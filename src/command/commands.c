@@ -12,6 +12,8 @@ const struct command *commands(void)
         {"cost", "price one op on a device, or a table of them", ON_ONE, command_cost},
         {"reproduce", "errors of a device model against the formulas that predict them", ON_ONE, command_reproduce},
         {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
+        {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
+         command_contrast},
         {0},
     };
     return table;

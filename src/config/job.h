@@ -87,6 +87,7 @@ struct job_adapter {
 struct job_switch {
     const char *policy;                             /* never at always hpt safe */
     int64_t at_step;                                /* at: after this step; JOB_UNSET */
+    int64_t trial_steps;                            /* at: the last so many steps before it run in both modes */
     int64_t window_steps;                           /* 0: the policy's default */
     double alpha, loss_threshold, weight_threshold; /* hpt: level of the t-test; largest relative decreases of a plateau
                                                        (weight_threshold JOB_UNSET: the policy's) */
@@ -133,6 +134,8 @@ struct cluster_device {
     int64_t count;
     int64_t per_node; /* devices that share the inner fabric (default: all) */
     double memory_bytes, memory_bytes_per_s, peak_flop_per_s /* at the job's numerics */, tdp_w; /* 0: the profile's */
+    double launch_s;                    /* gpu; 0: the profile's */
+    double idle_w;                      /* JOB_UNSET: the profile's */
     const char *numerics;               /* as placement.numerics, or int8; NULL: the job's */
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: not given */
     int64_t array_rows, array_cols;     /* systolic; 0: the profile's */

@@ -119,11 +119,12 @@ struct optimiser {
 void graph_add_update(struct graph *graph, const struct optimiser *optimiser);
 
 /* Local. The same for parameters that live on several devices: trainable parameter t belongs to group[t], 0 ..
- * n_groups-1 (none empty), each with blocks and an UPDATE of its own; the loss sums stay a tensor of their own. A norm
- * to clip by is that of all groups, added in their order. Sets node_group[i - first] for the nodes i it appends, from
- * `first` = n_nodes before the call; memory in the graph's arena. */
+ * n_groups-1 (none empty), each with blocks and an UPDATE of its own, or several of at most `piece` elements when that
+ * is above 0 (values are the same); the loss sums stay a tensor of their own. A norm to clip by is that of all groups,
+ * added in their order. Sets node_group[i - first] for the nodes i it appends, from `first` = n_nodes before the call;
+ * memory in the graph's arena. */
 void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, const int *group, int n_groups,
-                       int **node_group);
+                       int64_t piece, int **node_group);
 
 /* Local. Totals for tables: elements of all parameters and of the trainable ones. */
 int64_t graph_param_elements(const struct graph *graph, int trainable_only);

@@ -87,15 +87,22 @@ static int add_square_sum(struct graph *graph, int grads, int64_t elements, int 
     return sum;
 }
 
-static void add_update(struct graph *graph, const struct optimiser *optimiser, const struct block *block, int grads,
-                       int g)
+/* Elements first .. first + n - 1 of a block. */
+static void add_piece(struct graph *graph, const struct optimiser *optimiser, const struct block *block, int grads,
+                      const char *suffix, int64_t first, int64_t n)
 {
-    int moments = optimiser->kind != OPTIMISER_SGD;
-    int m = moments ? state_tensor(graph, numbered(graph, "optimiser.m", g), block->elements) : NO_TENSOR;
-    int v = moments ? state_tensor(graph, numbered(graph, "optimiser.v", g), block->elements) : NO_TENSOR;
+    int moments = optimiser->kind != OPTIMISER_SGD, params = block->params;
+    struct arena *arena = graph->arena;
+    int m = moments ? state_tensor(graph, arena_printf(arena, "optimiser.m%s", suffix), n) : NO_TENSOR;
+    int v = moments ? state_tensor(graph, arena_printf(arena, "optimiser.v%s", suffix), n) : NO_TENSOR;
+    if (n < block->elements) {
+        grads = graph_view(graph, grads, first, arena_printf(arena, "grads.piece%s", suffix), 1, &n);
+        params = graph_view(graph, params, first, arena_printf(arena, "params.piece%s", suffix), 1, &n);
+        graph->tensors[params].is_block = 1;
+    }
     const struct op op = {
         .kind = OP_UPDATE,
-        .rows = block->elements,
+        .rows = n,
         .optimiser = optimiser->kind,
         .beta1 = optimiser->beta1,
         .beta2 = optimiser->beta2,
@@ -103,9 +110,26 @@ static void add_update(struct graph *graph, const struct optimiser *optimiser, c
         .weight_decay = optimiser->weight_decay,
         .clip_norm = optimiser->clip_norm,
     };
-    struct operands operands = operands_of(3, (const int[]){grads, graph->loss_sums, block->square_sum}, 3,
-                                           (const int[]){block->params, m, v});
+    struct operands operands =
+        operands_of(3, (const int[]){grads, graph->loss_sums, block->square_sum}, 3, (const int[]){params, m, v});
     graph_node(graph, &op, operands.in, operands.out, PHASE_UPDATE, -1, "update");
+}
+
+static int64_t count_pieces(int64_t piece, const struct block *block)
+{
+    return piece > 0 ? (block->elements + piece - 1) / piece : 1;
+}
+
+static void add_update(struct graph *graph, const struct optimiser *optimiser, const struct block *block, int grads,
+                       int g, int64_t piece)
+{
+    const char *suffix = numbered(graph, "", g);
+    int64_t pieces = count_pieces(piece, block);
+    for (int64_t i = 0; i < pieces; i++) {
+        int64_t first = block->elements * i / pieces, end = block->elements * (i + 1) / pieces;
+        const char *name = pieces > 1 ? arena_printf(graph->arena, "%s.%lld", suffix, (long long)i) : suffix;
+        add_piece(graph, optimiser, block, grads, name, first, end - first);
+    }
 }
 
 static void refuse_second(const struct graph *graph)
@@ -124,7 +148,7 @@ void graph_add_update(struct graph *graph, const struct optimiser *optimiser)
     int grads = grads_of_params(graph, &block, 0);
     if (optimiser->clip_norm > 0)
         block.square_sum = add_square_sum(graph, grads, block.elements, 0);
-    add_update(graph, optimiser, &block, grads, 0);
+    add_update(graph, optimiser, &block, grads, 0, 0);
 }
 
 /* Square sums of all groups, added in their order: the same for every group. */
@@ -148,22 +172,25 @@ static void add_total_square_sum(struct graph *graph, struct block *blocks, cons
 }
 
 void graph_add_updates(struct graph *graph, const struct optimiser *optimiser, const int *group, int n_groups,
-                       int **node_group)
+                       int64_t piece, int **node_group)
 {
     refuse_second(graph);
-    int n = graph->n_tensors, *mark = arena_array(graph->arena, 3 * (size_t)n_groups, sizeof *mark);
+    int n = graph->n_tensors;
     struct block *blocks = arena_array(graph->arena, (size_t)n_groups, sizeof *blocks);
     int *grads = arena_array(graph->arena, (size_t)n_groups, sizeof *grads);
-    *node_group = mark;
+    size_t n_nodes = 2 * (size_t)n_groups;
     for (int g = 0; g < n_groups; g++) {
         blocks[g] = gather_block(graph, group, n, g, 0);
         grads[g] = grads_of_params(graph, &blocks[g], g);
+        n_nodes += (size_t)count_pieces(piece, &blocks[g]);
     }
+    int *mark = *node_group = arena_array(graph->arena, n_nodes, sizeof *mark);
     graph->params = blocks[0].params;
     if (optimiser->clip_norm > 0)
         add_total_square_sum(graph, blocks, grads, n_groups, &mark);
     for (int g = 0; g < n_groups; g++) {
-        add_update(graph, optimiser, &blocks[g], grads[g], g);
-        *mark++ = g;
+        add_update(graph, optimiser, &blocks[g], grads[g], g, piece);
+        for (int64_t i = 0; i < count_pieces(piece, &blocks[g]); i++)
+            *mark++ = g;
     }
 }

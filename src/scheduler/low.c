@@ -2,13 +2,18 @@
 
 #include <string.h>
 
+#include "device/link.h"
 #include "graph/autodiff.h"
 #include "graph/microbatch.h"
 #include "scheduler/handover.h"
 #include "scheduler/lower.h"
+#include "scheduler/order.h"
 #include "scheduler/partition.h"
 #include "scheduler/place.h"
 #include "scheduler/return.h"
+
+/* Parameters of one UPDATE: short enough to fit where a systolic device waits for a product of a ReRAM device. */
+enum { UPDATE_PIECE = 262144 };
 
 struct building {
     const struct low_request *request;
@@ -30,10 +35,11 @@ static enum status find_crews(struct building *building, struct fault *fault)
                          "%s: placement.policy: hpt needs a device of kind %s, found none: add one to cluster.devices",
                          request->job->source, missing);
     if (request->job->train.minibatch % request->job->placement.micro_batches)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: placement.micro_batches: expected a number that divides train.minibatch (%lld), found %lld",
-                         request->job->source, (long long)request->job->train.minibatch,
-                         (long long)request->job->placement.micro_batches);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: placement.micro_batches: expected a number that divides train.minibatch (%lld), found %lld",
+            request->job->source, (long long)request->job->train.minibatch,
+            (long long)request->job->placement.micro_batches);
     return STATUS_OK;
 }
 
@@ -53,31 +59,54 @@ static int *place(const struct building *building, struct graph *graph)
     return place_low(graph, building->config.layers, &building->reram, &building->systolic, building->request->arena);
 }
 
-/* Where a parameter is used, it is trained: on one device. */
-static int *group_by_device(const struct graph *graph, const int *device_of, int n_devices, struct arena *arena,
-                            int *device_of_group, int *n_groups)
+/* Groups of parameters that one UPDATE changes. */
+struct groups {
+    int *of_tensor; /* [n_tensors], -1: not trained */
+    int *device;    /* [n] */
+    int n;
+};
+
+static int is_trained(const struct graph *graph, int t)
 {
-    int *group = arena_array(arena, (size_t)graph->n_tensors + 1, sizeof *group);
-    int *group_of_device = arena_array(arena, (size_t)n_devices + 1, sizeof *group_of_device);
-    *n_groups = 0;
+    return t != NO_TENSOR && graph->tensors[t].role == TENSOR_PARAM && graph->tensors[t].trainable;
+}
+
+/* Where a parameter is used, it is trained: on one device. Those of a block, and those before and after all blocks,
+ * are a group of their own, so that each is updated as soon as its gradients are there; a norm to clip by is that of
+ * all gradients, and then there is nothing to gain. */
+static struct groups group_parameters(const struct building *building, const struct graph *graph, const int *device_of)
+{
+    struct arena *arena = building->request->arena;
+    int n_sections = building->request->optimiser->clip_norm > 0 ? 1 : (int)building->config.layers + 2;
+    size_t n_cells = (size_t)building->request->machine->n_devices * (size_t)n_sections;
+    struct groups groups = {arena_array(arena, (size_t)graph->n_tensors + 1, sizeof(int)),
+                            arena_array(arena, n_cells + 1, sizeof(int)), 0};
+    int *group_of = arena_array(arena, n_cells + 1, sizeof *group_of), ends = 0;
     for (int t = 0; t < graph->n_tensors; t++)
-        group[t] = -1;
-    for (int d = 0; d < n_devices; d++)
-        group_of_device[d] = -1;
-    for (int i = 0; i < graph->n_nodes; i++)
+        groups.of_tensor[t] = -1;
+    for (size_t c = 0; c < n_cells; c++)
+        group_of[c] = -1;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        int section = graph->nodes[i].block >= 0 ? graph->nodes[i].block + 1 : ends;
+        if (graph->nodes[i].block >= 0)
+            ends = n_sections - 1;
         for (int k = 0; k < OP_MAX_IN; k++) {
-            int t = graph->nodes[i].in[k], d = device_of[i];
-            if (t == NO_TENSOR || graph->tensors[t].role != TENSOR_PARAM || !graph->tensors[t].trainable)
+            int t = graph->nodes[i].in[k];
+            if (!is_trained(graph, t))
                 continue;
-            if (group_of_device[d] < 0) {
-                device_of_group[*n_groups] = d;
-                group_of_device[d] = (*n_groups)++;
-            }
-            if (group[t] >= 0 && group[t] != group_of_device[d])
+            if (groups.of_tensor[t] >= 0 && groups.device[groups.of_tensor[t]] != device_of[i])
                 bug("%s is trained and used on two devices", graph->tensors[t].name);
-            group[t] = group_of_device[d];
+            if (groups.of_tensor[t] >= 0)
+                continue;
+            int *group = &group_of[device_of[i] * n_sections + (n_sections > 1 ? section : 0)];
+            if (*group < 0) {
+                groups.device[groups.n] = device_of[i];
+                *group = groups.n++;
+            }
+            groups.of_tensor[t] = *group;
         }
-    return group;
+    }
+    return groups;
 }
 
 /* A step on all micro-batches, with its optimiser; *device_of as place_low. */
@@ -85,24 +114,26 @@ static struct graph *build_step(const struct building *building, int **device_of
 {
     const struct low_request *request = building->request;
     struct arena *arena = request->arena;
-    int n = (int)request->job->placement.micro_batches, n_devices = request->machine->n_devices, n_groups;
+    int n = (int)request->job->placement.micro_batches, *node_group;
     int64_t samples = request->job->train.minibatch / n;
     struct graph *one = arena_take(arena, sizeof *one), *step = arena_take(arena, sizeof *step);
     graph_init(one, arena);
     encoder_build(&building->config, samples, 1, one);
     autodiff(one);
     place_separate_sums(one);
+    place_rename_overwritten(one);
     const int *of_one = place(building, one);
-    const int *origin =
-        graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
-    int first = step->n_nodes, *of_step = arena_array(arena, (size_t)(first + 3 * n_devices), sizeof *of_step);
+    const int *origin = graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
+    int first = step->n_nodes, *of_first = arena_array(arena, (size_t)first + 1, sizeof *of_first);
     for (int i = 0; i < first; i++)
-        of_step[i] = of_one[origin[i]];
-    int *device_of_group = arena_array(arena, (size_t)n_devices + 1, sizeof *device_of_group), *node_group;
-    const int *group = group_by_device(step, of_step, n_devices, arena, device_of_group, &n_groups);
-    graph_add_updates(step, request->optimiser, group, n_groups, &node_group);
+        of_first[i] = of_one[origin[i]];
+    struct groups groups = group_parameters(building, step, of_first);
+    int64_t piece = request->optimiser->clip_norm > 0 ? 0 : UPDATE_PIECE;
+    graph_add_updates(step, request->optimiser, groups.of_tensor, groups.n, piece, &node_group);
+    int *of_step = arena_array(arena, (size_t)step->n_nodes + 1, sizeof *of_step);
+    memcpy(of_step, of_first, (size_t)first * sizeof *of_step);
     for (int i = first; i < step->n_nodes; i++)
-        of_step[i] = device_of_group[node_group[i - first]];
+        of_step[i] = groups.device[node_group[i - first]];
     *device_of = of_step;
     return step;
 }
@@ -151,6 +182,57 @@ static enum status lower_parts(struct building *building, const struct graph *pa
     return status;
 }
 
+static enum status find_matrices(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    enum status status = STATUS_OK;
+    for (int d = 0; d < request->machine->n_devices && status == STATUS_OK; d++)
+        status = matrices_find(request->machine, d, &building->parts[d], request->job->placement.replicas,
+                               request->arena, &building->matrices[d], fault);
+    return status;
+}
+
+static uint64_t time_message(const void *context, int from, int to, int64_t elements)
+{
+    const struct low_request *request = context;
+    uint64_t element_bytes = request->machine->specs[from].format == FORMAT_FP64 ? 8 : 4;
+    struct cost cost;
+    link_transfer_cost(machine_link(request->machine, from, to), (uint64_t)elements * element_bytes, &cost);
+    return cost.time_ps;
+}
+
+static uint64_t time_node(const struct building *building, const struct graph *step, const struct node *node,
+                          int device)
+{
+    const struct machine *machine = building->request->machine;
+    struct op op = node->op;
+    struct cost cost;
+    if (op.kind == OP_LOAD) {
+        for (int o = 0; o < OP_MAX_OUT; o++)
+            if (node->out[o] != NO_TENSOR)
+                op.transfer_bytes += 4 * (uint64_t)step->tensors[node->out[o]].elements;
+    }
+    if (place_is_frozen_product(step, node)) {
+        op.matrix = 0;
+        op.replicas = building->matrices[device].replicas;
+    }
+    if (!machine->backends[device]->supports(machine->states[device], &op))
+        return 0; /* lowering refuses it with a message */
+    machine->backends[device]->cost(machine->states[device], &op, &cost);
+    return cost.time_ps;
+}
+
+/* Each device's work in the order that ends the step earliest. */
+static void order_step(const struct building *building, struct graph *step, int *device_of)
+{
+    const struct low_request *request = building->request;
+    uint64_t *cost_ps = arena_array(request->arena, (size_t)step->n_nodes + 1, sizeof *cost_ps);
+    for (int i = 0; i < step->n_nodes; i++)
+        cost_ps[i] = time_node(building, step, &step->nodes[i], device_of[i]);
+    struct order_request order = {request->machine->n_devices, cost_ps, time_message, request};
+    order_nodes(step, device_of, &order);
+}
+
 /* A step whose matrices fit: each whole on one device, or else a piece of each on every one. */
 static enum status fit_step(struct building *building, struct fault *fault)
 {
@@ -163,14 +245,15 @@ static enum status fit_step(struct building *building, struct fault *fault)
         *fault = FAULT_NONE;
         cut_model(building, shards[attempt]);
         int *device_of;
-        const struct graph *step = build_step(building, &device_of);
+        struct graph *step = build_step(building, &device_of);
         building->parts = cut(building, step, device_of, PROGRAM_LOW);
-        status = STATUS_OK;
-        for (int d = 0; d < n_devices && status == STATUS_OK; d++)
-            status = matrices_find(request->machine, d, &building->parts[d], request->job->placement.replicas,
-                                   request->arena, &building->matrices[d], fault);
-        if (status == STATUS_OK)
-            break;
+        status = find_matrices(building, fault);
+        if (status != STATUS_OK)
+            continue;
+        order_step(building, step, device_of);
+        building->parts = cut(building, step, device_of, PROGRAM_LOW);
+        status = find_matrices(building, fault);
+        break;
     }
     for (int d = 0; d < n_devices && status == STATUS_OK; d++)
         matrices_number(&building->matrices[d], &building->parts[d]);
@@ -226,7 +309,7 @@ enum status low_build(const struct low_request *request, struct plan *plan, stru
         status = fit_step(&building, fault);
     if (status == STATUS_OK)
         status = lower_parts(&building, building.parts, PROGRAM_LOW, PROGRAM_LOW, fault);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && request->job->data.file) /* else there is nothing to evaluate on */
         status = build_evaluation(&building, fault);
     if (status == STATUS_OK)
         status = build_handover(&building, fault);

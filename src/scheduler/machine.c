@@ -102,6 +102,8 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .memory_bytes_per_s = device->memory_bytes_per_s,
         .peak_flop_per_s = device->peak_flop_per_s,
         .tdp_w = device->tdp_w,
+        .launch_s = device->launch_s,
+        .idle_w = device->idle_w,
         .format = device->numerics ? format_of(device->numerics) : machine_format(job),
         .fused_attention = strcmp(job->placement.attention_kernel, "fused") == 0,
         .dataflow = device->dataflow,
@@ -162,6 +164,15 @@ static enum status check_device(const struct job *job, int i, struct fault *faul
     return STATUS_OK;
 }
 
+static enum status check_launch(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster_device *device = &job->cluster.device[i];
+    if (device->launch_s <= 0 || is_gpu(device->kind))
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE, "%s: devices[%d].launch_s: expected with kind gpu only, found with kind %s",
+                     job->cluster.source, i, device->kind);
+}
+
 /* What only cells have, no other kind takes. */
 static enum status check_cells(const struct job *job, int i, struct fault *fault)
 {
@@ -211,6 +222,8 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
         status = check_device(job, i, fault);
         if (status == STATUS_OK)
             status = check_cells(job, i, fault);
+        if (status == STATUS_OK)
+            status = check_launch(job, i, fault);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {
             int d = machine->n_devices++;
             fill_spec(job, &cluster->device[i], count_of_kind(machine, cluster->device[i].kind), arena,

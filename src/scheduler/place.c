@@ -38,6 +38,41 @@ static void append_with_sum(struct graph *graph, const struct node *node)
                arena_printf(graph->arena, "%s.add", node->name));
 }
 
+static int has_views(const struct graph *graph, int t)
+{
+    for (int v = 0; v < graph->n_tensors; v++)
+        if (graph->tensors[v].base == t)
+            return 1;
+    return graph->tensors[t].base != NO_TENSOR;
+}
+
+/* Every use of `old` from node `first` on. */
+static void rename_uses(struct graph *graph, int first, int old, int new)
+{
+    for (int i = first; i < graph->n_nodes; i++) {
+        for (int k = 0; k < OP_MAX_IN; k++)
+            if (graph->nodes[i].in[k] == old)
+                graph->nodes[i].in[k] = new;
+        for (int o = 0; o < OP_MAX_OUT; o++)
+            if (graph->nodes[i].out[o] == old)
+                graph->nodes[i].out[o] = new;
+    }
+}
+
+void place_rename_overwritten(struct graph *graph)
+{
+    for (int i = 0; i < graph->n_nodes; i++) {
+        int old = graph->nodes[i].in[0];
+        if (graph->nodes[i].op.kind != OP_ACT_BWD || graph->nodes[i].out[0] != old || has_views(graph, old))
+            continue;
+        struct tensor like = graph->tensors[old];
+        int new =
+            graph_tensor(graph, like.role, arena_printf(graph->arena, "%s.act", like.name), like.n_dims, like.dims);
+        graph->nodes[i].out[0] = new;
+        rename_uses(graph, i + 1, old, new);
+    }
+}
+
 void place_separate_sums(struct graph *graph)
 {
     const struct node *nodes = graph->nodes;

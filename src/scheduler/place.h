@@ -27,6 +27,10 @@ int place_is_frozen_product(const struct graph *graph, const struct node *node);
  * the rest of the sum is, not where the matrix lies. Before place_low. */
 void place_separate_sums(struct graph *graph);
 
+/* Local. Activations' backward ops that write over what they read write into a tensor of their own: the tensor is made
+ * on another device than it is changed on, and would keep a place there in between. Before place_low. */
+void place_rename_overwritten(struct graph *graph);
+
 /* Local. The device of every node, [n_nodes] in the arena. `layers` is the number of blocks. Machines without ReRAM or
  * without systolic devices are the caller's to refuse. */
 int *place_low(const struct graph *graph, int64_t layers, const struct crew *reram, const struct crew *systolic,

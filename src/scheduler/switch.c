@@ -137,6 +137,23 @@ int switch_window_is_full(const struct mode_switch *sw)
     return has_windows(sw) && sw->window_fill == sw->config.window_steps;
 }
 
+/* Policy at: a trial only for its cost, then the switch. */
+static struct switch_decision observe_at(struct mode_switch *sw)
+{
+    int64_t left = sw->config.at_step - sw->step;
+    if (left == 0) {
+        struct switch_record *record = new_record(sw);
+        enter_low(sw, record, "the job's step is reached");
+        return decision_of(record);
+    }
+    if (left > 0 && left == sw->config.trial_steps) {
+        struct switch_record *record = new_record(sw);
+        start_trial(sw, record, SWITCH_START_TRIAL, sw->config.width, "the job's trial begins");
+        return decision_of(record);
+    }
+    return go_on;
+}
+
 struct switch_decision switch_observe_step(struct mode_switch *sw, int64_t step, double loss_full, double loss_low)
 {
     if (step != sw->step + 1 || switch_window_is_full(sw))
@@ -148,11 +165,7 @@ struct switch_decision switch_observe_step(struct mode_switch *sw, int64_t step,
         sw->full[sw->window_fill] = loss_full;
         sw->low[sw->window_fill++] = loss_low;
     }
-    if (sw->config.policy != SWITCH_AT || sw->state != SWITCH_FULL || step != sw->config.at_step)
-        return go_on;
-    struct switch_record *record = new_record(sw);
-    enter_low(sw, record, "the job's step is reached");
-    return decision_of(record);
+    return sw->config.policy == SWITCH_AT ? observe_at(sw) : go_on;
 }
 
 /* ---- ends of windows ---- */

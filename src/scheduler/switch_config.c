@@ -118,6 +118,15 @@ static enum status check_run(const struct job *job, const struct switch_setting 
                          " steps do, found %" PRId64 " steps%s",
                          job->source, config->policy == SWITCH_HPT ? HPT_WINDOWS : SAFE_WINDOWS, setting->total_steps,
                          config->window_steps, job->train.mode_switch.window_steps ? "" : " (the default)");
+    if (config->trial_steps > 0 && config->policy != SWITCH_AT)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: train.switch.trial_steps: expected with train.switch.policy at only, found with '%s'",
+                         job->source, switch_policy_name(config->policy));
+    if (config->trial_steps > 0 && config->trial_steps >= config->at_step)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: train.switch.trial_steps: expected less than train.switch.at_step (%" PRId64
+                         "), found %" PRId64,
+                         job->source, config->at_step, config->trial_steps);
     if (config->policy == SWITCH_AT && earliest >= setting->total_steps)
         return fault_set(fault, STATUS_USAGE,
                          "%s: train.switch.at_step: expected less than the run's %" PRId64 " steps, found %" PRId64,
@@ -134,6 +143,7 @@ enum status switch_config_from_job(const struct job *job, const struct switch_se
     found.total_steps = setting->total_steps;
     found.window_steps = window_of(job, setting, found.policy);
     found.at_step = given->at_step == JOB_UNSET ? 0 : given->at_step;
+    found.trial_steps = given->trial_steps;
     found.width = setting->width;
     found.alpha = given->alpha;
     found.loss_threshold = given->loss_threshold;

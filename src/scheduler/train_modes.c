@@ -159,9 +159,12 @@ enum status modes_after_step(struct course *course, int64_t step, double loss_fu
 
 int64_t modes_known_until(const struct course *course, int64_t step, int64_t until)
 {
-    int64_t at = course->training->job->train.mode_switch.at_step;
-    int is_at = course->mode_switch && strcmp(course->training->job->train.mode_switch.policy, "at") == 0;
-    return is_at && step < at && at < until ? at : until;
+    const struct job_switch *given = &course->training->job->train.mode_switch;
+    int64_t at = given->at_step, trial = at - given->trial_steps;
+    if (!course->mode_switch || strcmp(given->policy, "at") != 0)
+        return until;
+    int64_t next = step < trial ? trial : step < at ? at : until;
+    return next < until ? next : until;
 }
 
 void modes_describe(struct course *course)

@@ -99,18 +99,39 @@ enum status course_step(struct course *course, int64_t step, struct fault *fault
     return modes_after_step(course, step, loss_full, loss_low, fault);
 }
 
+/* n steps of one arm; end_ps[i] becomes the later of what it was and the end of the i-th. */
+static enum status time_arm(struct course *course, int program, int64_t first, uint64_t n, uint64_t *end_ps,
+                            struct fault *fault)
+{
+    uint64_t *arm_ps = arena_array(course->training->arena, n, sizeof *arm_ps);
+    struct step_record record = step_of(course, program, first);
+    record.repeat = n;
+    struct step_result result;
+    enum status status = executor_step(course->executor, &record, NULL, arm_ps, &result, fault);
+    for (uint64_t i = 0; i < n && status == STATUS_OK; i++)
+        end_ps[i] = arm_ps[i] > end_ps[i] ? arm_ps[i] : end_ps[i];
+    return status;
+}
+
+/* The arms of a trial run on devices of their own: one after the other here, side by side in virtual time. */
 enum status course_time_steps(struct course *course, int64_t first, int64_t last, struct fault *fault)
 {
     uint64_t n = (uint64_t)(last - first + 1);
     uint64_t *end_ps = arena_array(course->training->arena, n, sizeof *end_ps);
-    int program = course_mode(course) == SWITCH_LOW ? PROGRAM_LOW : PROGRAM_TRAIN;
-    struct step_record record = step_of(course, program, first);
-    record.repeat = n;
-    struct step_result result;
-    enum status status = executor_step(course->executor, &record, NULL, end_ps, &result, fault);
+    enum switch_state mode = course_mode(course);
+    wide_uint step_fj = 0;
+    enum status status = STATUS_OK;
+    if (mode != SWITCH_LOW) {
+        status = time_arm(course, PROGRAM_TRAIN, first, n, end_ps, fault);
+        step_fj += course->program_energy_fj[PROGRAM_TRAIN];
+    }
+    if (mode != SWITCH_FULL && status == STATUS_OK) {
+        status = time_arm(course, PROGRAM_LOW, first, n, end_ps, fault);
+        step_fj += course->program_energy_fj[PROGRAM_LOW];
+    }
     for (uint64_t i = 0; i < n && status == STATUS_OK; i++) {
-        course->energy_fj += course->program_energy_fj[program];
-        course->now_ps = end_ps[i];
+        course->energy_fj += step_fj;
+        course->now_ps = end_ps[i] > course->now_ps ? end_ps[i] : course->now_ps;
         record_step(course, first + (int64_t)i, NAN);
         status = modes_after_step(course, first + (int64_t)i, NAN, NAN, fault);
     }

@@ -67,6 +67,9 @@ refuses "replay of eight arrays" 2 "one array only, tpuv4 has 8" "$P" cost tpuv4
 refuses "arithmetic that an array lacks" 2 "tpuv1 has no bf16" "$P" cost tpuv1 gemm 4x4x4 --math bf16
 refuses "dataflow of a GPU" 2 "--dataflow: only on a systolic array" "$P" cost a100-80g gemm 4x4x4 --dataflow ws
 refuses "cost of a table that is not there" 4 "none.csv" "$P" cost --csv "$WORK/none.csv" --summary
+refuses "contrast with nothing" 2 "no table" "$P" contrast
+refuses "contrast of a table that is none" 2 "expected the columns group" "$P" contrast tests/golden/kernels.csv
+refuses "contrast with a claim below 0" 2 "--claim-time" "$P" contrast jobs/hpt/published.csv --claim-time -3
 refuses "compare with nothing" 2 "" "$P" compare
 
 # jobs
@@ -112,6 +115,8 @@ broken "no host link" 2 "host" 's/, host: pcie4//'
 broken "no link inside of the node" 2 "inside" 's/inside: nvlink3, //'
 broken "no devices" 2 "devices" 's/count: 2/count: 0/'
 broken "device without memory" 2 "needs" 's/      count: 2/      count: 2\n      memory_bytes: 1 kB/'
+broken "launch time of a kernel that is none" 2 "launch_s" 's/      count: 2/      count: 2\n      launch_s: 0 s/'
+broken "idle power without unit" 2 "idle_w" 's/      count: 2/      count: 2\n      idle_w: 55/'
 broken "power limit below base power" 2 "tdp_w" 's/      count: 2/      count: 2\n      tdp_w: 30 W/'
 broken "cluster file that is not there" 4 "nowhere.yaml" '/^cluster:/,/^  links/d;s/^name: base/name: base\ncluster: nowhere.yaml/'
 

@@ -13,7 +13,7 @@
 /* clang-format off */
 /* Keys of a section, as messages list them. */
 #define DEVICE_KEYS \
-    "kind, profile, count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, " \
+    "kind, profile, count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, idle_w, launch_s, " \
     "numerics, dataflow, memory_mode, array_rows, array_cols, overlap_weights, fidelity, mapping, " \
     "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
     "read_noise, stuck_low, stuck_high, drift, write_verify, endurance"
@@ -225,7 +225,7 @@ static const struct refusal {
      "j.yaml:1: train.schedule.kind: expected one of constant, step, cosine, found 'cosin' (did you mean "
      "'cosine'?)"},
     {"train: {switch: hpt}\n", {NULL}, 2,
-     "j.yaml:1: train.switch: expected a section with the keys policy, at_step, window_steps, alpha, "
+     "j.yaml:1: train.switch: expected a section with the keys policy, at_step, trial_steps, window_steps, alpha, "
      "loss_threshold, weight_threshold, watch_layer, margin, found 'hpt'"},
     {"train: {switch: {policy: htp}}\n", {NULL}, 2,
      "j.yaml:1: train.switch.policy: expected one of never, at, always, hpt, safe, found 'htp' (did you mean 'hpt'?)"},

@@ -156,6 +156,31 @@ START_TEST(controls)
 }
 END_TEST
 
+/* Policy at with a trial that is there for its cost alone. */
+START_TEST(trial_without_a_verdict)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_AT, 100);
+    config.at_step = 17;
+    config.trial_steps = 5;
+    struct mode_switch *sw = switch_new(&config, arena);
+    ck_assert_int_eq(switch_begin(sw).action, SWITCH_CONTINUE);
+    for (int64_t step = 1; step <= 100; step++) {
+        struct switch_decision decision = switch_observe_step(sw, step, 1, 9);
+        ck_assert_int_eq(decision.action, step == 12   ? SWITCH_START_TRIAL
+                                          : step == 17 ? SWITCH_ENTER_LOW
+                                                       : SWITCH_CONTINUE);
+        ck_assert_int_eq(switch_state(sw), step < 12 ? SWITCH_FULL : step < 17 ? SWITCH_TRIAL : SWITCH_LOW);
+        ck_assert(!switch_window_is_full(sw) && switch_wants(sw) == 0);
+    }
+    int n;
+    switch_log(sw, &n);
+    ck_assert_int_eq(n, 2);
+    check_log(&config, sw);
+    arena_free(arena);
+}
+END_TEST
+
 /* ---- random runs ---- */
 
 /* A loss that falls towards a floor, stands still for a while, falls again, with noise and an occasional NaN. */
@@ -284,6 +309,7 @@ Suite *suite_switch(void)
     tcase_add_test(tcase, rising_loss);
     tcase_add_test(tcase, hpt_rejected_twice_then_accepted);
     tcase_add_test(tcase, controls);
+    tcase_add_test(tcase, trial_without_a_verdict);
     tcase_add_test(tcase, random_runs);
     tcase_add_test(tcase, describes_itself);
     tcase_add_test_raise_signal(tcase, order_of_steps, SIGABRT);

@@ -1,0 +1,28 @@
+# 40_contrast.sh - polyrank contrast: the ratio is what its parts say, a trial costs what it must, a row that cannot be is told.
+. tests/jobs/lib.sh
+
+mkdir -p "$WORK/contrast"
+cat >"$WORK/contrast/good.csv" <<EOF
+group,label,x,base,run,set_base,set_run
+a,early,1,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=10
+a,"late, eager",2,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500; cluster.devices[0].launch_s=10 us,train.steps=500; train.switch.at_step=250; train.switch.trial_steps=10; cluster.devices[0].launch_s=10 us; cluster.devices[0].idle_w=0 W
+a,no trial,3,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=0
+EOF
+sed 's/^/ /; s/^ //' "$WORK/contrast/good.csv" | sed "s#,$PWD/jobs#,jobs#g" >"$WORK/contrast/here.csv"
+cp -r jobs clusters "$WORK/contrast/"
+works "contrast" "$POLYRANK" contrast "$WORK/contrast/here.csv" --csv "$WORK/contrast/out.csv"
+tail -1 "$WORK/stdout" | grep -q '^rows 3, mean .* failed 0$' && pass "contrast: last line" || fail "contrast: last line" "another" "$WORK/stdout"
+works "contrast: the ratio is 1 / (f + t + (1 - f) / s)" awk -F, '
+    NR > 1 { sub(/^a,("[^"]*"|[^,]*),/, "") }
+    END { exit n != 3 }
+    NR > 1 {
+        line = $0
+        gsub(/"[^"]*"/, "text", line); split(line, c, ",")
+        ratio = 1 / (c[13] + c[14] + (1 - c[13]) / c[15])
+        if (c[4] <= 0 || c[7] <= 0 || (ratio - c[6]) ^ 2 > 1e-8 * c[6] ^ 2) exit 1
+        n++
+    }' "$WORK/contrast/out.csv"
+sed '3s/at_step=250/at_step=500/' "$WORK/contrast/here.csv" >"$WORK/contrast/bad.csv"
+"$POLYRANK" contrast "$WORK/contrast/bad.csv" >"$WORK/stdout" 2>"$WORK/stderr"
+[ $? = 1 ] && tail -1 "$WORK/stdout" | grep -q '^rows 2, .* failed 1$' && grep -q 'train.switch.at_step' "$WORK/stdout" &&
+    pass "contrast: a row that cannot be predicted" || fail "contrast: a row that cannot be predicted" "not told" "$WORK/stdout"
