@@ -77,6 +77,10 @@ struct device {
 
 /* Local. The backend of a kind, or NULL. */
 const struct device *device_find(const char *kind);
+
+/* Local. Power of a device without a program to run: the spec's, else the backend's. */
+uint64_t device_idle_power_mw(const struct device *backend, const void *state, const struct device_spec *spec);
+
 extern const struct device gpu_device;
 extern const struct device reram_device;
 extern const struct device systolic_device;

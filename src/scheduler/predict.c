@@ -47,7 +47,8 @@ static uint64_t standby_mw(const struct training *training, int device, int comp
 {
     const struct device *backend = training->machine.backends[device];
     const void *state = training->machine.states[device];
-    return computes ? backend->wait_power_mw(state) : backend->idle_power_mw(state);
+    return computes ? backend->wait_power_mw(state)
+                    : device_idle_power_mw(backend, state, &training->machine.specs[device]);
 }
 
 static enum status predict(const struct training *training, int program, struct prediction *prediction,

@@ -37,7 +37,7 @@ static inline const char *hpt_text(struct dice *d, struct arena *arena, const ch
         "  devices:\n"
         "    - {kind: gpu, profile: a100-80g, count: %d}\n"
         "    - {kind: reram, profile: isaac, count: %d, fidelity: ideal}\n"
-        "    - {kind: systolic, profile: systolic-128-7nm, count: %d, numerics: fp32}\n"
+        "    - {kind: systolic, profile: systolic-128-7nm, count: %d, numerics: fp32, idle_w: %d W}\n"
         "  links: {inside: nvlink3, between: ib-hdr, host: pcie4, stack: stack-3d}\n"
         "model: {preset: wind, d_model: %d, heads: 2, layers: %d, ffn: 12, embed_hidden: 6, dropout: 0, head: token}\n"
         "data: {file: %s, window: 3, test_fraction: 0.2, validation_fraction: 0.1}\n"
@@ -48,7 +48,7 @@ static inline const char *hpt_text(struct dice *d, struct arena *arena, const ch
         "  adapter: {width: %d, dropout: 0, targets: [%s], train_norms: %s}\n"
         "%s"
         "placement: {policy: hpt, micro_batches: %d}\n",
-        1 + (int)below(d, 3), 1 + (int)below(d, 3), 1 + (int)below(d, 2), 8 + 8 * (int)below(d, 2),
+        1 + (int)below(d, 3), 1 + (int)below(d, 3), 1 + (int)below(d, 2), (int)below(d, 3), 8 + 8 * (int)below(d, 2),
         1 + (int)below(d, 3), file, (int)below(d, 100), widths[below(d, 4)], targets[below(d, 5)],
         below(d, 2) ? "true" : "false", more, 1 << below(d, 3));
 }
