@@ -15,6 +15,11 @@ const struct device *device_find(const char *kind)
     return NULL;
 }
 
+uint64_t device_idle_power_mw(const struct device *backend, const void *state, const struct device_spec *spec)
+{
+    return spec->idle_w >= 0 ? (uint64_t)(spec->idle_w * 1e3 + 0.5) : backend->idle_power_mw(state);
+}
+
 int executor_home(int device, int n_devices, int n_ranks)
 {
     return n_ranks > n_devices ? device + 1 : device % n_ranks;
@@ -69,8 +74,7 @@ static enum status open_devices(struct executor *executor, const struct device_s
         enum status status = device->backend->open(&specs[d], executor->arena, &device->state, fault);
         if (status != STATUS_OK)
             return status;
-        device->idle_power_mw = specs[d].idle_w >= 0 ? (uint64_t)(specs[d].idle_w * 1e3 + 0.5)
-                                                     : device->backend->idle_power_mw(device->state);
+        device->idle_power_mw = device_idle_power_mw(device->backend, device->state, &specs[d]);
         executor->n_local++;
         if (!executor->options.timing_only && (status = get_memory(executor, device, fault)) != STATUS_OK)
             return status;

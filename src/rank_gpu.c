@@ -319,6 +319,9 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
     case OP_PART:
         add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->in, 1, 1, 1, cost);
         break;
+    case OP_FILL:
+        add_stream(gpu, GPU_KERNEL_COPY, op->rows, 0, 1, 0, cost);
+        break;
     case OP_SPLIT_HEADS:
     case OP_JOIN_HEADS:
         add_stream(gpu, GPU_KERNEL_COPY, op->rows * op->parts * op->heads * op->head_width, 1, 1, 0, cost);

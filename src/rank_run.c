@@ -42,7 +42,7 @@ static void run_data(struct executor *executor, const struct step_record *record
     int training = record->program == PROGRAM_TRAIN || record->program == PROGRAM_LOW;
     struct load load = {
         .windows = executor->windows,
-        .set = training ? WINDOWS_TRAIN : WINDOWS_TEST,
+        .set = training ? WINDOWS_TRAIN : record->validation ? WINDOWS_VALIDATION : WINDOWS_TEST,
         .samples = executor->samples,
         .n_samples = record->n_samples,
         .first = program->first_sample + instr->op->first_sample,
@@ -53,7 +53,7 @@ static void run_data(struct executor *executor, const struct step_record *record
         load_minibatch(&load, out, &executor->fault);
     else
         load_errors(&load, in, slot_memory(device, program, program->sums), &device->metrics,
-                    executor->options.keep_predictions ? &device->predictions : NULL);
+                    executor->options.keep_predictions && !record->validation ? &device->predictions : NULL);
     executor->wall.data_s += wall_s() - before_s;
 }
 
@@ -220,16 +220,19 @@ static int count_collectives(const struct executor *executor, int program_id)
     return n;
 }
 
-static void begin(struct executor *executor, int program_id)
+static void begin(struct executor *executor, const struct step_record *record)
 {
+    int program_id = (int)record->program;
     executor->collectives_done = 0;
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
         if (program_id == PROGRAM_TRAIN || program_id == PROGRAM_LOW)
             device->predictions.n = 0; /* those of the evaluation before are out of date */
         device->next = 0;
-        if (program_of(executor, device, program_id)->n_instrs)
-            clock_begin(&device->clock, program_id);
+        if (!program_of(executor, device, program_id)->n_instrs)
+            continue;
+        clock_idle_until(&device->clock, record->not_before_ps);
+        clock_begin(&device->clock, program_id);
     }
 }
 
@@ -250,7 +253,7 @@ enum status run_program(struct executor *executor, const struct step_record *rec
     int id = (int)record->program, n_collectives = count_collectives(executor, id);
     double before_s = wall_s(), apart_s = executor->wall.exchange_s + executor->wall.data_s;
     enum status status = STATUS_OK;
-    begin(executor, id);
+    begin(executor, record);
     for (;;) {
         while (advance_all(executor, record) > 0)
             continue;

@@ -155,6 +155,13 @@ static enum status check_length(const struct reading *reading)
 static enum status check_switch(const struct reading *reading)
 {
     const struct job_switch *mode_switch = &reading->job->train.mode_switch;
+    double *validation = &reading->job->data.validation_fraction;
+    int is_safe = strcmp(mode_switch->policy, "safe") == 0;
+    if (*validation == JOB_UNSET)
+        *validation = is_safe ? 0.1 : 0;
+    if (is_safe && *validation == 0)
+        return refuse_value(reading, "data.validation_fraction",
+                            "a number above 0, because train.switch.policy is safe", "0");
     if (strcmp(mode_switch->policy, "at") || mode_switch->at_step != JOB_UNSET)
         return STATUS_OK;
     return refuse_value(reading, "train.switch.at_step", "a whole number, because train.switch.policy is at",

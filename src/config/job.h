@@ -57,6 +57,7 @@ struct job_data {
     int64_t test_rows[2];     /* first and last row (inclusive) whose values are targets of the test set */
     double test_fraction;     /* the last part of the rows, when no test rows are given */
     const char *test_time[2]; /* first and last time stamp, ISO 8601, as an alternative */
+    double validation_fraction; /* last part of the training samples, kept out of training */
     const char *normalise;    /* station global none: z-score by training statistics */
 };
 

@@ -97,6 +97,9 @@ static const struct job_key keys[] = {
     {"data.test_time", KEY_TIME_PAIR, IN(data.test_time), OPEN("none"), MEANS("the same as time stamps, ISO 8601")},
     {"data.test_fraction", KEY_REAL, IN(data.test_fraction), DEFAULT("0.2"), ABOVE_BELOW(0, 1),
         MEANS("the same as a last part of the rows")},
+    {"data.validation_fraction", KEY_REAL, IN(data.validation_fraction),
+        OPEN("0.1 with train.switch.policy safe, else 0"), FROM_BELOW(0, 1),
+        MEANS("last part of the training samples, kept out of training for the safe policy to validate on")},
     {"data.normalise", KEY_WORD, IN(data.normalise), DEFAULT("station"), WORDS("station global none"),
         MEANS("z-scores by the statistics of the training rows")},
 

@@ -199,7 +199,7 @@ static void check_operand(const struct graph *graph, const struct want *want, in
 
 static int may_set_parameters(enum op_kind kind)
 {
-    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM;
+    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM || kind == OP_ADD_PART;
 }
 
 static int may_work_in_place(enum op_kind kind)

@@ -16,7 +16,8 @@ struct windows {
     int n_series;
     int n_inputs;
     int target;                /* place of the target in series */
-    int64_t n_before, n_after; /* training samples before and after the test rows */
+    int64_t n_before, n_after; /* training and validation samples before and after the test rows */
+    int64_t first_validation;  /* among these */
 };
 
 static enum status add_series(struct windows *windows, const char *name, int *place, struct fault *fault)
@@ -99,6 +100,25 @@ static int64_t at_least_zero(int64_t n)
     return n > 0 ? n : 0;
 }
 
+/* The last samples are for validation; those right before them, which share rows with them, are for nothing. */
+static enum status split_validation(struct windows *windows, struct fault *fault)
+{
+    const struct windows_config *config = &windows->config;
+    struct windows_shape *shape = &windows->shape;
+    int64_t n = shape->n_train, overlap = config->window + config->horizon - 1;
+    shape->n_validation = (int64_t)(config->validation_fraction * (double)n);
+    windows->first_validation = n - shape->n_validation;
+    if (config->validation_fraction == 0)
+        return STATUS_OK;
+    shape->n_train = at_least_zero(windows->first_validation - overlap);
+    if (shape->n_validation > 0 && shape->n_train > 0)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE,
+                     "data.validation_fraction: expected a part of the %lld training samples that leaves some on both "
+                     "sides of it, found %g",
+                     (long long)n, config->validation_fraction);
+}
+
 /* Target rows of a sample: r .. r+horizon-1, its inputs r-window .. r-1. */
 static enum status count_samples(struct windows *windows, struct fault *fault)
 {
@@ -119,7 +139,7 @@ static enum status count_samples(struct windows *windows, struct fault *fault)
             fault, STATUS_USAGE,
             "data: no training sample: window %lld and horizon %lld do not fit the %lld rows outside of the test set",
             (long long)window, (long long)horizon, (long long)(shape->n_rows - (last - first + 1)));
-    return STATUS_OK;
+    return split_validation(windows, fault);
 }
 
 static enum status fit_series(struct windows *windows, struct fault *fault)
@@ -248,6 +268,8 @@ int64_t windows_row(const struct windows *windows, enum window_set set, int64_t 
     int64_t window = windows->config.window;
     if (set == WINDOWS_TEST)
         return shape->test_first_row + window + sample;
+    if (set == WINDOWS_VALIDATION)
+        sample += windows->first_validation;
     if (sample < windows->n_before)
         return window + sample;
     return shape->test_last_row + 1 + window + sample - windows->n_before;

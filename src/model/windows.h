@@ -5,6 +5,9 @@
  * target rows and its input rows all do, to the training set when none does; samples across a border belong to neither.
  * So no test row is ever read in training, and statistics come from rows outside of the test set.
  *
+ * A part of the training samples, the last ones by time, can be kept out of training as a validation set. The samples
+ * before them that share a row with the first of them belong to neither.
+ *
  * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in
  * turn, oldest first); temporal [window][inputs * stations] (a token is a time step); grid [window][stations][inputs]
  * (a token is a station at a time step). Targets: [horizon][stations]. Rows are read from the file in blocks, only
@@ -34,13 +37,14 @@ struct windows_config {
     int64_t test_rows[2];  /* first and last, or -1: use test_time, or test_fraction */
     const char *test_time[2];
     double test_fraction;
+    double validation_fraction; /* of the training samples; 0: no validation set */
 };
 
 /* What a model needs to know. */
 struct windows_shape {
     int64_t tokens, features, outputs, stations, horizon;
     int64_t last_offset, last_stride; /* of the target variable's newest value of station i within a sample */
-    int64_t n_train, n_test;
+    int64_t n_train, n_validation, n_test;
     int64_t n_rows, test_first_row, test_last_row;
     int64_t slots;         /* grid: times of the day, as windows_slots numbers them; else 0 */
     int64_t channels;      /* inputs */
@@ -49,7 +53,7 @@ struct windows_shape {
     const char *target, *units;
 };
 
-enum window_set { WINDOWS_TRAIN, WINDOWS_TEST };
+enum window_set { WINDOWS_TRAIN, WINDOWS_VALIDATION, WINDOWS_TEST };
 
 /* Local. Opens the data set and computes its statistics (a streaming pass over the rows outside of the test set).
  * Faults: STATUS_USAGE (variables, splits that leave no sample), STATUS_IO. */

@@ -33,19 +33,32 @@ static enum kernel_class last_work(const struct clock *clock, uint64_t end_ps)
     return class[e];
 }
 
+/* What the compute engine loses at the barrier is not work of a class of its own: it waits for the other engines' last
+ * work, from the first message on that a program without compute has begun with. Returns when they are all free. */
+static uint64_t barrier(struct clock *clock)
+{
+    uint64_t now_ps = clock_end_ps(clock), free_ps = clock->engine_free_ps[ENGINE_COMPUTE];
+    uint64_t idle_ps = clock->changed && clock->has_begun && clock->begun_ps > free_ps ? clock->begun_ps - free_ps : 0;
+    clock->idle_ps += idle_ps;
+    clock->wait_ps[last_work(clock, now_ps)] += now_ps - free_ps - idle_ps;
+    for (int e = 0; e < N_ENGINES; e++)
+        clock->engine_free_ps[e] = now_ps;
+    return now_ps;
+}
+
+void clock_idle_until(struct clock *clock, uint64_t ps)
+{
+    if (ps <= clock_end_ps(clock))
+        return;
+    clock->idle_ps += ps - barrier(clock);
+    for (int e = 0; e < N_ENGINES; e++)
+        clock->engine_free_ps[e] = ps;
+}
+
 void clock_begin(struct clock *clock, int program_id)
 {
-    if (clock->last_program != program_id && clock->last_program >= 0) {
-        uint64_t now_ps = clock_end_ps(clock), free_ps = clock->engine_free_ps[ENGINE_COMPUTE];
-        uint64_t idle_ps =
-            clock->changed && clock->has_begun && clock->begun_ps > free_ps ? clock->begun_ps - free_ps : 0;
-        clock->idle_ps += idle_ps;
-        /* What the compute engine loses at the barrier is not work of a class of its own: it waits for the other
-         * engines' last work. */
-        clock->wait_ps[last_work(clock, now_ps)] += now_ps - free_ps - idle_ps;
-        for (int e = 0; e < N_ENGINES; e++)
-            clock->engine_free_ps[e] = now_ps;
-    }
+    if (clock->last_program != program_id && clock->last_program >= 0)
+        barrier(clock);
     clock->changed |= clock->last_program != program_id;
     clock->has_begun &= clock->last_program == program_id;
     clock->last_program = program_id;

@@ -32,6 +32,9 @@ void clock_init(struct clock *clock, const struct program *const programs[N_PROG
  * is the time before the first instruction of a program that has none for the compute engine. */
 void clock_begin(struct clock *clock, int program_id);
 
+/* Local. No engine begins anything more before `ps`: the device has nothing to do until then. */
+void clock_idle_until(struct clock *clock, uint64_t ps);
+
 /* Local. Earliest start of instruction i by what this device knows. */
 uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i);
 

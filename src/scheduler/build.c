@@ -33,6 +33,7 @@ struct windows_config build_windows_config(const struct job *job)
         .test_rows = {data->test_rows[0], data->test_rows[1]},
         .test_time = {data->test_time[0], data->test_time[1]},
         .test_fraction = data->test_fraction,
+        .validation_fraction = data->validation_fraction,
     };
     return config;
 }

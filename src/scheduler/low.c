@@ -10,6 +10,7 @@
 #include "scheduler/order.h"
 #include "scheduler/partition.h"
 #include "scheduler/place.h"
+#include "scheduler/return.h"
 
 /* Parameters of one UPDATE: short enough to fit where a systolic device waits for a product of a ReRAM device. */
 enum { UPDATE_PIECE = 262144 };
@@ -167,7 +168,7 @@ static enum status lower_parts(struct building *building, const struct graph *pa
         if (!parts[d].n_nodes)
             continue;
         const struct program *shared = program_id == shared_id ? NULL : &plan->programs[shared_id][d];
-        if (d == request->first_gpu)
+        if (plan->programs[PROGRAM_TRAIN][d].n_instrs)
             shared = &plan->programs[PROGRAM_TRAIN][d];
         struct lowering lowering = {.machine = request->machine,
                                     .device = d,
@@ -283,6 +284,22 @@ static enum status build_handover(struct building *building, struct fault *fault
     return lower_parts(building, parts, PROGRAM_HANDOVER, PROGRAM_LOW, fault);
 }
 
+static enum status build_return(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    const struct adapter_config *adapter = &request->config->adapter;
+    struct crew gpus = place_crew(request->machine, "gpu", request->arena);
+    struct way_back way_back = {request->full,
+                                gpus.device,
+                                gpus.n,
+                                building->parts,
+                                request->machine->n_devices,
+                                adapter->alpha / (double)adapter->width};
+    struct graph *parts = arena_array(request->arena, (size_t)way_back.n_devices, sizeof *parts);
+    building->plan->n_channels[PROGRAM_RETURN] = return_build(&way_back, request->arena, parts);
+    return lower_parts(building, parts, PROGRAM_RETURN, PROGRAM_LOW, fault);
+}
+
 enum status low_build(const struct low_request *request, struct plan *plan, struct matrices **matrices,
                       struct fault *fault)
 {
@@ -296,6 +313,8 @@ enum status low_build(const struct low_request *request, struct plan *plan, stru
         status = build_evaluation(&building, fault);
     if (status == STATUS_OK)
         status = build_handover(&building, fault);
+    if (status == STATUS_OK)
+        status = build_return(&building, fault);
     *matrices = building.matrices;
     return status;
 }

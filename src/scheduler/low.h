@@ -1,4 +1,5 @@
-/* low.h - the low-parameter mode of placement `hpt`: its step, its evaluation and the handover, as programs. */
+/* low.h - the low-parameter mode of placement `hpt`: its step, its evaluation, the handover and the way
+ * back, as programs. */
 #ifndef SCHEDULER_LOW_H
 #define SCHEDULER_LOW_H
 
@@ -19,7 +20,7 @@ struct low_request {
     struct arena *arena;
 };
 
-/* Local. Fills PROGRAM_LOW, PROGRAM_LOW_EVALUATE and PROGRAM_HANDOVER of the plan; PROGRAM_TRAIN must be there.
+/* Local. Fills PROGRAM_LOW, PROGRAM_LOW_EVALUATE, PROGRAM_HANDOVER and PROGRAM_RETURN of the plan; PROGRAM_TRAIN must be there.
  * matrices[n_devices], in the arena: what each device holds in crossbars. Fault STATUS_USAGE: no device of a kind that
  * the mode needs, matrices or tensors that do not fit, micro-batches that do not divide the minibatch. */
 enum status low_build(const struct low_request *request, struct plan *plan, struct matrices **matrices,

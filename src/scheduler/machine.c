@@ -70,7 +70,9 @@ static enum status open_stack(const struct cluster *cluster, struct machine *mac
 const struct link_profile *machine_link(const struct machine *machine, int from, int to)
 {
     int gpus = is_gpu(machine->specs[from].kind) + is_gpu(machine->specs[to].kind);
-    return gpus == 2 ? &machine->fabric.inside : gpus == 1 ? &machine->bridge : &machine->stack;
+    if (gpus < 2)
+        return gpus == 1 ? &machine->bridge : &machine->stack;
+    return machine->specs[from].node == machine->specs[to].node ? &machine->fabric.inside : &machine->fabric.between;
 }
 
 /* A link that no device uses need not be named. */

@@ -255,7 +255,7 @@ static void end_full_safe(struct mode_switch *sw, struct switch_record *record, 
         switch_test_loss(sw, record);
         switch_test_drift(sw, record);
         if (wants & SWITCH_WANTS_CAPTURED)
-            width = switch_test_captured(sw, record, numbers->captured);
+            width = switch_test_captured(sw, record, numbers);
     } else {
         switch_tell(record, "drift", drift);
     }
@@ -283,7 +283,8 @@ static void end_full_again(struct mode_switch *sw, struct switch_record *record)
     } else if (sw->windows_to_wait > 0) {
         stay(record, "full mode for a while after the way back");
     } else {
-        start_trial(sw, record, SWITCH_START_TRIAL, sw->least_width, "once more, with wider adapters");
+        start_trial(sw, record, SWITCH_START_TRIAL, sw->least_width,
+                    sw->config.fixed_width ? "once more" : "once more, with wider adapters");
     }
 }
 
@@ -329,7 +330,7 @@ static void end_low(struct mode_switch *sw, struct switch_record *record, double
         stay(record, is_good ? "the low mode holds" : "the low mode is worse than it was");
         return;
     }
-    sw->least_width = 2 * sw->width;
+    sw->least_width = sw->config.fixed_width ? sw->width : 2 * sw->width;
     sw->windows_to_wait = sw->config.full_windows;
     sw->is_over = sw->retry++ >= sw->config.retries;
     switch_tell(record, "way_back", sw->retry);

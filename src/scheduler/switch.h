@@ -32,7 +32,8 @@
  *   T2 drift, the median over adapted matrices of |change| / |weight| in a window: decreased by less than 5 % twice,
  *      and is below 2 %;
  *   T3 the adapter width is the smallest of 2, 4, 8, 16, 32 whose leading part holds half of the window displacement's
- *      squared norm;
+ *      squared norm; a run whose programs are made for one width (fixed_width) asks that of its own width, and the log
+ *      tells the smallest that would do;
  *   T4 trial on the low mode's numerics, differences low - full paired by step: mean + t_{0.95, n_eff - 1} s /
  *      sqrt(n_eff) below 2 % of the mean full loss, n_eff = n (1 - a) / (1 + a) with the lag-1 autocorrelation a;
  *   T5 pay-off: what the low mode saves in the steps left is above the cost of trial and programming, in time and in
@@ -83,7 +84,8 @@ struct switch_config {
     int64_t at_step;      /* at: the last step in FULL; 0 is always */
     int64_t trial_steps;  /* at: so many of them, the last ones, are a trial whose outcome is not asked; below at_step */
     int watch_layer;      /* whose [Wq Wv] is D's; from 0 */
-    int width;            /* of adapters; policy safe chooses by T3 */
+    int width;            /* of adapters; policy safe chooses by T3 unless fixed_width */
+    int fixed_width;      /* safe: T3 asks of `width` only, and a trial after a way back keeps it */
     double alpha, loss_threshold, weight_threshold;
     /* safe only */
     double rise_tolerance;              /* T1: relative rise of a window's loss that is none */
@@ -187,6 +189,7 @@ struct switch_window {
     const double *relative_displacement; /* [n_matrices]: |change| / |weights at the start|, each adapted matrix */
     double captured[SWITCH_WIDTHS];      /* squared norm of the leading part of each width over that of the whole
                                             change, summed over adapted matrices */
+    double captured_own;                 /* the same of the configuration's width: read with fixed_width only */
     double validation_loss;              /* of the low mode on its device's numerics */
 };
 

@@ -54,8 +54,9 @@ void switch_test_loss(const struct mode_switch *sw, struct switch_record *record
 void switch_test_displacement(const struct mode_switch *sw, struct switch_record *record);
 void switch_test_drift(const struct mode_switch *sw, struct switch_record *record);
 
-/* T3; the width found, 0 when none holds enough. */
-int switch_test_captured(const struct mode_switch *sw, struct switch_record *record, const double *captured);
+/* T3; the width to take, 0 when none of those that it may choose from holds enough. */
+int switch_test_captured(const struct mode_switch *sw, struct switch_record *record,
+                         const struct switch_window *numbers);
 
 /* T5 of `steps` steps in LOW, with a trial before them or with that of the past. */
 void switch_test_payoff(const struct mode_switch *sw, struct switch_record *record, int64_t steps, int with_trial);

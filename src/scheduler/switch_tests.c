@@ -96,14 +96,17 @@ void switch_test_drift(const struct mode_switch *sw, struct switch_record *recor
     switch_require(record, "drift", x[2], SWITCH_BELOW, sw->config.drift_limit);
 }
 
-int switch_test_captured(const struct mode_switch *sw, struct switch_record *record, const double *captured)
+int switch_test_captured(const struct mode_switch *sw, struct switch_record *record,
+                         const struct switch_window *numbers)
 {
+    const double *captured = numbers->captured, least = sw->config.captured_share;
     int i = 0;
-    while (i < SWITCH_WIDTHS - 1 && !(captured[i] >= sw->config.captured_share))
+    while (i < SWITCH_WIDTHS - 1 && !(captured[i] >= least))
         i++;
-    switch_require(record, "captured_share", captured[i], SWITCH_AT_LEAST, sw->config.captured_share);
+    double asked = sw->config.fixed_width ? numbers->captured_own : captured[i];
+    switch_require(record, "captured_share", asked, SWITCH_AT_LEAST, least);
     switch_tell(record, "captured_width", switch_widths[i]);
-    return captured[i] >= sw->config.captured_share ? switch_widths[i] : 0;
+    return !(asked >= least) ? 0 : sw->config.fixed_width ? sw->config.width : switch_widths[i];
 }
 
 static double saving(int64_t steps, uint64_t full, uint64_t low)

@@ -220,6 +220,7 @@ enum status training_run(struct training *training, const struct training_option
     result->traced_steps = TRACE_STEPS;
     result->run.stopped_early = course.stopped;
     result->run.steps = result->run.n_steps;
+    modes_close(&course);
     executor_close(course.executor);
     return status;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "scheduler/predict.h"
 #include "scheduler/train_private.h"
 
 enum switch_state course_mode(const struct course *course)
@@ -29,10 +30,13 @@ enum status modes_open(struct course *course, struct fault *fault)
         .timing_only = course->options->timing_only,
         .assume_earliest = course->options->assume_switch,
     };
-    struct switch_config config;
-    enum status status = switch_config_from_job(job, &setting, &config, fault);
+    struct switch_config *config = &course->switch_config;
+    enum status status = switch_config_from_job(job, &setting, config, fault);
+    config->fixed_width = 1; /* plans are made once: of the job's width */
+    if (status == STATUS_OK && config->policy == SWITCH_SAFE)
+        status = predict_costs(training, config->window_steps, &config->costs, fault);
     if (status == STATUS_OK)
-        course->mode_switch = switch_new(&config, training->arena);
+        course->mode_switch = switch_new(config, training->arena);
     return status;
 }
 
@@ -66,99 +70,90 @@ static void close_phase(struct course *course, int64_t last_step)
         run->n_phases--;
 }
 
-static enum status run_handover(struct course *course, int64_t step, struct fault *fault)
+/* Between two steps: weights go over to the devices of the other mode. */
+static enum status carry_weights(struct course *course, int program, int64_t step, struct fault *fault)
 {
     struct step_record record = {
-        .program = PROGRAM_HANDOVER, .step = (uint32_t)step, .repeat = 1, .generation = ++course->generation};
+        .program = (uint32_t)program, .step = (uint32_t)step, .not_before_ps = course->now_ps, .repeat = 1};
     struct step_result result;
+    if (program == PROGRAM_HANDOVER)
+        record.generation = ++course->generation;
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
-    struct run_handover *told = &course->result->run.handover;
-    course->low_since = step;
-    course->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
-    told->n++;
-    told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
-    told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
+    if (program == PROGRAM_HANDOVER) {
+        struct run_handover *told = &course->result->run.handover;
+        told->n++;
+        told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
+        told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
+    }
+    *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
+    course->energy_fj += course->program_energy_fj[program];
     course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
     return status;
 }
 
-/* Step `step` was the last before the decision. */
-static enum status act(struct course *course, const struct switch_decision *decision, int64_t step,
-                       struct fault *fault)
+/* From a trial there is nothing to bring back: the full arm went on all the time, the copy is forgotten. */
+static enum status return_to_full(struct course *course, int64_t step, struct fault *fault)
 {
-    switch (decision->action) {
-    case SWITCH_CONTINUE:
+    int n;
+    const struct switch_record *log = switch_log(course->mode_switch, &n);
+    return log[n - 1].before == SWITCH_LOW ? carry_weights(course, PROGRAM_RETURN, step, fault) : STATUS_OK;
+}
+
+/* Step `step` was the last before the decision. */
+static enum status act(struct course *course, const struct switch_decision *decision, int64_t step, struct fault *fault)
+{
+    if (decision->action == SWITCH_CONTINUE)
         return STATUS_OK;
-    case SWITCH_START_TRIAL:
-    case SWITCH_RESTART_TRIAL:
-    case SWITCH_ENTER_LOW:
-        close_phase(course, step);
-        open_phase(course, step + 1);
-        return run_handover(course, step, fault);
-    default:
-        bug("the controller decides %s", switch_action_name(decision->action));
-    }
+    close_phase(course, step);
+    open_phase(course, step + 1);
+    if (decision->action == SWITCH_RETURN_TO_FULL)
+        return return_to_full(course, step, fault);
+    return carry_weights(course, PROGRAM_HANDOVER, step, fault);
+}
+
+enum { WANTS_WEIGHTS = SWITCH_WANTS_DISPLACEMENT | SWITCH_WANTS_DRIFT | SWITCH_WANTS_CAPTURED };
+
+/* A run that assumes the earliest switch (a plan's) has no weights to look at. */
+static int wanted(const struct course *course)
+{
+    return course->options->assume_switch ? 0 : switch_wants(course->mode_switch);
+}
+
+static enum status begin_window(struct course *course, struct fault *fault)
+{
+    int wants = wanted(course);
+    return wants & WANTS_WEIGHTS ? movement_begin(course->movement, fault) : STATUS_OK;
 }
 
 enum status modes_begin(struct course *course, struct fault *fault)
 {
     if (!course->mode_switch)
         return STATUS_OK;
+    course->movement = movement_open(course->training, course->executor, &course->switch_config);
     open_phase(course, 1);
     struct switch_decision decision = switch_begin(course->mode_switch);
-    return act(course, &decision, 0, fault);
+    enum status status = act(course, &decision, 0, fault);
+    return status == STATUS_OK ? begin_window(course, fault) : status;
 }
 
-static const char *watched_name(const struct course *course)
+void modes_close(struct course *course)
 {
-    int64_t layer = course->training->job->train.mode_switch.watch_layer;
-    return arena_printf(course->training->arena, "layers.%lld.attn.qkv.weight",
-                        (long long)(layer < 0 ? course->training->config.encoder.layers - 1 : layer));
+    movement_close(course->movement);
 }
 
-static int find_weight(const struct program *program, const char *name)
+/* What the controller wants to know at a window's end, and what it decides. */
+static enum status end_window(struct course *course, struct switch_decision *decision, struct fault *fault)
 {
-    for (int s = 0; s < program->n_slots; s++)
-        if (program->slots[s].is_weight && strcmp(program->slots[s].name, name) == 0)
-            return s;
-    bug("there is no weight %s", name);
-}
-
-static double element(const void *values, int element_bytes, int64_t i)
-{
-    return element_bytes == 8 ? ((const double *)values)[i] : (double)((const float *)values)[i];
-}
-
-/* Frobenius norm of the change of Wq and Wv, the first and last third of the packed weight [3d, d]. */
-static double displacement(const void *before, const void *after, int64_t d, int element_bytes)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < 3 * d * d; i++) {
-        if (i / (d * d) == 1)
-            continue;
-        double change = element(after, element_bytes, i) - element(before, element_bytes, i);
-        sum += change * change;
-    }
-    return sqrt(sum);
-}
-
-/* Collective. The norm on all ranks (NaN without a snapshot), and a new snapshot. */
-static enum status watch(struct course *course, double *norm, struct fault *fault)
-{
-    struct training *training = course->training;
-    const struct program *program = &training->plan.programs[PROGRAM_TRAIN][training->first_gpu];
-    int slot = find_weight(program, watched_name(course));
-    void *now = NULL;
-    *norm = NAN;
-    enum status status = executor_fetch(course->executor, training->arena, training->first_gpu, PROGRAM_TRAIN, slot,
-                                        &now, fault);
-    if (status != STATUS_OK)
-        return status;
-    int bytes = training->plan.format == FORMAT_FP64 ? 8 : 4;
-    if (now && course->snapshot)
-        *norm = displacement(course->snapshot, now, training->config.encoder.d_model, bytes);
-    course->snapshot = now;
-    return comm_broadcast(training->comm, norm, sizeof *norm, fault);
+    struct switch_window window = {.displacement = NAN};
+    int wants = wanted(course);
+    enum status status = STATUS_OK;
+    if (wants & WANTS_WEIGHTS)
+        status = movement_end(course->movement, wants, &window, fault);
+    if (wants & SWITCH_WANTS_VALIDATION && status == STATUS_OK)
+        status = course_validate(course, &window.validation_loss, fault);
+    if (status == STATUS_OK)
+        *decision = switch_observe_window(course->mode_switch, &window);
+    return status;
 }
 
 enum status modes_after_step(struct course *course, int64_t step, double loss_full, double loss_low,
@@ -168,16 +163,12 @@ enum status modes_after_step(struct course *course, int64_t step, double loss_fu
     if (!sw)
         return STATUS_OK;
     struct switch_decision decision = switch_observe_step(sw, step, loss_full, loss_low);
-    enum status status = STATUS_OK;
-    if (switch_window_is_full(sw)) {
-        struct switch_window window = {.displacement = NAN};
-        if (switch_state(sw) == SWITCH_FULL && !course->options->assume_switch)
-            status = watch(course, &window.displacement, fault);
-        if (status != STATUS_OK)
-            return status;
-        decision = switch_observe_window(sw, &window);
-    }
-    return act(course, &decision, step, fault);
+    if (!switch_window_is_full(sw))
+        return act(course, &decision, step, fault);
+    enum status status = end_window(course, &decision, fault);
+    if (status == STATUS_OK)
+        status = act(course, &decision, step, fault);
+    return status == STATUS_OK ? begin_window(course, fault) : status;
 }
 
 int64_t modes_known_until(const struct course *course, int64_t step, int64_t until)

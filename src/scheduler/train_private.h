@@ -4,6 +4,7 @@
 #define SCHEDULER_TRAIN_PRIVATE_H
 
 #include "base/progress.h"
+#include "scheduler/movement.h"
 #include "scheduler/switch.h"
 #include "scheduler/train.h"
 
@@ -24,7 +25,8 @@ struct course {
     struct mode_switch *mode_switch; /* NULL: full mode only */
     uint32_t generation;             /* handovers so far */
     int64_t low_since, full_since;   /* step after which the mode's optimiser state was zero */
-    void *snapshot;                  /* rank 0: the watched weights at the start of the window, or NULL */
+    struct switch_config switch_config;
+    struct movement *movement; /* NULL: the policy tests nothing */
 };
 
 /* Collective. One training step in the mode of now, its losses recorded. */
@@ -36,11 +38,17 @@ enum status course_time_steps(struct course *course, int64_t first, int64_t last
 /* Collective. The test set, minibatch by minibatch, on the devices of the mode of now. */
 enum status course_evaluate(struct course *course, int64_t step, struct fault *fault);
 
+/* Collective. Loss on the validation set, on the devices of the mode of now; all ranks know it. */
+enum status course_validate(struct course *course, double *loss, struct fault *fault);
+
 /* Local. */
 enum switch_state course_mode(const struct course *course);
 
-/* Local. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
+/* Collective. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
 enum status modes_open(struct course *course, struct fault *fault);
+
+/* Local. Releases what modes_begin has opened. */
+void modes_close(struct course *course);
 
 /* Collective. Before the first step. */
 enum status modes_begin(struct course *course, struct fault *fault);

@@ -284,6 +284,10 @@ static const struct refusal {
     {"data: {test_fraction: 20 %}\n", {NULL}, 2,
      "j.yaml:1: data.test_fraction: expected a number above 0 and below 1, found '20 %' (a unit or text "
      "after the number is not allowed)"},
+    {MODEL CLUSTER "data: {validation_fraction: 0}\ntrain: {steps: 1, switch: {policy: safe}}\n", {NULL}, 2,
+     "j.yaml:3: data.validation_fraction: expected a number above 0, because train.switch.policy is safe, found 0"},
+    {"data: {validation_fraction: 1}\n", {NULL}, 2,
+     "j.yaml:1: data.validation_fraction: expected a number of at least 0 and below 1, found '1'"},
     {"data: {window: 0}\n", {NULL}, 2,
      "j.yaml:1: data.window: expected a whole number from 1 to 1000000, found '0'"},
     {"data: {inputs: [a, \"\"]}\n", {NULL}, 2,

@@ -16,7 +16,7 @@ struct window {
     double loss, movement; /* mean full loss; displacement (hpt) or drift of each matrix (safe) */
     double low;            /* loss of the low arm above the full arm's */
     double validation;     /* of the low mode */
-    double captured;       /* share of width 2; each doubling takes half of what is left */
+    double captured;       /* share of width 2 and of the fixed width; each doubling takes half of what is left */
 };
 
 static inline struct switch_config config_of(enum switch_policy policy, int64_t total_steps)
@@ -38,7 +38,7 @@ static inline void fill_captured(double captured[SWITCH_WIDTHS], double share)
 /* Gives only what is wanted: what is read without being wanted is NaN, or no memory. */
 static inline struct switch_window numbers_of(const struct window *window, int wants, double drifts[3])
 {
-    struct switch_window numbers = {.displacement = NAN, .validation_loss = NAN};
+    struct switch_window numbers = {.displacement = NAN, .captured_own = NAN, .validation_loss = NAN};
     for (int i = 0; i < SWITCH_WIDTHS; i++)
         numbers.captured[i] = NAN;
     if (wants & SWITCH_WANTS_DISPLACEMENT)
@@ -48,8 +48,10 @@ static inline struct switch_window numbers_of(const struct window *window, int w
         numbers.n_matrices = 3;
         numbers.relative_displacement = drifts;
     }
-    if (wants & SWITCH_WANTS_CAPTURED)
+    if (wants & SWITCH_WANTS_CAPTURED) {
         fill_captured(numbers.captured, window->captured);
+        numbers.captured_own = window->captured;
+    }
     if (wants & SWITCH_WANTS_VALIDATION)
         numbers.validation_loss = window->validation;
     return numbers;

@@ -143,7 +143,6 @@ START_TEST(time_line_sums_to_the_end)
 }
 END_TEST
 
-/* A jump over n runs must land where n runs would, to the picosecond and in every part of the ledger. */
 /* A program without compute, as that which programs cells: until its first message comes the device is idle, then its
  * compute engine waits. */
 START_TEST(idle_until_the_first_message)
@@ -178,6 +177,38 @@ START_TEST(idle_until_the_first_message)
 }
 END_TEST
 
+/* A device that waits for a decision idles; what it does after that is what it would have done at once. */
+START_TEST(idle_until_a_decision)
+{
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct fixture f, at_once;
+        open_fixture(&f, 30, seed);
+        open_fixture(&at_once, 30, seed);
+        run_once(&f);
+        run_once(&at_once);
+        uint64_t end_ps = clock_end_ps(&f.clock), gap_ps = 1 + seed * 1000, idle_ps = f.clock.idle_ps;
+        clock_idle_until(&f.clock, end_ps);
+        ck_assert_uint_eq(f.clock.idle_ps, idle_ps);
+        clock_idle_until(&at_once.clock, end_ps + 1);
+        clock_idle_until(&f.clock, end_ps + gap_ps);
+        ck_assert_uint_eq(f.clock.idle_ps, idle_ps + gap_ps);
+        run_once(&f);
+        run_once(&at_once);
+        for (int i = 0; i < f.train.n_instrs; i++) {
+            uint64_t start_ps = f.clock.end_ps[PROGRAM_TRAIN][i] - f.train.instrs[i].cost.time_ps;
+            ck_assert_uint_ge(start_ps, end_ps + gap_ps);
+            ck_assert_uint_eq(f.clock.end_ps[PROGRAM_TRAIN][i] - at_once.clock.end_ps[PROGRAM_TRAIN][i], gap_ps - 1);
+        }
+        struct ledger ledger;
+        clock_ledger(&f.clock, f.programs, clock_end_ps(&f.clock), 2, 1, &ledger);
+        ledger_validate(&ledger);
+        arena_free(f.arena);
+        arena_free(at_once.arena);
+    }
+}
+END_TEST
+
+/* A jump over n runs must land where n runs would, to the picosecond and in every part of the ledger. */
 START_TEST(jump_equals_running)
 {
     int jumped = 0;
@@ -220,6 +251,7 @@ Suite *suite_clock(void)
     tcase_add_test(tcase, every_instruction_starts_as_early_as_it_can);
     tcase_add_test(tcase, time_line_sums_to_the_end);
     tcase_add_test(tcase, idle_until_the_first_message);
+    tcase_add_test(tcase, idle_until_a_decision);
     tcase_add_test(tcase, jump_equals_running);
     suite_add_tcase(suite, tcase);
     return suite;

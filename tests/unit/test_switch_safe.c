@@ -179,6 +179,41 @@ START_TEST(safe_drift_and_width)
 END_TEST
 
 /* T5, to the step: with 80 ps saved per step and 350 ps to pay, five steps in LOW pay and four do not. */
+/* With one width only, T3 asks of that one; what the others hold is told. A way back does not double it. */
+START_TEST(safe_fixed_width)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 10000);
+    config.fixed_width = 1;
+    config.width = 6;
+    for (int c = 0; c < 3; c++) {
+        static const double own[] = {0.5, 0.499, NAN};
+        struct mode_switch *sw = start(&config, arena);
+        struct switch_decision decision = {SWITCH_CONTINUE, 0, ""};
+        for (int j = 0; j < 3; j++) {
+            struct window window = calm(j);
+            window.captured = own[c];
+            decision = feed(sw, &window, 0, 11);
+        }
+        ck_assert_int_eq(decision.action, c == 0 ? SWITCH_START_TRIAL : SWITCH_CONTINUE);
+        ck_assert_int_eq(decision.width, c == 0 ? 6 : 0);
+        ck_assert(number(last_record(sw), "captured_width") == (c == 0 ? 2 : c == 1 ? 4 : 32));
+        for (int j = 3; c == 0 && j < 9; j++) {
+            struct window window = calm(j);
+            window.validation = 1 + 0.1 * j;
+            decision = feed(sw, &window, 0, 11);
+            ck_assert_int_eq(decision.action, j == 3   ? SWITCH_ENTER_LOW
+                                              : j == 6 ? SWITCH_RETURN_TO_FULL
+                                              : j == 8 ? SWITCH_START_TRIAL
+                                                       : SWITCH_CONTINUE);
+            ck_assert_int_eq(decision.width, j == 3 || j == 8 ? 6 : 0);
+        }
+        check_log(&config, sw);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(safe_pay_off)
 {
     struct arena *arena = arena_new();
@@ -219,6 +254,7 @@ Suite *suite_switch_safe(void)
     tcase_add_test(tcase, safe_rise_tolerance);
     tcase_add_test(tcase, safe_width_only_grows);
     tcase_add_test(tcase, safe_drift_and_width);
+    tcase_add_test(tcase, safe_fixed_width);
     tcase_add_test(tcase, safe_pay_off);
     suite_add_tcase(suite, tcase);
     return suite;

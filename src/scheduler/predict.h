@@ -1,0 +1,22 @@
+/* predict.h - what the steps of a run will cost, before it runs: the numbers of the switch's pay-off test. */
+#ifndef SCHEDULER_PREDICT_H
+#define SCHEDULER_PREDICT_H
+
+#include "scheduler/switch.h"
+#include "scheduler/train.h"
+
+/* Collective. Runs PROGRAM_TRAIN, PROGRAM_LOW and PROGRAM_HANDOVER of the plan without tensors, each three times on
+ * clocks of their own, and takes the last run less the one before.
+ *
+ * Energy of a run: its instructions', and for every device of the machine the stand-by power of the time that its
+ * compute engine does not work (waiting power in a program in which it computes, idle power in others).
+ *
+ * A trial of k steps: the two arms run side by side on different devices, so beyond k full steps it takes a handover
+ * and what k low steps last longer; its energy is that of the instructions of the handover and of k low steps, and
+ * waiting power of all devices for the longer time. What the trial's devices spare in stand-by power is not deducted.
+ *
+ * Programs are priced as they stand; a step's cost does not depend on the data. */
+enum status predict_costs(const struct training *training, int64_t trial_steps, struct switch_costs *costs,
+                          struct fault *fault);
+
+#endif

@@ -1,0 +1,58 @@
+# 25_way_back.sh - policy safe on a noisy machine: the run switches, becomes worse, returns and tries again; the same
+# bytes on 1, 2, 3 and 5 ranks.
+. tests/jobs/lib.sh
+
+data=$WORK/way-back.h5 file=$WORK/way-back.yaml
+works "way back: data" "$POLYRANK" data synth "$data" --stations 7 --rows 600 --seed 5 || exit
+
+# The GPUs are slow enough for the low-parameter mode to pay off; its learning rate is far too high.
+cat >"$file" <<X
+name: way-back
+cluster:
+  name: small-hpt
+  devices:
+    - {kind: gpu, profile: a100-80g, count: 2, peak_flop_per_s: "10 GFLOP/s", memory_bytes_per_s: "1 GB/s"}
+    - {kind: reram, profile: isaac, count: 2, fidelity: analog, program_noise: 0.2, read_noise: 0.3}
+    - {kind: systolic, profile: systolic-128-7nm, count: 1}
+  links: {inside: nvlink3, host: pcie4, bridge: pcie4, stack: stack-3d}
+model: {preset: wind, d_model: 16, heads: 2, layers: 1, ffn: 16, embed_hidden: 8, dropout: 0, residual: true}
+data: {file: $data, window: 4, test_fraction: 0.2}
+train:
+  steps: 60
+  minibatch: 64
+  evaluate_epochs: 0
+  optimiser: {learning_rate: 1e-4}
+  adapter: {dropout: 0, learning_rate: 0.3}
+  switch: {policy: safe, window_steps: 4, margin: 0.9}
+placement: {policy: hpt, micro_batches: 2}
+X
+
+# decisions FILE: the decisions of the switch, one a line
+decisions() { python3 - "$1" <<'X'
+import json, sys
+run = json.load(open(sys.argv[1]))
+for record in run["switch"]["record"]:
+    if record["action"] != "continue":
+        print(record["action"])
+X
+}
+
+rm -rf "$WORK/run" "$WORK/alone"
+works "way back" "$POLYRANK" train "$file" -q -o "$WORK/run" || exit
+cp "$WORK/stdout" "$WORK/run/stdout"
+mv "$WORK/run" "$WORK/alone"
+decisions "$WORK/alone/summary.json" >"$WORK/decisions"
+printf '%s\n' "start trial" "enter low" "return to full" "start trial" "enter low" >"$WORK/expected"
+if cmp -s "$WORK/decisions" "$WORK/expected"; then pass "way back: decisions"; else
+    fail "way back: decisions" "not those expected" "$WORK/decisions"
+fi
+for n in 2 3 5; do
+    works "way back on $n ranks" mpirun --timeout 100 -n $n "$POLYRANK" train "$file" -q -o "$WORK/run" || continue
+    cp "$WORK/stdout" "$WORK/run/stdout"
+    for f in result.h5 summary.json loss.csv trace.json stdout; do
+        if cmp "$WORK/alone/$f" "$WORK/run/$f" >"$WORK/cmp" 2>&1; then pass "way back on $n ranks: $f"; else
+            fail "way back on $n ranks: $f" "differs" "$WORK/cmp"
+        fi
+    done
+    rm -rf "$WORK/run"
+done

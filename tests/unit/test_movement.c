@@ -1,0 +1,151 @@
+/* test_movement.c - what the switch is told of weights and of costs is what happens. */
+#include <math.h>
+#include <string.h>
+
+#include "hpt_job.h"
+#include "scheduler/movement.h"
+#include "scheduler/predict.h"
+
+Suite *suite_movement(void);
+
+enum { CASES = 6, RUNS = 5 };
+
+static const float *fetch(struct hpt_job *hpt, struct executor *executor, const char *name)
+{
+    const struct program *program = &hpt->training.plan.programs[PROGRAM_TRAIN][0];
+    struct fault fault = FAULT_NONE;
+    void *values = NULL;
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].is_weight && strcmp(program->slots[s].name, name) == 0)
+            ck_assert(executor_fetch(executor, hpt->arena, 0, PROGRAM_TRAIN, s, &values, &fault) == STATUS_OK);
+    ck_assert_ptr_nonnull(values);
+    return values;
+}
+
+/* Norms of the first d * d elements (Wq) and of the last (Wv) of the last layer. */
+static double norm(const float *a, const float *b, int64_t d, int third)
+{
+    double sum = 0;
+    for (int64_t i = third * d * d; i < (third + 1) * d * d; i++)
+        sum += ((double)a[i] - (b ? (double)b[i] : 0)) * ((double)a[i] - (b ? (double)b[i] : 0));
+    return sqrt(sum);
+}
+
+static void check_numbers(const struct hpt_job *hpt, const struct switch_window *hpt_numbers,
+                          const struct switch_window *safe, const float *before, const float *after)
+{
+    int64_t d = hpt->training.config.encoder.d_model;
+    const struct job_adapter *adapter = &hpt->job.train.adapter;
+    ck_assert_int_eq(hpt_numbers->n_matrices, 2);
+    ck_assert_double_eq_tol(hpt_numbers->displacement, hypot(norm(after, before, d, 0), norm(after, before, d, 2)),
+                            1e-12);
+    ck_assert_double_eq_tol(hpt_numbers->relative_displacement[1], norm(after, before, d, 2) / norm(before, NULL, d, 2),
+                            1e-12);
+    ck_assert(isnan(hpt_numbers->captured[0]) || hpt_numbers->captured[0] == 0);
+    int n_targets = adapter->targets.n ? adapter->targets.n : 2;
+    ck_assert_int_eq(safe->n_matrices, n_targets * (int)hpt->training.config.encoder.layers);
+    for (int m = 0; m < safe->n_matrices; m++)
+        ck_assert(safe->relative_displacement[m] > 0 && safe->relative_displacement[m] < 1);
+    for (int i = 0; i < SWITCH_WIDTHS; i++) {
+        ck_assert(safe->captured[i] > 0 && safe->captured[i] < 1 + 1e-9);
+        ck_assert(i == 0 || safe->captured[i] >= safe->captured[i - 1]);
+        if (adapter->width <= switch_widths[i])
+            ck_assert(safe->captured_own <= safe->captured[i]);
+        if (adapter->width >= switch_widths[i])
+            ck_assert(safe->captured_own >= safe->captured[i]);
+    }
+    ck_assert_double_eq_tol(safe->captured[SWITCH_WIDTHS - 1], 1, 1e-6); /* no matrix has more rows and columns */
+}
+
+START_TEST(weights_as_they_move)
+{
+    struct dice d = dice(4200 + (uint32_t)_i);
+    struct hpt_job hpt;
+    struct fault fault = FAULT_NONE;
+    hpt_open(&hpt, &d, "");
+    struct executor *executor = hpt_executor(&hpt);
+    struct switch_config config = {.policy = SWITCH_HPT, .watch_layer = (int)hpt.training.config.encoder.layers - 1};
+    config.width = (int)hpt.job.train.adapter.width;
+    struct movement *one = movement_open(&hpt.training, executor, &config);
+    config.policy = SWITCH_SAFE;
+    struct movement *all = movement_open(&hpt.training, executor, &config);
+    struct switch_window numbers, safe;
+    ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
+    ck_assert(isnan(numbers.displacement));
+    ck_assert(movement_begin(one, &fault) == STATUS_OK && movement_begin(all, &fault) == STATUS_OK);
+    const char *name = arena_printf(hpt.arena, "layers.%d.attn.qkv.weight", config.watch_layer);
+    const float *before = fetch(&hpt, executor, name);
+    hpt_run(&hpt, executor, PROGRAM_TRAIN, 1, 0);
+    hpt_run(&hpt, executor, PROGRAM_TRAIN, 2, 8);
+    ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
+    ck_assert(movement_end(all, SWITCH_WANTS_DRIFT | SWITCH_WANTS_CAPTURED, &safe, &fault) == STATUS_OK);
+    check_numbers(&hpt, &numbers, &safe, before, fetch(&hpt, executor, name));
+    ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
+    ck_assert(numbers.displacement == 0); /* the end was the start of the next window */
+    movement_close(one);
+    movement_close(all);
+    executor_close(executor);
+    hpt_close(&hpt);
+}
+END_TEST
+
+/* Virtual time and energy of the whole machine after `runs` runs, waiting and idle time included. */
+static wide_uint energy_of(struct hpt_job *hpt, int program, uint64_t runs, uint64_t *end_ps)
+{
+    struct executor_options options = {.timing_only = 1};
+    struct executor *executor;
+    struct fault fault = FAULT_NONE;
+    ck_assert(executor_open(hpt->comm, &hpt->training.plan, hpt->training.machine.specs, NULL, &options, &executor,
+                            &fault) == STATUS_OK);
+    struct step_record record = {.program = (uint32_t)program, .step = 1, .repeat = runs};
+    struct step_result result;
+    struct ledger *ledgers;
+    wide_uint energy_fj = 0;
+    ck_assert(executor_step(executor, &record, NULL, NULL, &result, &fault) == STATUS_OK);
+    ck_assert(executor_ledgers(executor, hpt->arena, &ledgers, &fault) == STATUS_OK);
+    for (int device = 0; device < hpt->training.plan.n_devices; device++)
+        energy_fj += ledger_energy_fj(&ledgers[device]);
+    *end_ps = result.end_ps;
+    executor_close(executor);
+    return energy_fj;
+}
+
+START_TEST(costs_as_they_come)
+{
+    struct dice d = dice(4300 + (uint32_t)_i);
+    struct hpt_job hpt;
+    struct fault fault = FAULT_NONE;
+    struct switch_costs costs;
+    hpt_open(&hpt, &d, "");
+    ck_assert(predict_costs(&hpt.training, 10, &costs, &fault) == STATUS_OK);
+    const struct {
+        int program;
+        uint64_t time_ps, energy_fj;
+    } told[] = {{PROGRAM_TRAIN, costs.full_ps, costs.full_fj},
+                {PROGRAM_LOW, costs.low_ps, costs.low_fj},
+                {PROGRAM_HANDOVER, costs.program_ps, costs.program_fj}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        uint64_t before_ps, after_ps;
+        wide_uint before_fj = energy_of(&hpt, told[i].program, RUNS, &before_ps),
+                  after_fj = energy_of(&hpt, told[i].program, RUNS + 1, &after_ps);
+        ck_assert_msg(after_ps - before_ps == told[i].time_ps, "%s: %llu ps, predicted %llu",
+                      program_name(told[i].program), (unsigned long long)(after_ps - before_ps),
+                      (unsigned long long)told[i].time_ps);
+        double energy_fj = (double)(after_fj - before_fj);
+        ck_assert_msg(fabs(energy_fj - (double)told[i].energy_fj) <= 1e-12 * energy_fj, "%s: %g fJ, predicted %g",
+                      program_name(told[i].program), energy_fj, (double)told[i].energy_fj);
+    }
+    ck_assert(costs.trial_ps >= costs.program_ps && costs.trial_fj > costs.program_fj);
+    hpt_close(&hpt);
+}
+END_TEST
+
+Suite *suite_movement(void)
+{
+    Suite *suite = suite_create("movement");
+    TCase *tcase = tcase_create("movement");
+    tcase_add_loop_test(tcase, weights_as_they_move, 0, CASES);
+    tcase_add_loop_test(tcase, costs_as_they_come, 0, CASES);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
