@@ -68,7 +68,7 @@ refuses "arithmetic that an array lacks" 2 "tpuv1 has no bf16" "$P" cost tpuv1 g
 refuses "dataflow of a GPU" 2 "--dataflow: only on a systolic array" "$P" cost a100-80g gemm 4x4x4 --dataflow ws
 refuses "cost of a table that is not there" 4 "none.csv" "$P" cost --csv "$WORK/none.csv" --summary
 refuses "contrast with nothing" 2 "no table" "$P" contrast
-refuses "contrast of a table that is none" 2 "expected the columns group" "$P" contrast tests/golden/kernels.csv
+refuses "contrast of a table that is none" 2 "expected the columns group" "$P" contrast tests/golden/systolic.csv
 refuses "contrast with a claim below 0" 2 "--claim-time" "$P" contrast jobs/hpt/published.csv --claim-time -3
 refuses "compare with nothing" 2 "" "$P" compare
 

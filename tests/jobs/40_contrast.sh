@@ -2,18 +2,16 @@
 . tests/jobs/lib.sh
 
 mkdir -p "$WORK/contrast"
-cat >"$WORK/contrast/good.csv" <<EOF
+cat >"$WORK/contrast/here.csv" <<EOF
 group,label,x,base,run,set_base,set_run
-a,early,1,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=10
-a,"late, eager",2,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500; cluster.devices[0].launch_s=10 us,train.steps=500; train.switch.at_step=250; train.switch.trial_steps=10; cluster.devices[0].launch_s=10 us; cluster.devices[0].idle_w=0 W
-a,no trial,3,$PWD/jobs/hpt/wind-gpu.yaml,$PWD/jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=0
+a,early,1,jobs/hpt/wind-gpu.yaml,jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=10
+a,"late, eager",2,jobs/hpt/wind-gpu.yaml,jobs/hpt/wind.yaml,train.steps=500; cluster.devices[0].launch_s=10 us,train.steps=500; train.switch.at_step=250; train.switch.trial_steps=10; cluster.devices[0].launch_s=10 us; cluster.devices[0].idle_w=0 W
+a,no trial,3,jobs/hpt/wind-gpu.yaml,jobs/hpt/wind.yaml,train.steps=500,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=0
 EOF
-sed 's/^/ /; s/^ //' "$WORK/contrast/good.csv" | sed "s#,$PWD/jobs#,jobs#g" >"$WORK/contrast/here.csv"
 cp -r jobs clusters "$WORK/contrast/"
 works "contrast" "$POLYRANK" contrast "$WORK/contrast/here.csv" --csv "$WORK/contrast/out.csv"
 tail -1 "$WORK/stdout" | grep -q '^rows 3, mean .* failed 0$' && pass "contrast: last line" || fail "contrast: last line" "another" "$WORK/stdout"
 works "contrast: the ratio is 1 / (f + t + (1 - f) / s)" awk -F, '
-    NR > 1 { sub(/^a,("[^"]*"|[^,]*),/, "") }
     END { exit n != 3 }
     NR > 1 {
         line = $0
@@ -21,6 +19,16 @@ works "contrast: the ratio is 1 / (f + t + (1 - f) / s)" awk -F, '
         ratio = 1 / (c[13] + c[14] + (1 - c[13]) / c[15])
         if (c[4] <= 0 || c[7] <= 0 || (ratio - c[6]) ^ 2 > 1e-8 * c[6] ^ 2) exit 1
         n++
+    }' "$WORK/contrast/out.csv"
+works "contrast: launches cost time, an idle GPU and a trial energy" awk -F, '
+    NR > 1 {
+        line = $0
+        gsub(/"[^"]*"/, "text", line); split(line, c, ",")
+        gpu_s[NR - 1] = c[4]; run_j[NR - 1] = c[8]; trial[NR - 1] = c[12]; idle_j[NR - 1] = c[22]
+    }
+    END {
+        exit !(gpu_s[2] > gpu_s[1] && gpu_s[1] == gpu_s[3] && idle_j[1] > 0 && idle_j[2] == 0 && trial[1] == 10 &&
+               trial[3] == 0 && run_j[1] > run_j[3])
     }' "$WORK/contrast/out.csv"
 sed '3s/at_step=250/at_step=500/' "$WORK/contrast/here.csv" >"$WORK/contrast/bad.csv"
 "$POLYRANK" contrast "$WORK/contrast/bad.csv" >"$WORK/stdout" 2>"$WORK/stderr"
