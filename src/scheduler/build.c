@@ -350,7 +350,8 @@ const char *build_policy(const struct job *job)
 enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
                        struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
 {
-    struct crew gpus = place_crew(machine, "gpu", arena);
+    struct crew gpus =
+        place_crew(machine, machine_leading_kind(machine), arena); /* or arrays, where there are only those */
     int low = strcmp(build_policy(job), "hpt") == 0;
     int may_idle = low || job->placement.chosen; /* devices that do nothing at all in this run */
     const struct graph *full = NULL;
@@ -359,14 +360,20 @@ enum status build_plan(const struct job *job, const struct model_config *config,
     plan->n_devices = machine->n_devices;
     plan->format = machine_format(job);
     plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
-    if (gpus.n == 0 || (!may_idle && gpus.n < machine->n_devices))
-        return fault_set(fault, STATUS_USAGE, "%s: placement.policy: %s needs %s, found %d GPUs of %d devices",
-                         job->source, build_policy(job), low ? "a GPU for the full phase" : "GPUs only", gpus.n,
-                         machine->n_devices);
+    if (low && strcmp(machine_leading_kind(machine), "gpu") != 0)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: placement.policy: hpt needs a device of kind gpu for the full phase, found none: add one to "
+            "cluster.devices",
+            job->source);
+    if (!may_idle && gpus.n < machine->n_devices)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: placement.policy: %s needs devices of one kind, found %d of kind %s among %d",
+                         job->source, build_policy(job), gpus.n, machine_leading_kind(machine), machine->n_devices);
     if (job->train.minibatch < gpus.n)
         return fault_set(
             fault, STATUS_USAGE,
-            "%s: train.minibatch: expected at least %d, one sample for each GPU, found %lld: raise it or use "
+            "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
             "fewer devices",
             job->source, gpus.n, (long long)job->train.minibatch);
     for (int d = 0; d < machine->n_devices; d++)

@@ -37,13 +37,23 @@ static int is_gpu(const char *kind)
     return strcmp(kind, "gpu") == 0;
 }
 
-/* Devices that are GPUs, or are not; *per_node: how many share a node, by their first entry. */
-static int64_t count_devices(const struct cluster *cluster, int gpus, int64_t *per_node)
+/* The kind that trains data-parallel: GPUs where there are any, else the first. */
+static const char *leading_kind(const struct cluster *cluster)
 {
+    for (int i = 0; i < cluster->n_devices; i++)
+        if (is_gpu(cluster->device[i].kind))
+            return cluster->device[i].kind;
+    return cluster->device[0].kind;
+}
+
+/* Devices of the leading kind, or the others; *per_node: how many share a node, by their first entry. */
+static int64_t count_devices(const struct cluster *cluster, int leading, int64_t *per_node)
+{
+    const char *kind = leading_kind(cluster);
     int64_t n = 0;
     *per_node = 0;
     for (int i = 0; i < cluster->n_devices; i++) {
-        if (is_gpu(cluster->device[i].kind) != gpus)
+        if ((strcmp(cluster->device[i].kind, kind) == 0) != leading)
             continue;
         if (n == 0)
             *per_node = cluster->device[i].per_node;
@@ -54,24 +64,33 @@ static int64_t count_devices(const struct cluster *cluster, int gpus, int64_t *p
     return n;
 }
 
-/* The links of devices that are not GPUs. */
+/* The links of the other devices: between them, and to the leading ones. */
 static enum status open_stack(const struct cluster *cluster, struct machine *machine, struct fault *fault)
 {
-    int64_t per_node, others = count_devices(cluster, 0, &per_node), gpus = count_devices(cluster, 1, &per_node);
+    int64_t per_node, others = count_devices(cluster, 0, &per_node);
     const char *bridge = cluster->links.bridge ? cluster->links.bridge : cluster->links.host;
     enum status status = STATUS_OK;
     if (others > 1)
         status = find_link(cluster, "stack", cluster->links.stack, &machine->stack, fault);
-    if (others > 0 && gpus > 0 && status == STATUS_OK)
+    if (others > 0 && status == STATUS_OK)
         status = find_link(cluster, "bridge", bridge, &machine->bridge, fault);
     return status;
 }
 
+const char *machine_leading_kind(const struct machine *machine)
+{
+    for (int d = 0; d < machine->n_devices; d++)
+        if (is_gpu(machine->specs[d].kind))
+            return machine->specs[d].kind;
+    return machine->specs[0].kind;
+}
+
 const struct link_profile *machine_link(const struct machine *machine, int from, int to)
 {
-    int gpus = is_gpu(machine->specs[from].kind) + is_gpu(machine->specs[to].kind);
-    if (gpus < 2)
-        return gpus == 1 ? &machine->bridge : &machine->stack;
+    const char *kind = machine_leading_kind(machine);
+    int leading = (strcmp(machine->specs[from].kind, kind) == 0) + (strcmp(machine->specs[to].kind, kind) == 0);
+    if (leading < 2)
+        return leading == 1 ? &machine->bridge : &machine->stack;
     return machine->specs[from].node == machine->specs[to].node ? &machine->fabric.inside : &machine->fabric.between;
 }
 

@@ -13,10 +13,13 @@ struct machine {
     struct device_spec *specs;      /* [n_devices] */
     const struct device **backends; /* [n_devices] */
     void **states;                  /* [n_devices] opened for pricing; no tensor memory */
-    struct fabric fabric;            /* joins the GPUs */
-    struct link_profile stack;       /* joins the devices that are not GPUs */
-    struct link_profile bridge;      /* joins the two */
+    struct fabric fabric;           /* joins the devices of the leading kind */
+    struct link_profile stack;      /* joins the others */
+    struct link_profile bridge;     /* joins the two */
 };
+
+/* Local. The kind of the devices that share minibatches: gpu where there are any, else the first device's. */
+const char *machine_leading_kind(const struct machine *machine);
 
 /* Local. The link over which two devices talk. */
 const struct link_profile *machine_link(const struct machine *machine, int from, int to);
