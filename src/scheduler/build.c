@@ -249,16 +249,16 @@ static struct optimiser optimiser_of(const struct job *job)
     return optimiser;
 }
 
-/* What train.mode makes of the model. */
+/* What train.mode makes of the model. The full phase of placement hpt trains everything. */
 static enum status adapt(const struct job *job, struct graph *graph, struct fault *fault)
 {
     const char *mode = job->train.mode;
     int did = strcmp(mode, "did") == 0, said = strcmp(mode, "said") == 0;
-    if (!did && !said)
-        return STATUS_OK;
-    if (strcmp(build_policy(job), "gpu-only") != 0)
+    if (strcmp(mode, "full") != 0 && strcmp(build_policy(job), "gpu-only") != 0)
         return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s",
                          job->source, mode, build_policy(job));
+    if (!did && !said)
+        return STATUS_OK;
     enum status status =
         intrinsic_apply(graph, did ? INTRINSIC_ALL : INTRINSIC_LAYERS, job->train.intrinsic_dim, fault);
     if (status != STATUS_OK)

@@ -34,6 +34,13 @@ static int is_resident(const struct graph *graph, int t)
     return role == TENSOR_PARAM || role == TENSOR_CONST || role == TENSOR_STATE;
 }
 
+/* A tensor seen with other dimensions is the same value. */
+static int whole(const struct graph *graph, int t)
+{
+    int root = graph_root(graph, t);
+    return graph->tensors[root].elements == graph->tensors[t].elements ? root : t;
+}
+
 /* The last node so far that has written some of `t`, or -1. */
 static int last_write(const struct cutting *cutting, int t)
 {
@@ -50,7 +57,7 @@ static void note_write(struct cutting *cutting, int node, int o)
     int w = node * OP_MAX_OUT + o;
     cutting->next_write[w] = cutting->writes[root];
     cutting->writes[root] = w;
-    *cell(cutting, cutting->here, cutting->device_of[node], t) = node;
+    *cell(cutting, cutting->here, cutting->device_of[node], whole(cutting->graph, t)) = node;
 }
 
 static void add_message(struct cutting *cutting, const struct message *message)
@@ -66,9 +73,33 @@ static void add_message(struct cutting *cutting, const struct message *message)
     cutting->messages[cutting->n_messages++] = *message;
 }
 
+static int covers(const struct graph *graph, int whole, int part)
+{
+    int64_t first = graph_offset(graph, whole), at = graph_offset(graph, part);
+    return first <= at && at + graph->tensors[part].elements <= first + graph->tensors[whole].elements;
+}
+
+/* A value comes from one device: what several have made pieces of cannot be sent. */
+static void check_one_maker(const struct cutting *cutting, int t)
+{
+    const struct graph *graph = cutting->graph;
+    int device = -1;
+    for (int w = cutting->writes[graph_root(graph, t)]; w >= 0; w = cutting->next_write[w]) {
+        int node = w / OP_MAX_OUT, out = graph->nodes[node].out[w % OP_MAX_OUT];
+        if (!graph_overlap(graph, out, t))
+            continue;
+        if (device >= 0 && cutting->device_of[node] != device)
+            bug("%s is made in pieces on devices %d and %d", graph->tensors[t].name, cutting->device_of[node], device);
+        device = cutting->device_of[node];
+        if (covers(graph, out, t))
+            return;
+    }
+}
+
 /* Node i reads `t`: when another device has its latest value, it must be sent. */
 static void note_read(struct cutting *cutting, int i, int t)
 {
+    t = whole(cutting->graph, t);
     int device = cutting->device_of[i], made_at = last_write(cutting, t);
     if (is_resident(cutting->graph, t)) {
         if (made_at >= 0 && cutting->device_of[made_at] != device)
@@ -78,6 +109,7 @@ static void note_read(struct cutting *cutting, int i, int t)
     }
     if (made_at < 0)
         bug("node %s reads %s, which nothing has made", cutting->graph->nodes[i].name, cutting->graph->tensors[t].name);
+    check_one_maker(cutting, t);
     int *here = cell(cutting, cutting->here, device, t);
     if (cutting->device_of[made_at] == device || *here == made_at)
         return;

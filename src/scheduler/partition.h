@@ -12,7 +12,8 @@
 
 /* Local. device_of[i] is the device of node i. parts[d] (caller's, [n_devices]) become graphs in the arena, without
  * nodes for a device that has none to run; their loss_sums are set where the loss is computed. Returns the number of
- * messages. A trained parameter that two devices use is a bug() of the placement. */
+ * messages. A trained parameter that two devices use, and a value that two devices have made pieces
+ * of, is a bug() of the placement. */
 int partition(const struct graph *graph, const int *device_of, int n_devices, struct arena *arena, struct graph *parts);
 
 #endif
