@@ -204,7 +204,8 @@ static int may_set_parameters(enum op_kind kind)
 
 static int may_work_in_place(enum op_kind kind)
 {
-    return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT;
+    return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT ||
+           kind == OP_PROGRAM;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,

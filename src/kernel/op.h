@@ -69,7 +69,7 @@
  *                       the other's backward op
  *
  *   PROGRAM       in w[O,C]                           out cells[O,C]
- *                       cells = w, and matrix number `matrix` of the device is programmed,
+ *                       cells = w (w may be cells), and matrix number `matrix` of the device is programmed,
  *                       `replicas` times; LINEAR and LINEAR_DX with cells as w then read that
  *                       matrix
  *

@@ -30,16 +30,14 @@ static int sender_tensor(struct building *building, const struct graph *low, int
     return graph_view(&building->carry.parts[handover->from], copy, offset, wanted->name, wanted->n_dims, wanted->dims);
 }
 
-/* The frozen matrix of a product: through memory into the crossbars. */
+/* The frozen matrix of a product arrives where it lies from then on: it takes no memory beside its crossbars. */
 static void program(struct building *building, int device, const struct node *product, int from)
 {
     const struct handover *handover = building->handover;
     const struct matrices *matrices = &handover->matrices[device];
-    int m = matrices_of(matrices, &handover->low[device], product), cells = building->carry.copy[device][product->in[1]];
+    int m = matrices_of(matrices, &handover->low[device], product),
+        cells = building->carry.copy[device][product->in[1]];
     struct graph *part = &building->carry.parts[device];
-    struct tensor like = part->tensors[cells];
-    int image = graph_tensor(part, TENSOR_ACTIVATION, arena_printf(building->carry.arena, "%s.image.%d", like.name, m),
-                             like.n_dims, like.dims);
     const struct op op = {.kind = OP_PROGRAM,
                           .rows = product->op.out,
                           .out = product->op.out,
@@ -47,8 +45,8 @@ static void program(struct building *building, int device, const struct node *pr
                           .matrix = m,
                           .replicas = matrices->replicas,
                           .site = matrices->matrix[m].site};
-    carry_send(&building->carry, handover->from, from, device, image);
-    carry_put(&building->carry, device, &op, image, cells, like.name);
+    carry_send(&building->carry, handover->from, from, device, cells);
+    carry_put(&building->carry, device, &op, cells, cells, part->tensors[cells].name);
 }
 
 /* Everything that node i of the device's step reads and that lives over steps, once. */

@@ -74,7 +74,7 @@ struct emulation {
     const struct planned *planned;
     int first_gpu;
     unsigned char **memory;
-    char **writer; /* 0, or 'R' receive, 'F' fill, 'P' program; '!' twice */
+    char **writer; /* 0, or 'R' receive, 'F' fill, 'P' received, then programmed; '!' otherwise twice */
     const struct slot **letter;
 };
 
@@ -93,7 +93,7 @@ static void note_writer(struct emulation *emulation, int device, const struct sl
 {
     char *writer = emulation->writer[device] + slot->offset_bytes;
     for (uint64_t b = 0; b < slot->bytes; b++)
-        writer[b] = writer[b] ? '!' : who;
+        writer[b] = (!writer[b] && who != 'P') || (writer[b] == 'R' && who == 'P') ? who : '!';
 }
 
 static void open_memory(struct emulation *emulation, const struct planned *planned)
@@ -358,14 +358,14 @@ static enum status plan_cells(struct planned *planned, int devices, int tiles, i
     struct arena *arena = arena_new();
     const char *text =
         arena_printf(arena,
-                     "model: {preset: wind, tokens: 3, features: 3, outputs: 3, d_model: 128, heads: 4, layers: 1, "
-                     "ffn: 256, embed_hidden: 5}\n"
+                     "model: {preset: wind, tokens: 3, features: 3, outputs: 3, d_model: 256, heads: 4, layers: 1, "
+                     "ffn: 512, embed_hidden: 5}\n"
                      "cluster:\n  devices:\n"
                      "    - {kind: gpu, profile: a100-80g}\n"
                      "    - {kind: systolic, profile: systolic-32-7nm}\n"
                      "    - {kind: reram, profile: isaac, count: %d, tiles: %d}\n"
                      "  links: {inside: nvlink3, host: pcie4, stack: stack-3d}\n"
-                     "train: {steps: 1, minibatch: 4}\n"
+                     "train: {steps: 1, minibatch: 1}\n"
                      "placement: {policy: hpt, replicas: %d}\n",
                      devices, tiles, replicas);
     enum status status = make_plan(planned, text, fault);
@@ -425,7 +425,7 @@ START_TEST(large_matrices_are_spread)
         for (int m = 0; m < two.matrices[d].n; m++)
             elements += two.matrices[d].matrix[m].out * two.matrices[d].matrix[m].in;
     }
-    ck_assert_int_eq(elements, (3 + 1 + 2 + 2) * 128 * 128);
+    ck_assert_int_eq(elements, (3 + 1 + 2 + 2) * 256 * 256);
     arena_free(one.arena);
     arena_free(two.arena);
 }

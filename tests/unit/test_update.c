@@ -68,6 +68,19 @@ static double difference(struct interpreter *a, struct interpreter *b, double *m
     return most;
 }
 
+/* A model whose last activation passes nothing does not move. */
+static int has_no_gradient(const struct interpreter *it)
+{
+    const struct graph *graph = it->graph;
+    for (int t = 0; t < graph->n_tensors; t++)
+        for (int64_t e = 0;
+             graph->tensors[t].grad != NO_TENSOR && is_trained(&graph->tensors[t]) && e < graph->tensors[t].elements;
+             e++)
+            if (interpreter_get(it, graph->tensors[t].grad, e) != 0)
+                return 0;
+    return 1;
+}
+
 /* Without clipping to the last bit, in either format. With it, the squares are summed in another order. */
 START_TEST(groups_update_as_one)
 {
@@ -85,7 +98,7 @@ START_TEST(groups_update_as_one)
     interpreter_randomise(&a, seed);
     copy_values(&b, &a);
     double most = difference(&a, &b, &moved);
-    ck_assert_double_gt(moved, 1e-7);
+    ck_assert(moved > 1e-7 || has_no_gradient(&a));
     ck_assert_double_le(most, optimiser.clip_norm > 0 ? (format == FORMAT_FP64 ? 1e-12 : 1e-4) : 0);
     close_both(&one, &a, &many, &b);
 }
@@ -104,7 +117,7 @@ START_TEST(one_group_is_the_whole)
     interpreter_randomise(&a, seed);
     copy_values(&b, &a);
     ck_assert_double_eq(difference(&a, &b, &moved), 0);
-    ck_assert_double_gt(moved, 1e-7);
+    ck_assert(moved > 1e-7 || has_no_gradient(&a));
     ck_assert_int_eq(one.graph.n_nodes, grouped.graph.n_nodes);
     close_both(&one, &a, &grouped, &b);
 }
