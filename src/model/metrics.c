@@ -31,7 +31,8 @@ static void row_merge(struct metric_row *to, const struct metric_row *from)
 
 void metric_merge(struct metric_sums *to, const struct metric_sums *from)
 {
-    to->n_horizons = from->n_horizons;
+    if (from->n_horizons) /* 0: a device that took no part */
+        to->n_horizons = from->n_horizons;
     for (int h = 0; h < from->n_horizons; h++)
         row_merge(&to->row[h], &from->row[h]);
     to->loss_sum += from->loss_sum;
