@@ -48,7 +48,9 @@ placement:
 output:
   predictions: true
 X
+    # Arrays have no kernel for random subspaces.
     [ "$s" -le 6 ] || sed -i 's/kind: gpu/kind: systolic/
+        s/mode: .*aid/mode: lora/; s/mode: did/mode: lora/
         s/profile: .*/profile: systolic-32-7nm\n      numerics: int8\n      memory_mode: scalesim\n      dataflow: os/' "$2"
 }
 
