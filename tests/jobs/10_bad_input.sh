@@ -167,11 +167,11 @@ hpt_with() {
 }
 hpt_broken "no systolic device" 2 "hpt needs a device of kind systolic, found none" '/kind: systolic/,/profile:/d'
 hpt_broken "no reram device" 2 "hpt needs a device of kind reram, found none" '/kind: reram/,/count: 2/d'
-hpt_broken "no GPU" 2 "hpt needs a GPU for the full phase, found 0 GPUs of 3 devices" '/kind: gpu/,/profile:/d'
+hpt_broken "no GPU" 2 "hpt needs a device of kind gpu for the full phase, found none" '/kind: gpu/,/profile:/d'
 hpt_broken "no link in the stack" 2 "links.stack: expected a link profile, since devices talk over it, found none" 's/, stack: stack-3d//'
 hpt_broken "unknown link in the stack" 2 "links.stack: unknown link profile 'stack-9d'" 's/stack-3d/stack-9d/'
 hpt_broken "unknown bridge" 2 "links.bridge: unknown link profile 'pcie99'" 's/stack: stack-3d/stack: stack-3d, bridge: pcie99/'
-hpt_broken "gpu-only with other devices" 2 "gpu-only needs GPUs only, found 1 GPUs of 4 devices" 's/policy: hpt/policy: gpu-only/'
+hpt_broken "gpu-only with other devices" 2 "gpu-only needs devices of one kind, found 1 of kind gpu among 4" 's/policy: hpt/policy: gpu-only/'
 hpt_broken "unknown fidelity" 2 "fidelity: expected one of ideal, quantized, analog, found 'perfect'" 's/profile: isaac/&\n      fidelity: perfect/'
 hpt_broken "reram profile of an array" 2 "unknown ReRAM profile 'systolic-32-7nm'" 's/profile: isaac/profile: systolic-32-7nm/'
 hpt_broken "systolic profile of cells" 2 "unknown systolic profile 'isaac'" 's/profile: systolic-32-7nm/profile: isaac/'
