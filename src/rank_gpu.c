@@ -107,16 +107,6 @@ static int gpu_supports(const void *state, const struct op *op)
     return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
-static void add_cost(struct cost *total, const struct cost *part)
-{
-    total->time_ps += part->time_ps;
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        total->energy_fj[p] += part->energy_fj[p];
-    total->flops += part->flops;
-    total->bytes += part->bytes;
-    total->cell_writes += part->cell_writes;
-}
-
 /* One kernel that streams `reads` and `writes` arrays of `elements` elements; norms: in `rows` rows. */
 static void add_row_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
                            double writes, double flops_per_element, struct cost *total)
@@ -126,7 +116,7 @@ static void add_row_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_
                                 (uint64_t)(flops_per_element * (double)elements), (uint64_t)rows};
     struct cost cost;
     gpu_stream_cost(&gpu->profile, &stream, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 static void add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, double reads, double writes,
@@ -141,7 +131,7 @@ static void add_gemm(const struct gpu *gpu, int64_t m, int64_t n, int64_t k, str
                             gpu->math, gpu->operand_bytes, gpu->element_bytes};
     struct cost cost;
     gpu_gemm_cost(&gpu->profile, &gemm, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 static void add_attention(const struct gpu *gpu, const struct op *op, int backward, struct cost *total)
@@ -160,14 +150,14 @@ static void add_attention(const struct gpu *gpu, const struct op *op, int backwa
     };
     struct cost cost;
     gpu_attention_cost(&gpu->profile, &attention, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 static void add_host_copy(const struct gpu *gpu, uint64_t bytes, struct cost *total)
 {
     struct cost cost;
     link_transfer_cost(&gpu->host, bytes, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 /* GEMMs and attention; 0 for other ops. A bias goes with its GEMM, an activation is a kernel of its own. */

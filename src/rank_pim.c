@@ -151,23 +151,13 @@ static int pim_supports(const void *state, const struct op *op)
     }
 }
 
-static void add_cost(struct cost *total, const struct cost *part)
-{
-    total->time_ps += part->time_ps;
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        total->energy_fj[p] += part->energy_fj[p];
-    total->flops += part->flops;
-    total->bytes += part->bytes;
-    total->cell_writes += part->cell_writes;
-}
-
 static void add_stream(const struct pim *pim, int64_t elements, double reads, double writes, int64_t additions,
                        struct cost *total)
 {
     double bytes = (double)elements * sizeof(float);
     struct cost cost;
     reram_stream_cost(&pim->profile, (uint64_t)(reads * bytes), (uint64_t)(writes * bytes), (uint64_t)additions, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 static void pim_cost(const void *state, const struct op *op, struct cost *cost)

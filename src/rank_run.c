@@ -42,7 +42,9 @@ static void run_data(struct executor *executor, const struct step_record *record
     int training = record->program == PROGRAM_TRAIN || record->program == PROGRAM_LOW;
     struct load load = {
         .windows = executor->windows,
-        .set = training ? WINDOWS_TRAIN : record->validation ? WINDOWS_VALIDATION : WINDOWS_TEST,
+        .set = training             ? WINDOWS_TRAIN
+               : record->validation ? WINDOWS_VALIDATION
+                                    : WINDOWS_TEST,
         .samples = executor->samples,
         .n_samples = record->n_samples,
         .first = program->first_sample + instr->op->first_sample,

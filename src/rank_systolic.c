@@ -169,16 +169,6 @@ static int systolic_supports(const void *state, const struct op *op)
     }
 }
 
-static void add_cost(struct cost *total, const struct cost *part)
-{
-    total->time_ps += part->time_ps;
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        total->energy_fj[p] += part->energy_fj[p];
-    total->flops += part->flops;
-    total->bytes += part->bytes;
-    total->cell_writes += part->cell_writes;
-}
-
 /* One pass of the vector unit that reads `reads` and writes `writes` arrays of `elements` elements. */
 static void add_pass(const struct array *array, int64_t elements, double reads, double writes, double ops_per_element,
                      struct cost *total)
@@ -189,7 +179,7 @@ static void add_pass(const struct array *array, int64_t elements, double reads, 
                                  .write_bytes = (uint64_t)(writes * bytes)};
     struct cost cost;
     systolic_pass_cost(&array->systolic, &pass, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 /* The same on values that are in the buffers. */
@@ -200,7 +190,7 @@ static void add_chip_pass(const struct array *array, int64_t elements, double ar
                                  .chip_bytes = (uint64_t)(arrays * (double)elements * ELEMENT_BYTES)};
     struct cost cost;
     systolic_pass_cost(&array->systolic, &pass, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 /* int8: a pass for the largest magnitude, a pass that scales, rounds and writes a byte per element. */
@@ -224,7 +214,7 @@ static void add_gemm(const struct array *array, int64_t batch, int64_t m, int64_
                                  .result_bytes = ELEMENT_BYTES};
     struct cost cost;
     systolic_gemm_cost(&array->systolic, &gemm, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
     if (array->format == FORMAT_INT8)
         add_chip_pass(array, batch * m * n, 2, 1, total);
 }
@@ -286,7 +276,7 @@ static void add_head_product(const struct array *array, const struct op *op, con
                                  .result_on_chip = stay && product->scores_result};
     struct cost cost;
     systolic_gemm_cost(&array->systolic, &gemm, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
     if (array->format == FORMAT_INT8)
         add_chip_pass(array, batch * product->m * product->n, 2, 1, total);
 }
@@ -358,7 +348,7 @@ static void add_host_copy(const struct array *array, uint64_t bytes, struct cost
 {
     struct cost cost;
     link_transfer_cost(&array->host, bytes, &cost);
-    add_cost(total, &cost);
+    cost_add(total, &cost);
 }
 
 /* Products first, then the passes of the vector unit, then the host. */

@@ -34,4 +34,7 @@ struct cost {
     uint64_t cell_writes;               /* non-volatile cells programmed */
 };
 
+/* Local. `part` follows on what `total` holds: everything adds up, the time too. */
+void cost_add(struct cost *total, const struct cost *part);
+
 #endif

@@ -99,16 +99,6 @@ void gpu_charge(const struct gpu_profile *gpu, const struct gpu_work *work, stru
     cost->bytes = whole(work->dram_bytes);
 }
 
-void gpu_add_cost(struct cost *sum, const struct cost *part)
-{
-    sum->time_ps += part->time_ps;
-    for (int i = 0; i < N_ENERGY_PARTS; i++)
-        sum->energy_fj[i] += part->energy_fj[i];
-    sum->flops += part->flops;
-    sum->bytes += part->bytes;
-    sum->cell_writes += part->cell_writes;
-}
-
 struct kernel_shape {
     double start_ps, rate_share, row_bytes_per_s;
 };

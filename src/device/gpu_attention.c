@@ -138,7 +138,7 @@ static void add_gemm(const struct gpu_profile *gpu, const struct gpu_attention *
     struct gpu_gemm gemm = {a->batch * a->kv_heads, m, n, k, a->math, a->operand_bytes, a->operand_bytes};
     struct cost part;
     gpu_gemm_cost(gpu, &gemm, &part);
-    gpu_add_cost(sum, &part);
+    cost_add(sum, &part);
 }
 
 static void unfused_cost(const struct gpu_profile *gpu, const struct gpu_attention *a, struct cost *cost)
@@ -162,7 +162,7 @@ static void unfused_cost(const struct gpu_profile *gpu, const struct gpu_attenti
                                  .rows = a->batch * a->heads * a->n_query};
     struct cost part;
     gpu_stream_cost(gpu, &softmax, &part);
-    gpu_add_cost(cost, &part);
+    cost_add(cost, &part);
 }
 
 void gpu_attention_cost(const struct gpu_profile *gpu, const struct gpu_attention *a, struct cost *cost)

@@ -20,9 +20,6 @@ struct gpu_work {
  * time. */
 void gpu_charge(const struct gpu_profile *gpu, const struct gpu_work *work, struct cost *cost);
 
-/* Local. *sum += *part, all fields. */
-void gpu_add_cost(struct cost *sum, const struct cost *part);
-
 /* Local. Energy of one operation of this arithmetic. */
 double gpu_fj_per_flop(const struct gpu_profile *gpu, enum gpu_math math);
 
