@@ -14,6 +14,9 @@ trap 'rm -rf "$work"' EXIT
 torch=no
 /usr/bin/python3 -c 'import torch' 2>/dev/null && torch=yes
 [ $torch = yes ] || echo "# PyTorch (python3-torch) is not installed: no rival column"
+best_settings="MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000"
+core=${BENCH_CORETYPE:-$(grep -q avx512f /proc/cpuinfo && echo SKYLAKEX || true)} # OpenBLAS would die of a kernel that the processor lacks
+[ -z "$core" ] || best_settings="OPENBLAS_CORETYPE=$core $best_settings"
 
 pytorch() { # pytorch SETTINGS D LAYERS FFN MINIBATCH
     settings=$1
@@ -24,6 +27,7 @@ pytorch() { # pytorch SETTINGS D LAYERS FFN MINIBATCH
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
 
 echo
+[ $torch = no ] || echo "# PyTorch's best settings: $best_settings"
 echo "training step of the wind encoder, one emulated GPU, one core (CPU ms a step; minibatch 32 and 1)"
 printf '%-12s %9s %9s %8s %9s %7s | %9s %7s %9s %7s\n' 'd/L/batch' 'step[ms]' 'GFLOP/s' 'peak[%]' 'bare[ms]' 'ratio' 'torch' 'x' 'torch best' 'x'
 for config in '64 4 3 128 32' '128 4 4 256 32' '512 8 12 1024 32' '64 4 3 128 1' '128 4 4 256 1' '512 8 12 1024 1'; do
@@ -36,7 +40,7 @@ for config in '64 4 3 128 32' '128 4 4 256 32' '512 8 12 1024 32' '64 4 3 128 1'
     shift 7
     if [ $torch = yes ]; then
         as_it_comes=$(pytorch "" "$1" "$3" "$4" "$5")
-        best=$(pytorch "OPENBLAS_CORETYPE=${BENCH_CORETYPE:-SKYLAKEX} MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000" "$1" "$3" "$4" "$5")
+        best=$(pytorch "$best_settings" "$1" "$3" "$4" "$5")
         x=$(ratio "$as_it_comes" "$step") y=$(ratio "$best" "$step")
     fi
     peak=$peak_gflops
