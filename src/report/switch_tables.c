@@ -1,8 +1,10 @@
 #include "report/switch_tables.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 
+#include "report/chart.h"
 #include "report/output.h"
 #include "report/table.h"
 
@@ -124,6 +126,41 @@ static void print_switch(FILE *out, const struct run_switch *told, struct arena 
     print_numbers(out, chosen, n, arena);
 }
 
+/* ---- losses ---- */
+
+static void print_losses(FILE *out, const struct run_switch *told, struct arena *arena)
+{
+    size_t n = (size_t)told->n_steps;
+    int64_t *step = arena_array(arena, n, sizeof *step);
+    double *full = arena_array(arena, n, sizeof *full), *low = arena_array(arena, n, sizeof *low);
+    struct chart_event *event = arena_array(arena, (size_t)told->n_records + 1, sizeof *event);
+    int n_events = 0;
+    for (size_t i = 0; i < n; i++) {
+        step[i] = told->step[i].step;
+        full[i] = told->step[i].loss_full;
+        low[i] = told->step[i].loss_low;
+    }
+    for (int i = 0; i < told->n_records; i++) {
+        const struct run_switch_record *record = &told->record[i];
+        if (record->is_decision && record->step >= step[0] && record->step <= step[n - 1])
+            event[n_events++] = (struct chart_event){record->step, (char)toupper((unsigned char)record->after[0])};
+    }
+    const struct chart_curve curve[2] = {{'f', (int)n, step, full}, {'l', (int)n, step, low}};
+    const struct chart chart = {"step", step[0], step[n - 1], 2, curve, n_events, event};
+    fprintf(out,
+            "\nLoss: f full, l low mode, # both; means of %.3g steps; below, decisions: to F full, T trial, L low\n",
+            chart_column_width(&chart));
+    chart_print(out, &chart, arena);
+}
+
+static int has_losses(const struct run_switch *told)
+{
+    for (int i = 0; i < told->n_steps; i++)
+        if (isfinite(told->step[i].loss_full) || isfinite(told->step[i].loss_low))
+            return 1;
+    return 0;
+}
+
 /* ---- phases ---- */
 
 struct phase_columns {
@@ -206,6 +243,8 @@ void switch_tables_print(FILE *out, const struct run *run, struct arena *arena)
 {
     if (run->mode_switch.policy)
         print_switch(out, &run->mode_switch, arena);
+    if (has_losses(&run->mode_switch))
+        print_losses(out, &run->mode_switch, arena);
     if (run->n_phases)
         print_phases(out, run, arena);
 }

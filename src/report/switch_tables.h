@@ -8,8 +8,9 @@
 #include "base/status.h"
 #include "report/run.h"
 
-/* Local. Decisions with every number that they rest on (without any decision: the last check, which says why), then
- * virtual time and energy by phase. Nothing for a run that has neither. */
+/* Local. Decisions with every number that they rest on (without any decision: the last check, which says why), the
+ * losses with the decisions drawn below them, then virtual time and energy by phase. Nothing for a run that has none.
+ */
 void switch_tables_print(FILE *out, const struct run *run, struct arena *arena);
 
 /* Local. loss.csv: a line of comment per decision ("# after step 40: start trial ..."), then step, loss_full, loss_low,
