@@ -21,9 +21,9 @@ static inline struct encoder_config low_config(uint32_t seed)
                                              .targets = 1 + (unsigned)below(seed, 84, ALL_ADAPTER_TARGETS),
                                              .train_norms = (int)below(seed, 85, 2)};
     int64_t narrowest = config.d_model < config.ffn ? config.d_model : config.ffn;
-    config.separate_activations = 1;
-    config.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
-    config.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < 4 ? narrowest : 4));
+    config.pieces.separate_activations = 1;
+    config.pieces.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
+    config.pieces.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < 4 ? narrowest : 4));
     return config;
 }
 

@@ -474,7 +474,7 @@ static void count_heads(const struct placed *placed, int block, int *forward, in
         if (node->block != block || op_class(node->op.kind) != CLASS_ATTENTION)
             continue;
         int is_backward = node->op.kind == OP_ATTENTION_BWD, group = 0, qkv = node->in[is_backward];
-        int64_t groups = placed->config.head_groups > 1 ? placed->config.head_groups : 1, first = 0, heads;
+        int64_t groups = placed->config.pieces.head_groups > 1 ? placed->config.pieces.head_groups : 1, first = 0, heads;
         for (int s = 0; s < i; s++)
             for (int k = 0; step->nodes[s].op.kind == OP_SPLIT_HEADS && k < OP_MAX_OUT; k++)
                 if (step->nodes[s].out[k] == qkv)
