@@ -200,7 +200,7 @@ hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64
 hpt_with "adapters from the start" 2 "placement.policy: expected gpu-only with train.mode lora, found hpt" --set train.mode=lora
 hpt_with "a subspace from the start" 2 "placement.policy: expected gpu-only with train.mode did, found hpt" --set train.mode=did
 hpt_with "a scaled subspace from the start" 2 "placement.policy: expected gpu-only with train.mode said, found hpt" --set train.mode=said
-hpt_with "traffic" 2 "placement.policy: expected gpu-only for the preset traffic, found hpt" --set model.preset=traffic
+hpt_with "parts of another family" 2 "model.embed_hidden: the preset traffic has no such part: leave the key out" --set model.preset=traffic
 with "switch on GPUs alone" 2 "train.switch.policy: expected never, because placement.policy is gpu-only and has no low-parameter mode, found at" \
     --set train.switch.policy=at --set train.switch.at_step=1
 
