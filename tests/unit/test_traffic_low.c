@@ -6,6 +6,7 @@
 #include "graph/autodiff.h"
 #include "model/adapter.h"
 #include "model/family.h"
+#include "model/intrinsic.h"
 #include "random_encoder.h"
 #include "random_traffic.h"
 
@@ -287,6 +288,46 @@ START_TEST(targets_are_where_adapters_are)
 }
 END_TEST
 
+/* What nodes of the layers use is frozen and moves with theta_d; the rest is trained as before. With theta_d = 0 the
+ * model is what it was. */
+START_TEST(layers_train_in_a_subspace)
+{
+    const enum intrinsic_kind kind = _i % 2 ? INTRINSIC_LAYERS : INTRINSIC_ALL;
+    struct traffic_config config = random_traffic((uint32_t)_i);
+    struct optimiser sgd = {.kind = OPTIMISER_SGD};
+    struct fault fault = FAULT_NONE;
+    struct traffic_model model, plain;
+    config.layers = 1 + _i % 3;
+    build(&plain, &config, 1);
+    build(&model, &config, 1);
+    int n_built = model.graph.n_tensors;
+    ck_assert_msg(intrinsic_apply(&model.graph, kind, 3 + config.layers, &fault) == STATUS_OK, "%s", fault.text);
+    autodiff(&model.graph);
+    graph_add_update(&model.graph, &sgd);
+    for (int t = 0; t < n_built; t++)
+        if (model.graph.tensors[t].role == TENSOR_PARAM)
+            ck_assert_msg(model.graph.tensors[t].trainable == !in_layer(&model.graph.tensors[t]), "%s",
+                          model.graph.tensors[t].name);
+    open_values(&model, &config, FORMAT_FP64, (uint32_t)_i);
+    interpreter_run(&model.it, PHASE_BACKWARD);
+    int64_t n = model.graph.tensors[model.graph.params].elements;
+    double *grads = malloc((size_t)n * sizeof *grads);
+    for (int64_t i = 0; i < n; i++)
+        grads[i] = interpreter_get(&model.it, model.graph.grads, i);
+    check_direction(&model.it, grads, NO_TENSOR, (uint32_t)_i, "all parameters");
+    check_direction(&model.it, grads, graph_find(&model.graph, "theta_d"), (uint32_t)_i, "theta_d");
+    free(grads);
+    open_values(&plain, &config, FORMAT_FP64, 1);
+    copy_values(&plain.it, &model.it);
+    double moved = interpreter_loss(&model.it), was = interpreter_loss(&plain.it);
+    interpreter_fill(&model.it, graph_find(&model.graph, "theta_d"), 0);
+    ck_assert_double_ne(moved, was);
+    ck_assert_double_eq(interpreter_loss(&model.it), was);
+    model_close(&model);
+    model_close(&plain);
+}
+END_TEST
+
 START_TEST(impossible_adapters_are_refused_by_key)
 {
     static const struct {
@@ -322,6 +363,7 @@ Suite *suite_traffic_low(void)
     tcase_add_loop_test(tcase, adapters_start_without_effect, 0, 20);
     tcase_add_loop_test(tcase, a_merged_model_gives_what_the_adapted_one_gave, 0, RANDOM_MODELS);
     tcase_add_loop_test(tcase, targets_are_where_adapters_are, 0, 12);
+    tcase_add_loop_test(tcase, layers_train_in_a_subspace, 0, 12);
     tcase_add_test(tcase, impossible_adapters_are_refused_by_key);
     suite_add_tcase(suite, tcase);
     return suite;
