@@ -30,7 +30,8 @@ static struct encoder_config in_pieces(struct encoder_config config, uint32_t se
     int64_t narrowest = config.d_model < config.ffn ? config.d_model : config.ffn;
     config.pieces.separate_activations = (int)below(seed, 86, 2);
     config.pieces.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
-    config.pieces.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < OP_MAX_IN ? narrowest : OP_MAX_IN));
+    config.pieces.matrix_shards =
+        1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < OP_MAX_IN ? narrowest : OP_MAX_IN));
     return config;
 }
 
