@@ -123,15 +123,19 @@ static void add_errors(const struct load *load, const void *const in[OP_MAX_IN],
     }
 }
 
-void load_errors(const struct load *load, const void *const in[OP_MAX_IN], const void *sums,
-                 struct metric_sums *metrics, struct prediction_list *keep)
+void load_errors(const struct load *load, const void *const in[OP_MAX_IN], struct metric_sums *metrics,
+                 struct prediction_list *keep)
 {
     const struct windows_shape *shape = windows_shape(load->windows);
     metrics->n_horizons = (int)shape->horizon;
-    metrics->loss_sum += fetch(sums, load->element_bytes, 0);
-    metrics->loss_count += fetch(sums, load->element_bytes, 1);
     for (int64_t s = 0; s < own_samples(load); s++) {
         uint32_t number = load->samples[load->first + s];
         add_errors(load, in, s, metrics, keep ? prediction_row(keep, number, shape->outputs) : NULL);
     }
+}
+
+void load_losses(const void *sums, int element_bytes, struct metric_sums *metrics)
+{
+    metrics->loss_sum += fetch(sums, element_bytes, 0);
+    metrics->loss_count += fetch(sums, element_bytes, 1);
 }

@@ -33,9 +33,11 @@ void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generati
 /* Local. LOAD: the share into x, target and mask (may be NULL); rows beyond n_samples are zero with mask 0. */
 enum status load_minibatch(const struct load *load, void *const out[OP_MAX_OUT], struct fault *fault);
 
-/* Local. METRIC: errors of the share in data units, added to `metrics`; `sums` are the loss sums of the program.
- * `keep`, unless NULL, gets the predictions. */
-void load_errors(const struct load *load, const void *const in[OP_MAX_IN], const void *sums,
-                 struct metric_sums *metrics, struct prediction_list *keep);
+/* Local. METRIC: errors of the share in data units, added to `metrics`. `keep`, unless NULL, gets the predictions. */
+void load_errors(const struct load *load, const void *const in[OP_MAX_IN], struct metric_sums *metrics,
+                 struct prediction_list *keep);
+
+/* Local. The loss sums of an evaluation, whatever the number of its METRICs, added to `metrics`. */
+void load_losses(const void *sums, int element_bytes, struct metric_sums *metrics);
 
 #endif

@@ -54,7 +54,7 @@ static void run_data(struct executor *executor, const struct step_record *record
     if (instr->op->kind == OP_LOAD)
         load_minibatch(&load, out, &executor->fault);
     else
-        load_errors(&load, in, slot_memory(device, program, program->sums), &device->metrics,
+        load_errors(&load, in, &device->metrics,
                     executor->options.keep_predictions && !record->validation ? &device->predictions : NULL);
     executor->wall.data_s += wall_s() - before_s;
 }
@@ -250,6 +250,19 @@ static enum status unblock(struct executor *executor, const struct step_record *
     return status;
 }
 
+/* The errors of an evaluation have been added sample by sample, its losses are one sum. */
+static void note_losses(struct executor *executor, int program_id)
+{
+    if (!is_functional(executor) || (program_id != PROGRAM_EVALUATE && program_id != PROGRAM_LOW_EVALUATE))
+        return;
+    for (int k = 0; k < executor->n_local; k++) {
+        struct local_device *device = &executor->local[k];
+        const struct program *program = program_of(executor, device, program_id);
+        if (program->n_instrs && program->sums != NO_SLOT)
+            load_losses(slot_memory(device, program, program->sums), element_bytes(executor), &device->metrics);
+    }
+}
+
 enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault)
 {
     int id = (int)record->program, n_collectives = count_collectives(executor, id);
@@ -263,6 +276,7 @@ enum status run_program(struct executor *executor, const struct step_record *rec
             break;
         status = unblock(executor, record, n_collectives, fault);
     }
+    note_losses(executor, id);
     executor->runs_marked[id]++;
     executor->wall.arithmetic_s += wall_s() - before_s - (executor->wall.exchange_s + executor->wall.data_s - apart_s);
     return status;

@@ -147,6 +147,9 @@ static int systolic_supports(const void *state, const struct op *op)
     case OP_NORM_BWD:
     case OP_ADD:
     case OP_ADD_POS:
+    case OP_ADD_EMBED:
+    case OP_ADD_EMBED_BWD:
+    case OP_PERMUTE:
     case OP_CONCAT:
     case OP_SPLIT:
     case OP_ADD_LAST:
@@ -344,6 +347,22 @@ static void add_update(const struct array *array, const struct op *op, struct co
     add_pass(array, op->rows, 2 + states, 1 + states, op->optimiser == OPTIMISER_SGD ? 3 : 15, cost);
 }
 
+/* The three sums of an element in one pass, which reads z once and of the tables what it adds: the rows of nodes and
+ * steps stay in the buffers, those of the slots are fetched for each step of each sample. Backward: a pass over dz adds
+ * it up for the nodes and for each step of each sample; those sums are read again for the steps and for the slots, all
+ * of whose rows are written. */
+static void add_embeddings(const struct array *array, const struct op *op, struct cost *cost)
+{
+    double rows = (double)op->rows, steps = (double)(op->samples * op->n_key),
+           tables = (double)(op->n_query + op->n_key);
+    if (op->kind == OP_ADD_EMBED) {
+        add_pass(array, op->rows * op->in, 1 + (tables + steps) / rows, 1, 3, cost);
+        return;
+    }
+    add_pass(array, op->rows * op->in, 1, ((double)op->n_query + steps) / rows, 2, cost);
+    add_pass(array, op->samples * op->n_key * op->in, 1, (double)(op->n_key + op->out) / steps, 2, cost);
+}
+
 static void add_host_copy(const struct array *array, uint64_t bytes, struct cost *total)
 {
     struct cost cost;
@@ -378,6 +397,13 @@ static void systolic_cost(const void *state, const struct op *op, struct cost *c
         break;
     case OP_ADD_POS:
         add_pass(array, op->rows * op->in, 1, 1, 1, cost);
+        break;
+    case OP_ADD_EMBED:
+    case OP_ADD_EMBED_BWD:
+        add_embeddings(array, op, cost);
+        break;
+    case OP_PERMUTE: /* tiles are turned in the buffers */
+        add_pass(array, op->rows * op->in, 1, 1, 0, cost);
         break;
     case OP_CONCAT:
     case OP_SPLIT:

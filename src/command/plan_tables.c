@@ -75,11 +75,12 @@ static const char *blocks_of(const struct program *program, struct arena *arena)
                            : arena_printf(arena, "%d-%d", first, last);
 }
 
-/* Most attention heads of a block that the program computes for a sample. */
+/* Most attention heads of a block that the program computes for a sample, in each of its attentions: it computes
+ * `pieces` times as many. */
 static int64_t heads_of(const struct training *training, const struct program *program, int64_t pieces)
 {
     int64_t most = 0;
-    for (int64_t block = 0; block < training->config.encoder.layers; block++) {
+    for (int64_t block = 0; block < family_layers(&training->config); block++) {
         int64_t heads = 0;
         for (int i = 0; i < program->n_instrs; i++)
             if (program->instrs[i].op->kind == OP_ATTENTION && program->instrs[i].block == block)
@@ -115,7 +116,8 @@ static const char *work_of(const struct program *program, struct arena *arena)
 static void role_row(const struct training *training, struct text_table *table, int mode, int d)
 {
     const struct program *program = &training->plan.programs[step_program[mode]][d];
-    int64_t heads = heads_of(training, program, mode == LOW ? training->job->placement.micro_batches : 1);
+    int64_t micro_batches = mode == LOW ? training->job->placement.micro_batches : 1;
+    int64_t heads = heads_of(training, program, micro_batches * family_attentions(&training->config));
     const struct matrices *matrices = &training->matrices[d];
     text_table_row(table);
     text_table_cell(table, "%s", training->machine.specs[d].name);
@@ -127,7 +129,7 @@ static void role_row(const struct training *training, struct text_table *table, 
     else
         text_table_cell(table, "-");
     if (heads)
-        text_table_cell(table, "%lld of %lld", (long long)heads, (long long)training->config.encoder.heads);
+        text_table_cell(table, "%lld of %lld", (long long)heads, (long long)family_heads(&training->config));
     else
         text_table_cell(table, "-");
     text_table_cell(table, "%s", work_of(program, training->arena));

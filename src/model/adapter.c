@@ -74,13 +74,13 @@ static void add_adapter(const struct weights *weights, const char *module, int64
         adapter_add_f64(out, in, a->dims[0], scale, a->values64, b->values64, (double *)merged->values64 + first * in);
 }
 
-/* The modules whose adapters belong to a weight: attn.q, attn.k and attn.v for attn.qkv, else its own. */
-static int modules_of(const char *name, struct arena *arena, const char *modules[3])
+int adapter_modules(const char *weight, struct arena *arena, const char *modules[3])
 {
-    char *module = arena_string(arena, name);
-    module[strlen(module) - strlen(".weight")] = 0;
+    char *module = arena_string(arena, weight);
+    if (ends_with(module, ".weight"))
+        module[strlen(module) - strlen(".weight")] = 0;
     modules[0] = module;
-    if (!ends_with(module, ".qkv"))
+    if (!ends_with(module, "qkv"))
         return 1;
     module[strlen(module) - strlen("qkv")] = 0;
     for (int p = 0; p < 3; p++)
@@ -98,7 +98,7 @@ int adapter_merge(const struct weight_array *weights, int n, double scale, struc
         const char *modules[3];
         int begun = 0;
         n_adapters += ends_with(weights[i].name, ".lora_a");
-        int parts = ends_with(weights[i].name, ".weight") ? modules_of(weights[i].name, arena, modules) : 0;
+        int parts = adapter_modules(weights[i].name, arena, modules);
         for (int p = 0; p < parts; p++) {
             if (!find(&all, arena_printf(arena, "%s.lora_a", modules[p])))
                 continue;

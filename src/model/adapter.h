@@ -1,7 +1,8 @@
-/* adapter.h - adapters of a trained encoder become part of its weights.
+/* adapter.h - adapters of a trained model become part of its weights.
  *
- * Pure: arrays in, arrays out, no graph. Names as in model/encoder.h: the adapters of `M.weight` are M.lora_a and
- * M.lora_b, those of the packed attn.qkv.weight stand beside its thirds attn.q, attn.k and attn.v.
+ * Pure: arrays in, arrays out, no graph. Names are those of the families (encoder.h, traffic.h): the adapter of the
+ * weight `M.weight` or `M` is M.lora_a and M.lora_b; of a packed weight ..qkv.weight or ..qkv each third has its own,
+ * ..q, ..k and ..v.
  */
 #ifndef MODEL_ADAPTER_H
 #define MODEL_ADAPTER_H
@@ -18,6 +19,10 @@ struct weight_array {
     const float *values;
     const double *values64;
 };
+
+/* Local. The modules whose adapters may stand beside a weight, in the order of its rows, in the arena; returns their
+ * number, which is that of equal parts of the weight: 3 of a packed one, else 1. */
+int adapter_modules(const char *weight, struct arena *arena, const char *modules[3]);
 
 /* Local. w[o,c] += scale * sum over r of b[o,r] a[r,c], for w [out, in], a [width, in], b [out, width]. The sum is made
  * in double, in the order of r, and rounded once when it is added. w must not overlap a or b. */

@@ -5,43 +5,69 @@
 #include "base/status.h"
 #include "model/encoder_private.h"
 
+struct linear_init encoder_linear_default(int64_t in)
+{
+    double scale = 1 / sqrt((double)in);
+    return (struct linear_init){scale, scale};
+}
+
+struct linear_params encoder_linear_params(struct builder *builder, const char *module, int64_t in, int64_t out,
+                                           struct linear_init init)
+{
+    struct linear_params params;
+    params.weight =
+        builder_param(builder, module, "weight", 2, (const int64_t[]){out, in}, INIT_UNIFORM, init.weight_scale);
+    params.bias = builder_param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO,
+                                init.bias_scale);
+    return params;
+}
+
+static int linear(struct builder *builder, const char *module, int x, int64_t out, enum activation act)
+{
+    int64_t in = builder_width(builder, x);
+    struct linear_params params = encoder_linear_params(builder, module, in, out, encoder_linear_default(in));
+    return builder_product(builder, module, x, params.weight, params.bias, act);
+}
+
 /* pe[t, 2i] = sin(t w_i), pe[t, 2i+1] = cos(t w_i), w_i = 10000^(-2i / d); POSITIONS_CONSTANT: that of token 0 for all.
  * Source: Vaswani et al. 2017, section 3.5. */
-static int position_table(struct builder *builder)
+static int position_table(struct encoder *encoder)
 {
-    const struct encoder_config *config = builder->config;
+    const struct encoder_config *config = encoder->config;
+    struct graph *graph = encoder->builder.graph;
     int64_t n = config->tokens, d = config->d_model;
-    double *values = arena_array(builder->graph->arena, (size_t)(n * d), sizeof *values);
+    double *values = arena_array(graph->arena, (size_t)(n * d), sizeof *values);
     for (int64_t t = 0; t < n; t++)
         for (int64_t c = 0; c < d; c++) {
             double w = exp(-(double)(c - c % 2) * log(10000.0) / (double)d);
             double angle = config->positions == POSITIONS_CONSTANT ? 0 : (double)t * w;
             values[t * d + c] = c % 2 ? cos(angle) : sin(angle);
         }
-    int pe = graph_tensor(builder->graph, TENSOR_CONST, "positions", 2, (const int64_t[]){n, d});
-    builder->graph->tensors[pe].values = values;
+    int pe = graph_tensor(graph, TENSOR_CONST, "positions", 2, (const int64_t[]){n, d});
+    graph->tensors[pe].values = values;
     return pe;
 }
 
-static int add_positions(struct builder *builder, const char *module, int e)
+static int add_positions(struct encoder *encoder, const char *module, int e)
 {
-    if (builder->config->positions == POSITIONS_NONE)
+    const struct encoder_config *config = encoder->config;
+    struct builder *builder = &encoder->builder;
+    if (config->positions == POSITIONS_NONE)
         return e;
-    struct op op = {.kind = OP_ADD_POS,
-                    .samples = builder->samples,
-                    .rows = builder_rows(builder, e),
-                    .in = builder->config->d_model};
+    struct op op = {
+        .kind = OP_ADD_POS, .samples = builder->samples, .rows = builder_rows(builder, e), .in = config->d_model};
     struct operands operands = no_operands();
     operands.in[0] = e;
-    operands.in[1] = position_table(builder);
-    operands.out[0] = builder_activation(builder, module, "out", e, builder->config->d_model);
+    operands.in[1] = position_table(encoder);
+    operands.out[0] = builder_activation(builder, module, "out", e, config->d_model);
     builder_append(builder, &op, &operands, PHASE_FORWARD, module);
     return operands.out[0];
 }
 
-static int concat(struct builder *builder, int z, int e)
+static int concat(struct encoder *encoder, int z, int e)
 {
-    int64_t d = builder->config->d_model;
+    struct builder *builder = &encoder->builder;
+    int64_t d = encoder->config->d_model;
     struct op op = {
         .kind = OP_CONCAT, .samples = builder->samples, .rows = builder_rows(builder, z), .in = d, .out = d};
     struct operands operands = no_operands();
@@ -56,7 +82,7 @@ static int stack(struct builder *builder, const char *name, int c, int n, const 
                  const enum activation *act)
 {
     for (int j = 0; j < n; j++)
-        c = builder_linear(builder, arena_printf(builder->graph->arena, "%s.%d", name, j), c, width[j], act[j]);
+        c = linear(builder, arena_printf(builder->graph->arena, "%s.%d", name, j), c, width[j], act[j]);
     return c;
 }
 
@@ -66,9 +92,10 @@ static int flatten(struct builder *builder, const char *name, int t)
     return graph_view(builder->graph, t, 0, name, 2, (const int64_t[]){builder->samples, elements / builder->samples});
 }
 
-static int add_last(struct builder *builder, int y)
+static int add_last(struct encoder *encoder, int y)
 {
-    const struct encoder_config *config = builder->config;
+    const struct encoder_config *config = encoder->config;
+    struct builder *builder = &encoder->builder;
     struct op op = {.kind = OP_ADD_LAST,
                     .samples = builder->samples,
                     .rows = builder->samples * config->tokens,
@@ -79,27 +106,28 @@ static int add_last(struct builder *builder, int y)
                     .last_count = config->stations};
     struct operands operands = no_operands();
     operands.in[0] = y;
-    operands.in[1] = builder->x;
+    operands.in[1] = encoder->x;
     operands.out[0] = builder_activation(builder, "residual", "out", y, config->outputs);
     builder_append(builder, &op, &operands, PHASE_FORWARD, "residual");
     return operands.out[0];
 }
 
 /* The last skip_steps features of each token. */
-static int newest_features(struct builder *builder)
+static int newest_features(struct encoder *encoder)
 {
-    const struct encoder_config *config = builder->config;
+    const struct encoder_config *config = encoder->config;
+    struct builder *builder = &encoder->builder;
     int64_t steps = config->skip_steps;
     if (steps == 0 || steps == config->features)
-        return builder->x;
+        return encoder->x;
     struct op op = {.kind = OP_SPLIT,
                     .samples = builder->samples,
                     .rows = builder->samples * config->tokens,
                     .in = config->features - steps,
                     .out = steps};
     struct operands operands = no_operands();
-    operands.in[0] = builder->x;
-    operands.out[1] = builder_activation(builder, "x", "newest", builder->x, steps);
+    operands.in[0] = encoder->x;
+    operands.out[1] = builder_activation(builder, "x", "newest", encoder->x, steps);
     builder_append(builder, &op, &operands, PHASE_FORWARD, "skip.newest");
     return operands.out[1];
 }
@@ -111,12 +139,12 @@ static void start_at_zero(struct builder *builder, const char *module)
         builder->graph->tensors[graph_find(builder->graph, builder_name(builder, module, parts[i]))].init = INIT_ZERO;
 }
 
-static int add_skip(struct builder *builder, int y)
+static int add_skip(struct encoder *encoder, int y)
 {
-    int64_t n_out = builder->config->outputs;
-    int skip =
-        builder_linear(builder, "skip", flatten(builder, "skip.flat", newest_features(builder)), n_out, ACT_NONE);
-    if (builder->config->zero_output)
+    struct builder *builder = &encoder->builder;
+    int64_t n_out = encoder->config->outputs;
+    int skip = linear(builder, "skip", flatten(builder, "skip.flat", newest_features(encoder)), n_out, ACT_NONE);
+    if (encoder->config->zero_output)
         start_at_zero(builder, "skip");
     struct op op = {.kind = OP_ADD, .samples = builder->samples, .rows = builder->samples * n_out};
     struct operands operands = no_operands();
@@ -128,16 +156,17 @@ static int add_skip(struct builder *builder, int y)
 }
 
 /* `z` and `e`: output of the last block, and the embedding. */
-static int head(struct builder *builder, int z, int e)
+static int head(struct encoder *encoder, int z, int e)
 {
-    const struct encoder_config *config = builder->config;
+    const struct encoder_config *config = encoder->config;
+    struct builder *builder = &encoder->builder;
     int c = z;
     if (config->position_site == POSITION_HEAD && config->concat)
-        e = add_positions(builder, "head_pos", e);
+        e = add_positions(encoder, "head_pos", e);
     else if (config->position_site == POSITION_HEAD)
-        c = add_positions(builder, "head_pos", z);
+        c = add_positions(encoder, "head_pos", z);
     if (config->concat)
-        c = concat(builder, z, e);
+        c = concat(encoder, z, e);
     c = stack(builder, "reduce", c, config->n_reduce, config->reduce_width, config->reduce_act);
     int y = stack(builder, "decode", flatten(builder, "code.flat", c), config->n_decode, config->decode_width,
                   config->decode_act);
@@ -145,64 +174,42 @@ static int head(struct builder *builder, int z, int e)
         start_at_zero(builder, arena_printf(builder->graph->arena, config->n_decode ? "decode.%d" : "reduce.%d",
                                             (config->n_decode ? config->n_decode : config->n_reduce) - 1));
     if (config->residual)
-        y = add_last(builder, y);
-    return config->linear_skip ? add_skip(builder, y) : y;
+        y = add_last(encoder, y);
+    return config->linear_skip ? add_skip(encoder, y) : y;
 }
 
-struct loaded {
-    int target, mask;
-};
-
-static struct loaded add_load(struct builder *builder)
+static struct builder_loss add_load(struct encoder *encoder)
 {
-    const struct encoder_config *config = builder->config;
-    struct graph *graph = builder->graph;
+    const struct encoder_config *config = encoder->config;
+    struct builder *builder = &encoder->builder;
     const int64_t sample[3] = {builder->samples, config->tokens, config->features};
     const int64_t output[2] = {builder->samples, config->outputs};
     struct op op = {.kind = OP_LOAD, .samples = builder->samples};
     struct operands operands = no_operands();
-    struct loaded loaded;
-    builder->x = operands.out[0] = graph_tensor(graph, TENSOR_INPUT, "x", 3, sample);
-    loaded.target = operands.out[1] = graph_tensor(graph, TENSOR_TARGET, "target", 2, output);
-    loaded.mask = operands.out[2] = config->masked ? graph_tensor(graph, TENSOR_MASK, "mask", 2, output) : NO_TENSOR;
+    struct builder_loss loss = {.mask = NO_TENSOR, .kind = config->loss, .huber_delta = config->huber_delta};
+    encoder->x = operands.out[0] = graph_tensor(builder->graph, TENSOR_INPUT, "x", 3, sample);
+    loss.target = operands.out[1] = graph_tensor(builder->graph, TENSOR_TARGET, "target", 2, output);
+    if (config->masked)
+        loss.mask = operands.out[2] = graph_tensor(builder->graph, TENSOR_MASK, "mask", 2, output);
     builder_append(builder, &op, &operands, PHASE_LOAD, "load");
-    return loaded;
-}
-
-static void add_loss(struct builder *builder, int y, struct loaded loaded)
-{
-    const struct encoder_config *config = builder->config;
-    struct op op = {.kind = OP_LOSS,
-                    .samples = builder->samples,
-                    .rows = builder->samples,
-                    .out = config->outputs,
-                    .loss = config->loss,
-                    .huber_delta = config->huber_delta};
-    struct operands operands = no_operands();
-    operands.in[0] = y;
-    operands.in[1] = loaded.target;
-    operands.in[2] = loaded.mask;
-    operands.out[0] = builder->graph->loss_sums =
-        graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1, (const int64_t[]){2});
-    if (builder->training)
-        operands.out[1] = builder_activation(builder, "loss", "dy", y, config->outputs);
-    builder_append(builder, &op, &operands, PHASE_FORWARD, "loss");
-    if (builder->training)
-        return;
-    operands.out[0] = NO_TENSOR;
-    struct op metric = {.kind = OP_METRIC, .samples = builder->samples, .out = config->outputs};
-    builder_append(builder, &metric, &operands, PHASE_FORWARD, "metric");
+    return loss;
 }
 
 void encoder_build(const struct encoder_config *config, int64_t samples, int training, struct graph *graph)
 {
-    struct builder builder = {
-        .config = config, .graph = graph, .samples = samples, .training = training, .block = BLOCK_NONE};
-    struct loaded loaded = add_load(&builder);
-    int e = builder_linear(&builder, "embed.0", builder.x, config->embed_hidden, config->embed_act);
-    e = builder_linear(&builder, "embed.1", e, config->d_model, config->embed_act);
-    int z = config->position_site == POSITION_ENCODER ? add_positions(&builder, "embed_pos", e) : e;
+    struct encoder encoder = {.builder = {.graph = graph,
+                                          .samples = samples,
+                                          .training = training,
+                                          .block = BLOCK_NONE,
+                                          .adapter = &config->adapter,
+                                          .pieces = &config->pieces},
+                              .config = config};
+    struct builder *builder = &encoder.builder;
+    struct builder_loss loss = add_load(&encoder);
+    int e = linear(builder, "embed.0", encoder.x, config->embed_hidden, config->embed_act);
+    e = linear(builder, "embed.1", e, config->d_model, config->embed_act);
+    int z = config->position_site == POSITION_ENCODER ? add_positions(&encoder, "embed_pos", e) : e;
     for (int i = 0; i < config->layers; i++)
-        z = encoder_block(&builder, i, z);
-    add_loss(&builder, head(&builder, z, e), loaded);
+        z = encoder_block(&encoder, i, z);
+    builder_append_loss(builder, head(&encoder, z, e), &loss);
 }

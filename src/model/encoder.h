@@ -8,7 +8,8 @@
  *
  * Parameter names are those of the published layout of golden tensors: embed.{0,1}, layers.{i}.attn.{qkv,o},
  * layers.{i}.norm{1,2}, layers.{i}.ffn.{0,1}, reduce.{j}, decode.{j}, skip; each .weight [out, in] and .bias. q, k and
- * v are the three thirds of qkv, in this order.
+ * v are the three thirds of qkv, in this order. Adapters (adapted.h) are layers.{i}.attn.{q,k,v,o} and
+ * layers.{i}.ffn.{0,1} with .lora_a and .lora_b.
  */
 #ifndef MODEL_ENCODER_H
 #define MODEL_ENCODER_H
@@ -17,42 +18,11 @@
 
 #include "base/status.h"
 #include "graph/graph.h"
+#include "model/adapted.h"
 
 enum positions { POSITIONS_TRUE, POSITIONS_CONSTANT, POSITIONS_NONE };
 enum position_site { POSITION_ENCODER, POSITION_HEAD }; /* added before block 0, or to the head's input only */
 enum { ENCODER_MAX_HEAD = 8 };
-
-/* Adapters: every weight of the blocks is frozen, small matrices beside some of them are trained instead.
- *
- * LoRA: y = x W^T + b + alpha / width * (drop(x) A^T) B^T with A [width, in] and B [out, width], named like the weight
- * they stand beside: layers.{i}.attn.{q,k,v,o}.lora_a, layers.{i}.ffn.{0,1}.lora_b. A starts uniform in +-1/sqrt(in),
- * which is torch's kaiming_uniform_ with a = sqrt(5), B starts at zero, so the model starts as it was.
- * Source: Hu et al. 2021, arXiv 2106.09685, section 4.1; the start of A is that of its authors' code (loralib), where
- * the paper has a normal distribution. Trained besides: embedding, head and skip, and the norms with train_norms. */
-enum adapter_kind { ADAPTER_NONE, ADAPTER_LORA };
-enum adapter_target {
-    TARGET_Q = 1,
-    TARGET_K = 2,
-    TARGET_V = 4,
-    TARGET_O = 8,
-    TARGET_FFN0 = 16,
-    TARGET_FFN1 = 32,
-    N_ADAPTER_TARGETS = 6,
-    ALL_ADAPTER_TARGETS = 63
-};
-
-struct adapter_config {
-    int kind;         /* enum adapter_kind; everything below counts only with adapters */
-    int64_t width;    /* of the low-rank product */
-    double alpha;     /* its scale is alpha / width */
-    double dropout;   /* on the adapters' input */
-    unsigned targets; /* TARGET_ bits */
-    int train_norms;
-};
-
-/* Random numbers of adapters (init_place, dropout site) are numbered from here on, by block and target: those of the
- * model itself do not depend on which adapters there are. */
-#define ENCODER_ADAPTER_PLACE (UINT32_C(1) << 24)
 
 struct encoder_config {
     int64_t tokens, features; /* n, f */
@@ -76,10 +46,7 @@ struct encoder_config {
     double huber_delta;
     int masked; /* targets have a mask */
     struct adapter_config adapter;
-    int separate_activations; /* within blocks: LINEAR, then ACTIVATION as a node of its own */
-    int64_t head_groups;      /* above 1: attention of so many groups of heads, a node each (at most OP_MAX_OUT) */
-    int64_t matrix_shards; /* above 1: each frozen linear of a block is so many LINEARs over some rows of its weight (at
-                              most OP_MAX_IN); their gradients of the input are added in their order */
+    struct pieces pieces;
 };
 
 /* Local. Fills a config with a preset ("wind" "swe" "weather" "covid") at its published size; NULL-terminated list of

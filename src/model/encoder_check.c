@@ -117,40 +117,6 @@ static enum status check_residual(const struct encoder_config *config, struct fa
     return STATUS_OK;
 }
 
-static enum status check_adapter(const struct encoder_config *config, struct fault *fault)
-{
-    const struct adapter_config *adapter = &config->adapter;
-    int64_t widest = config->d_model > config->ffn ? config->d_model : config->ffn;
-    if (adapter->width < 1 || (double)adapter->width * (double)widest > most_elements)
-        return fault_set(fault, STATUS_USAGE, "train.adapter.width: expected a number from 1 on, found %lld",
-                         (long long)adapter->width);
-    if (!(adapter->alpha > 0))
-        return fault_set(fault, STATUS_USAGE, "train.adapter.alpha: expected a number above 0, found %g",
-                         adapter->alpha);
-    if (!(adapter->dropout >= 0 && adapter->dropout < 1))
-        return fault_set(fault, STATUS_USAGE, "train.adapter.dropout: expected a number from 0 to below 1, found %g",
-                         adapter->dropout);
-    if (!adapter->targets || adapter->targets & ~(unsigned)ALL_ADAPTER_TARGETS)
-        return fault_set(fault, STATUS_USAGE, "train.adapter.targets: expected at least one of q, k, v, o, ffn0, ffn1");
-    return STATUS_OK;
-}
-
-/* Pieces are operands of one op. */
-static enum status check_pieces(const struct encoder_config *config, struct fault *fault)
-{
-    int64_t narrowest = config->d_model < config->ffn ? config->d_model : config->ffn;
-    int64_t most = config->heads < OP_MAX_OUT ? config->heads : OP_MAX_OUT;
-    if (config->head_groups < 0 || config->head_groups > most)
-        return fault_set(fault, STATUS_USAGE,
-                         "model.heads: expected heads for at most %lld groups, found %lld groups of %lld heads",
-                         (long long)most, (long long)config->head_groups, (long long)config->heads);
-    most = narrowest < OP_MAX_IN ? narrowest : OP_MAX_IN;
-    if (config->matrix_shards < 0 || config->matrix_shards > most)
-        return fault_set(fault, STATUS_USAGE, "model.d_model: expected weights in at most %lld pieces, found %lld",
-                         (long long)most, (long long)config->matrix_shards);
-    return STATUS_OK;
-}
-
 enum status encoder_check(const struct encoder_config *config, struct fault *fault)
 {
     enum status status = check_positive(config, fault);
@@ -160,9 +126,7 @@ enum status encoder_check(const struct encoder_config *config, struct fault *fau
         status = check_head(config, fault);
     if (status == STATUS_OK && config->residual)
         status = check_residual(config, fault);
-    if (status == STATUS_OK && config->adapter.kind != ADAPTER_NONE)
-        status = check_adapter(config, fault);
     if (status == STATUS_OK)
-        status = check_pieces(config, fault);
+        status = adapted_check(&config->adapter, &config->pieces, config->heads, config->d_model, config->ffn, fault);
     return status;
 }

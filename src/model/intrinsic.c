@@ -1,11 +1,8 @@
 #include "model/intrinsic.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/fastfood.h"
-
-static const char prefix[] = "layers.";
 
 enum { WHOLE_MODEL = -1 };
 
@@ -22,15 +19,27 @@ struct adapter {
     int n_tensors; /* of the model as it was built */
     struct block *blocks;
     int n_blocks;
+    int *layer_of;   /* [n_tensors] transformer block that uses it, or -1 */
     int *block_of;   /* [n_tensors] number of its block, or -1 */
     int *adapted_of; /* [n_tensors] the part of theta that stands for it */
     int theta_d;
 };
 
-static int is_adapted(const struct tensor *tensor)
+static void find_layers(struct adapter *adapter)
 {
-    return tensor->role == TENSOR_PARAM && tensor->base == NO_TENSOR &&
-           strncmp(tensor->name, prefix, sizeof prefix - 1) == 0;
+    const struct graph *graph = adapter->graph;
+    for (int t = 0; t < adapter->n_tensors; t++)
+        adapter->layer_of[t] = -1;
+    for (int n = 0; n < graph->n_nodes; n++)
+        for (int i = 0; i < OP_MAX_IN; i++)
+            if (graph->nodes[n].in[i] != NO_TENSOR)
+                adapter->layer_of[graph->nodes[n].in[i]] = graph->nodes[n].block;
+}
+
+static int is_adapted(const struct adapter *adapter, int t)
+{
+    const struct tensor *tensor = &adapter->graph->tensors[t];
+    return tensor->role == TENSOR_PARAM && tensor->base == NO_TENSOR && adapter->layer_of[t] >= 0;
 }
 
 static struct block *find_block(struct adapter *adapter, int layer)
@@ -49,15 +58,15 @@ static void group_params(struct adapter *adapter)
     const struct graph *graph = adapter->graph;
     for (int t = 0; t < adapter->n_tensors; t++) {
         adapter->block_of[t] = -1;
-        if (!is_adapted(&graph->tensors[t]))
+        if (!is_adapted(adapter, t))
             continue;
-        int layer = adapter->kind == INTRINSIC_ALL ? WHOLE_MODEL : atoi(graph->tensors[t].name + sizeof prefix - 1);
+        int layer = adapter->kind == INTRINSIC_ALL ? WHOLE_MODEL : adapter->layer_of[t];
         struct block *block = find_block(adapter, layer);
         adapter->block_of[t] = (int)(block - adapter->blocks);
         block->elements += graph->tensors[t].elements;
     }
     if (adapter->n_blocks == 0)
-        bug("the model has no parameters %s*", prefix);
+        bug("the model has no layers with parameters");
 }
 
 static enum status check_dim(const struct adapter *adapter, int64_t dim, struct fault *fault)
@@ -79,7 +88,7 @@ static int named(const struct adapter *adapter, const struct block *block, enum 
                  int64_t elements)
 {
     struct arena *arena = adapter->graph->arena;
-    const char *full = block->layer == WHOLE_MODEL ? name : arena_printf(arena, "%s%d.%s", prefix, block->layer, name);
+    const char *full = block->layer == WHOLE_MODEL ? name : arena_printf(arena, "layers.%d.%s", block->layer, name);
     return graph_tensor(adapter->graph, role, full, 1, &elements);
 }
 
@@ -174,8 +183,10 @@ enum status intrinsic_apply(struct graph *graph, enum intrinsic_kind kind, int64
                               .kind = kind,
                               .n_tensors = graph->n_tensors,
                               .blocks = arena_array(graph->arena, n, sizeof *adapter.blocks),
+                              .layer_of = arena_array(graph->arena, n, sizeof *adapter.layer_of),
                               .block_of = arena_array(graph->arena, n, sizeof *adapter.block_of),
                               .adapted_of = arena_array(graph->arena, n, sizeof *adapter.adapted_of)};
+    find_layers(&adapter);
     group_params(&adapter);
     enum status status = check_dim(&adapter, dim, fault);
     if (status != STATUS_OK)

@@ -2,96 +2,52 @@
 
 #include <math.h>
 
+#include "model/builder.h"
+
 /* PyTorch's LayerNorm, and the standard deviation that embeddings start with. */
 static const double norm_eps = 1e-5, embedding_sd = 0.02;
-
-enum { BLOCK_NONE = -1 };
 
 /* Elements of one tensor of a sample: keeps every product of sizes within int64_t. */
 static const double most_elements = 1e12;
 
-struct builder {
+struct traffic {
+    struct builder builder;
     const struct traffic_config *config;
-    struct graph *graph;
-    int64_t samples, rows; /* B, and B * T * N */
-    int training;
-    int block;
-    uint32_t n_params;
-    int x, tod, target, mask;
+    int x, tod;
 };
 
-static void append(struct builder *builder, const struct op *op, const struct operands *operands, enum phase phase,
-                   const char *name)
+static int embedding(struct traffic *traffic, const char *part, int64_t entries)
 {
-    graph_node(builder->graph, op, operands->in, operands->out, phase, builder->block, name);
+    return builder_param(&traffic->builder, "emb", part, 2, (const int64_t[]){entries, traffic->config->d_model},
+                         INIT_NORMAL, embedding_sd);
 }
 
-static const char *name_of(struct builder *builder, const char *module, const char *part)
+/* A linear layer that is called as its weight is. Glorot's uniform start; wqkv counts as three of width d. */
+static struct block_linear linear_of(struct builder *builder, const char *module, const char *weight, const char *bias,
+                                     int64_t in, int64_t out, int64_t out_of_init)
 {
-    return arena_printf(builder->graph->arena, "%s.%s", module, part);
+    double scale = sqrt(6 / (double)(in + out_of_init));
+    struct block_linear linear = {.module = builder_name(builder, module, weight), .parts = 1};
+    linear.weight = builder_param(builder, module, weight, 2, (const int64_t[]){out, in}, INIT_UNIFORM, scale);
+    linear.bias = builder_param(builder, module, bias, 1, &out, INIT_ZERO, 0);
+    return linear;
 }
 
-static int param(struct builder *builder, const char *name, int n_dims, const int64_t *dims, enum init_kind init,
-                 double scale)
+/* The same outside of the layers: never frozen. */
+static int free_linear(struct builder *builder, const char *module, int x, int64_t out)
 {
-    int id = graph_tensor(builder->graph, TENSOR_PARAM, name, n_dims, dims);
-    struct tensor *tensor = &builder->graph->tensors[id];
-    tensor->trainable = 1;
-    tensor->init = init;
-    tensor->init_scale = scale;
-    tensor->init_place = builder->n_params++;
-    return id;
+    struct block_linear linear = linear_of(builder, module, "w", "b", builder_width(builder, x), out, out);
+    return builder_product(builder, linear.module, x, linear.weight, linear.bias, ACT_NONE);
 }
 
-static int embedding(struct builder *builder, const char *name, int64_t entries)
-{
-    return param(builder, name, 2, (const int64_t[]){entries, builder->config->d_model}, INIT_NORMAL, embedding_sd);
-}
+/* Where an adapter can stand in a layer, in this order. */
+enum place { TIME_Q, TIME_K, TIME_V, TIME_O, SPACE_Q, SPACE_K, SPACE_V, SPACE_O, FEED_W1, FEED_W2, N_PLACES };
 
-/* [B, T, N, width] */
-static int grid(struct builder *builder, const char *name, int64_t width)
+static struct target target_of(struct builder *builder, const char *module, const char *weight, enum adapter_target bit,
+                               int part, int place)
 {
-    const struct traffic_config *config = builder->config;
-    return graph_tensor(builder->graph, TENSOR_ACTIVATION, name, 4,
-                        (const int64_t[]){builder->samples, config->steps, config->stations, width});
-}
-
-/* A linear layer whose weight and bias have these names. Glorot's uniform start; wqkv counts as three of width d. */
-struct linear {
-    const char *weight, *bias;
-    int64_t in, out, out_of_init;
-    enum activation act;
-};
-
-static void append_linear(struct builder *builder, const struct linear *linear, int64_t rows, int x, int y, int pre)
-{
-    struct op op = {.kind = OP_LINEAR,
-                    .samples = builder->samples,
-                    .rows = rows,
-                    .in = linear->in,
-                    .out = linear->out,
-                    .act = linear->act};
-    struct operands operands = no_operands();
-    double scale = sqrt(6 / (double)(linear->in + linear->out_of_init));
-    operands.in[0] = x;
-    operands.in[1] = param(builder, linear->weight, 2, (const int64_t[]){linear->out, linear->in}, INIT_UNIFORM, scale);
-    operands.in[2] = param(builder, linear->bias, 1, &linear->out, INIT_ZERO, 0);
-    operands.out[0] = y;
-    operands.out[1] = pre;
-    append(builder, &op, &operands, PHASE_FORWARD, linear->weight);
-}
-
-/* A linear layer over the grid; returns its output. */
-static int grid_linear(struct builder *builder, const char *module, const char *weight, const char *bias, int x,
-                       int64_t in, int64_t out, int64_t out_of_init, enum activation act)
-{
-    struct linear linear = {
-        name_of(builder, module, weight), name_of(builder, module, bias), in, out, out_of_init, act};
-    int y = grid(builder, name_of(builder, linear.weight, "out"), out), pre = NO_TENSOR;
-    if (act == ACT_GELU && builder->training)
-        pre = grid(builder, name_of(builder, linear.weight, "pre"), out);
-    append_linear(builder, &linear, builder->rows, x, y, pre);
-    return y;
+    return (struct target){builder_name(builder, module, weight), bit, part,
+                           (uint32_t)builder->block * N_PLACES + (uint32_t)place};
 }
 
 /* The stream of the residual sums: z, and what is still to be added to it (NO_TENSOR: nothing). */
@@ -102,107 +58,113 @@ struct stream {
 /* LN(z + u); z becomes the sum. */
 static int norm(struct builder *builder, const char *module, struct stream *stream)
 {
-    int64_t d = builder->config->d_model;
-    struct op op = {.kind = OP_NORM, .samples = builder->samples, .rows = builder->rows, .in = d, .eps = norm_eps};
+    int64_t d = builder_width(builder, stream->z), rows = builder_rows(builder, stream->z);
+    struct op op = {.kind = OP_NORM, .samples = builder->samples, .rows = rows, .in = d, .eps = norm_eps};
     struct operands operands = no_operands();
     operands.in[0] = stream->z;
     operands.in[1] = stream->u;
-    operands.in[2] = param(builder, name_of(builder, module, "g"), 1, &d, INIT_ONE, 0);
-    operands.in[3] = param(builder, name_of(builder, module, "b"), 1, &d, INIT_ZERO, 0);
-    operands.out[0] = grid(builder, name_of(builder, module, "out"), d);
+    operands.in[2] = builder_norm_param(builder, module, "g", d, INIT_ONE);
+    operands.in[3] = builder_norm_param(builder, module, "b", d, INIT_ZERO);
+    operands.out[0] = builder_activation(builder, module, "out", stream->z, d);
     if (stream->u != NO_TENSOR)
-        operands.out[1] = grid(builder, name_of(builder, module, "sum"), d);
-    operands.out[2] = graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, module, "stats"), 2,
-                                   (const int64_t[]){builder->rows, 2});
-    append(builder, &op, &operands, PHASE_FORWARD, module);
+        operands.out[1] = builder_activation(builder, module, "sum", stream->z, d);
+    operands.out[2] = graph_tensor(builder->graph, TENSOR_ACTIVATION, builder_name(builder, module, "stats"), 2,
+                                   (const int64_t[]){rows, 2});
+    builder_append(builder, &op, &operands, PHASE_FORWARD, module);
     if (stream->u != NO_TENSOR)
         *stream = (struct stream){operands.out[1], NO_TENSOR};
     return operands.out[0];
 }
 
-/* Attention among `tokens` rows that lie `interleave` rows apart; the samples of the op are all other places. */
-static void attention(struct builder *builder, const char *module, int64_t tokens, int64_t interleave,
+/* Attention among `tokens` rows that lie `interleave` rows apart; its sequences are all other places. `q`: the first of
+ * its places of adapters. */
+static void attention(struct traffic *traffic, const char *module, int64_t tokens, int64_t interleave, enum place q,
                       struct stream *stream)
 {
-    const struct traffic_config *config = builder->config;
-    int64_t d = config->d_model, sequences = builder->rows / tokens;
-    int normed = norm(builder, name_of(builder, module, "ln"), stream);
-    int qkv = grid_linear(builder, module, "wqkv", "bqkv", normed, d, 3 * d, d, ACT_NONE);
-    struct op op = {.kind = OP_ATTENTION,
-                    .samples = sequences,
-                    .rows = builder->rows,
-                    .n_query = tokens,
-                    .n_key = tokens,
-                    .heads = config->heads,
-                    .head_width = d / config->heads,
-                    .packed = 1,
-                    .interleave = interleave};
-    struct operands operands = no_operands();
-    operands.in[0] = qkv;
-    operands.out[0] = grid(builder, name_of(builder, module, "context"), d);
-    operands.out[1] = graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, module, "probs"), 4,
-                                   (const int64_t[]){sequences, config->heads, tokens, tokens});
-    append(builder, &op, &operands, PHASE_FORWARD, name_of(builder, module, "attention"));
-    stream->u = grid_linear(builder, module, "wo", "bo", operands.out[0], d, d, d, ACT_NONE);
+    struct builder *builder = &traffic->builder;
+    int64_t d = traffic->config->d_model, heads = traffic->config->heads;
+    int normed = norm(builder, builder_name(builder, module, "ln"), stream);
+    struct block_linear linear = linear_of(builder, module, "wqkv", "bqkv", d, 3 * d, d);
+    linear.parts = 3;
+    linear.target[0] = target_of(builder, module, "wq", TARGET_Q, 0, q);
+    linear.target[1] = target_of(builder, module, "wk", TARGET_K, 1, q + 1);
+    linear.target[2] = target_of(builder, module, "wv", TARGET_V, 2, q + 2);
+    int qkv = builder_block_linear(builder, &linear, normed);
+    struct block_attention among = {.module = builder_name(builder, module, "attention"),
+                                    .sequences = builder_rows(builder, qkv) / tokens,
+                                    .tokens = tokens,
+                                    .interleave = interleave,
+                                    .heads = heads,
+                                    .head_width = d / heads};
+    int context = builder_attention(builder, &among, qkv);
+    linear = linear_of(builder, module, "wo", "bo", d, d, d);
+    linear.target[0] = target_of(builder, module, "wo", TARGET_O, 0, q + 3);
+    stream->u = builder_block_linear(builder, &linear, context);
 }
 
-static void feed_forward(struct builder *builder, const char *module, struct stream *stream)
+static void feed_forward(struct traffic *traffic, const char *module, struct stream *stream)
 {
-    int64_t d = builder->config->d_model, f = builder->config->ffn;
-    int normed = norm(builder, name_of(builder, module, "ln"), stream);
-    int hidden = grid_linear(builder, module, "w1", "b1", normed, d, f, f, ACT_GELU);
-    stream->u = grid_linear(builder, module, "w2", "b2", hidden, f, d, d, ACT_NONE);
+    struct builder *builder = &traffic->builder;
+    int64_t d = traffic->config->d_model, f = traffic->config->ffn;
+    int normed = norm(builder, builder_name(builder, module, "ln"), stream);
+    struct block_linear linear = linear_of(builder, module, "w1", "b1", d, f, f);
+    linear.act = ACT_GELU;
+    linear.target[0] = target_of(builder, module, "w1", TARGET_FFN0, 0, FEED_W1);
+    int hidden = builder_block_linear(builder, &linear, normed);
+    linear = linear_of(builder, module, "w2", "b2", f, d, d);
+    linear.target[0] = target_of(builder, module, "w2", TARGET_FFN1, 0, FEED_W2);
+    stream->u = builder_block_linear(builder, &linear, hidden);
 }
 
-static void layer(struct builder *builder, int l, struct stream *stream)
+static void layer(struct traffic *traffic, int l, struct stream *stream)
 {
-    const struct traffic_config *config = builder->config;
-    struct arena *arena = builder->graph->arena;
-    builder->block = l;
-    attention(builder, arena_printf(arena, "l%d.t", l), config->steps, config->stations, stream);
-    attention(builder, arena_printf(arena, "l%d.s", l), config->stations, 1, stream);
-    feed_forward(builder, arena_printf(arena, "l%d.f", l), stream);
-    builder->block = BLOCK_NONE;
+    const struct traffic_config *config = traffic->config;
+    struct arena *arena = traffic->builder.graph->arena;
+    traffic->builder.block = l;
+    attention(traffic, arena_printf(arena, "l%d.t", l), config->steps, config->stations, TIME_Q, stream);
+    attention(traffic, arena_printf(arena, "l%d.s", l), config->stations, 1, SPACE_Q, stream);
+    feed_forward(traffic, arena_printf(arena, "l%d.f", l), stream);
+    traffic->builder.block = BLOCK_NONE;
 }
 
-static void load(struct builder *builder)
+static struct builder_loss load(struct traffic *traffic)
 {
-    const struct traffic_config *config = builder->config;
+    const struct traffic_config *config = traffic->config;
+    struct builder *builder = &traffic->builder;
     struct graph *graph = builder->graph;
-    const int64_t output[2] = {builder->samples, config->horizon * config->stations};
-    struct op op = {.kind = OP_LOAD, .samples = builder->samples};
+    const int64_t b = builder->samples, output[2] = {b, config->horizon * config->stations};
+    struct op op = {.kind = OP_LOAD, .samples = b};
     struct operands operands = no_operands();
-    builder->x = operands.out[0] =
-        graph_tensor(graph, TENSOR_INPUT, "x", 4,
-                     (const int64_t[]){builder->samples, config->steps, config->stations, config->channels});
-    builder->target = operands.out[1] = graph_tensor(graph, TENSOR_TARGET, "target", 2, output);
-    builder->mask = NO_TENSOR;
+    struct builder_loss loss = {.mask = NO_TENSOR, .kind = config->loss, .huber_delta = config->huber_delta};
+    traffic->x = operands.out[0] = graph_tensor(
+        graph, TENSOR_INPUT, "x", 4, (const int64_t[]){b, config->steps, config->stations, config->channels});
+    loss.target = operands.out[1] = graph_tensor(graph, TENSOR_TARGET, "target", 2, output);
     if (config->masked)
-        builder->mask = operands.out[2] = graph_tensor(graph, TENSOR_MASK, "mask", 2, output);
-    builder->tod = operands.out[3] =
-        graph_tensor(graph, TENSOR_INPUT, "tod", 2, (const int64_t[]){builder->samples, config->steps});
-    append(builder, &op, &operands, PHASE_LOAD, "load");
+        loss.mask = operands.out[2] = graph_tensor(graph, TENSOR_MASK, "mask", 2, output);
+    traffic->tod = operands.out[3] = graph_tensor(graph, TENSOR_INPUT, "tod", 2, (const int64_t[]){b, config->steps});
+    builder_append(builder, &op, &operands, PHASE_LOAD, "load");
+    return loss;
 }
 
-static int embed(struct builder *builder)
+static int embed(struct traffic *traffic)
 {
-    const struct traffic_config *config = builder->config;
+    const struct traffic_config *config = traffic->config;
+    struct builder *builder = &traffic->builder;
     struct op op = {.kind = OP_ADD_EMBED,
                     .samples = builder->samples,
-                    .rows = builder->rows,
+                    .rows = builder_rows(builder, traffic->x),
                     .in = config->d_model,
                     .out = config->slots,
                     .n_query = config->stations,
                     .n_key = config->steps};
     struct operands operands = no_operands();
-    operands.in[0] =
-        grid_linear(builder, "in", "w", "b", builder->x, config->channels, config->d_model, config->d_model, ACT_NONE);
-    operands.in[1] = embedding(builder, "emb.node", config->stations);
-    operands.in[3] = embedding(builder, "emb.tod", config->slots);
-    operands.in[2] = embedding(builder, "emb.pos", config->steps);
-    operands.in[4] = builder->tod;
-    operands.out[0] = grid(builder, "embed.out", config->d_model);
-    append(builder, &op, &operands, PHASE_FORWARD, "embed");
+    operands.in[0] = free_linear(builder, "in", traffic->x, config->d_model);
+    operands.in[1] = embedding(traffic, "node", config->stations);
+    operands.in[3] = embedding(traffic, "tod", config->slots);
+    operands.in[2] = embedding(traffic, "pos", config->steps);
+    operands.in[4] = traffic->tod;
+    operands.out[0] = builder_activation(builder, "embed", "out", operands.in[0], config->d_model);
+    builder_append(builder, &op, &operands, PHASE_FORWARD, "embed");
     return operands.out[0];
 }
 
@@ -215,90 +177,59 @@ static int turn(struct builder *builder, const char *name, int x, int64_t steps,
                     .in = width,
                     .n_query = stations,
                     .n_key = steps};
-    struct operands operands = no_operands();
-    operands.in[0] = x;
-    operands.out[0] = graph_tensor(builder->graph, TENSOR_ACTIVATION, name_of(builder, name, "out"), 4,
-                                   (const int64_t[]){builder->samples, stations, steps, width});
-    append(builder, &op, &operands, PHASE_FORWARD, name);
-    return operands.out[0];
+    int y = graph_tensor(builder->graph, TENSOR_ACTIVATION, builder_name(builder, name, "out"), 4,
+                         (const int64_t[]){builder->samples, stations, steps, width});
+    const struct operands operands = operands_of(1, &x, 1, &y);
+    builder_append(builder, &op, &operands, PHASE_FORWARD, name);
+    return y;
 }
 
-static int add_last(struct builder *builder, int y)
+static int add_last(struct traffic *traffic, int y)
 {
-    const struct traffic_config *config = builder->config;
+    const struct traffic_config *config = traffic->config;
+    struct builder *builder = &traffic->builder;
     int64_t outputs = config->horizon * config->stations;
     struct op op = {.kind = OP_ADD_LAST,
                     .samples = builder->samples,
-                    .rows = builder->rows,
+                    .rows = builder_rows(builder, traffic->x),
                     .in = config->channels,
                     .out = outputs,
                     .last_offset = (config->steps - 1) * config->stations * config->channels,
                     .last_stride = config->channels,
                     .last_count = config->stations};
-    struct operands operands = no_operands();
-    operands.in[0] = y;
-    operands.in[1] = builder->x;
-    operands.out[0] = graph_tensor(builder->graph, TENSOR_ACTIVATION, "residual.out", 2,
-                                   (const int64_t[]){builder->samples, outputs});
-    append(builder, &op, &operands, PHASE_FORWARD, "residual");
-    return operands.out[0];
+    int sum = builder_activation(builder, "residual", "out", y, outputs);
+    const struct operands operands = operands_of(2, (const int[]){y, traffic->x}, 1, &sum);
+    builder_append(builder, &op, &operands, PHASE_FORWARD, "residual");
+    return sum;
 }
 
 /* y [B, H*N] */
-static int output(struct builder *builder, struct stream *stream)
+static int output(struct traffic *traffic, struct stream *stream)
 {
-    const struct traffic_config *config = builder->config;
-    int64_t b = builder->samples, n = config->stations, h = config->horizon, wide = config->steps * config->d_model;
-    int z = turn(builder, "turn", norm(builder, "out.ln", stream), config->steps, n, config->d_model);
-    int rows = graph_view(builder->graph, z, 0, "out.rows", 2, (const int64_t[]){b * n, wide});
-    int y = graph_tensor(builder->graph, TENSOR_ACTIVATION, "out.w.out", 2, (const int64_t[]){b * n, h});
-    struct linear linear = {"out.w", "out.b", wide, h, h, ACT_NONE};
-    append_linear(builder, &linear, b * n, rows, y, NO_TENSOR);
-    y = turn(builder, "out.turn", y, n, h, 1);
+    const struct traffic_config *config = traffic->config;
+    struct builder *builder = &traffic->builder;
+    int64_t b = builder->samples, n = config->stations, h = config->horizon, d = config->d_model;
+    int z = turn(builder, "turn", norm(builder, "out.ln", stream), config->steps, n, d);
+    int rows = graph_view(builder->graph, z, 0, "out.rows", 2, (const int64_t[]){b * n, config->steps * d});
+    int y = turn(builder, "out.turn", free_linear(builder, "out", rows, h), n, h, 1);
     y = graph_view(builder->graph, y, 0, "out.flat", 2, (const int64_t[]){b, h * n});
-    return config->residual ? add_last(builder, y) : y;
-}
-
-static void add_loss(struct builder *builder, int y)
-{
-    const struct traffic_config *config = builder->config;
-    int64_t outputs = config->horizon * config->stations;
-    struct op op = {.kind = OP_LOSS,
-                    .samples = builder->samples,
-                    .rows = builder->samples,
-                    .out = outputs,
-                    .loss = config->loss,
-                    .huber_delta = config->huber_delta};
-    struct operands operands = no_operands();
-    operands.in[0] = y;
-    operands.in[1] = builder->target;
-    operands.in[2] = builder->mask;
-    operands.out[0] = builder->graph->loss_sums =
-        graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1, (const int64_t[]){2});
-    if (builder->training)
-        operands.out[1] =
-            graph_tensor(builder->graph, TENSOR_ACTIVATION, "loss.dy", 2, (const int64_t[]){builder->samples, outputs});
-    append(builder, &op, &operands, PHASE_FORWARD, "loss");
-    if (builder->training)
-        return;
-    operands.out[0] = NO_TENSOR;
-    struct op metric = {.kind = OP_METRIC, .samples = builder->samples, .out = outputs};
-    append(builder, &metric, &operands, PHASE_FORWARD, "metric");
+    return config->residual ? add_last(traffic, y) : y;
 }
 
 void traffic_build(const struct traffic_config *config, int64_t samples, int training, struct graph *graph)
 {
-    struct builder builder = {.config = config,
-                              .graph = graph,
-                              .samples = samples,
-                              .rows = samples * config->steps * config->stations,
-                              .training = training,
-                              .block = BLOCK_NONE};
-    load(&builder);
-    struct stream stream = {embed(&builder), NO_TENSOR};
+    struct traffic traffic = {.builder = {.graph = graph,
+                                          .samples = samples,
+                                          .training = training,
+                                          .block = BLOCK_NONE,
+                                          .adapter = &config->adapter,
+                                          .pieces = &config->pieces},
+                              .config = config};
+    struct builder_loss loss = load(&traffic);
+    struct stream stream = {embed(&traffic), NO_TENSOR};
     for (int l = 0; l < config->layers; l++)
-        layer(&builder, l, &stream);
-    add_loss(&builder, output(&builder, &stream));
+        layer(&traffic, l, &stream);
+    builder_append_loss(&traffic.builder, output(&traffic, &stream), &loss);
 }
 
 struct traffic_config traffic_preset(void)
@@ -348,5 +279,5 @@ enum status traffic_check(const struct traffic_config *config, struct fault *fau
                          "model.d_model: expected no tensor of more than %g elements, found %lld steps of %lld "
                          "stations with rows of up to %g",
                          most_elements, (long long)config->steps, (long long)config->stations, widest);
-    return STATUS_OK;
+    return adapted_check(&config->adapter, &config->pieces, config->heads, config->d_model, config->ffn, fault);
 }

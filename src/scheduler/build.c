@@ -335,9 +335,10 @@ static enum status build_low(const struct job *job, const struct model_config *c
                              struct matrices **matrices, struct fault *fault)
 {
     struct optimiser optimiser = optimiser_of(job);
-    struct encoder_config low = config->encoder;
-    struct job_adapter adapter = job->train.adapter;
-    build_adapter_config(&adapter, &low.adapter);
+    struct job_adapter open_keys = job->train.adapter;
+    struct adapter_config adapter;
+    build_adapter_config(&open_keys, &adapter);
+    struct model_config low = family_with_adapter(config, &adapter);
     struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, arena};
     return low_build(&request, plan, matrices, fault);
 }

@@ -31,13 +31,6 @@ static enum status refuse_encoder_keys(const struct job *job, struct fault *faul
             return fault_set(fault, STATUS_USAGE,
                              "%s: model.%s: the preset traffic has no such part: leave the key out", job->source,
                              keys[i].key);
-    if (strcmp(job->train.mode, "full") != 0)
-        return fault_set(fault, STATUS_USAGE, "%s: train.mode: expected full for the preset traffic, found %s",
-                         job->source, job->train.mode);
-    if (strcmp(build_policy(job), "gpu-only") != 0)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: placement.policy: expected gpu-only for the preset traffic, found %s", job->source,
-                         build_policy(job));
     if (model->attention && strcmp(model->attention, "factorised") != 0)
         return fault_set(fault, STATUS_USAGE,
                          "%s: model.attention: expected factorised for the preset traffic, found %s", job->source,
@@ -119,6 +112,8 @@ enum status build_traffic_config(struct job *job, const struct windows_shape *sh
     config->residual = model->residual;
     config->loss = loss_of(job->train.loss);
     config->huber_delta = job->train.huber_delta;
+    if (strcmp(job->train.mode, "lora") == 0)
+        build_adapter_config(&job->train.adapter, &config->adapter);
     status = traffic_check(config, fault);
     if (status != STATUS_OK)
         fault_prefix(fault, "%s", job->source);

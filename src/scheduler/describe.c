@@ -32,7 +32,7 @@ static const char *mode_text(const struct training *training)
 {
     const struct job_adapter *adapter = &training->job->train.adapter;
     const char *targets = "";
-    if (training->config.family != FAMILY_ENCODER || training->config.encoder.adapter.kind == ADAPTER_NONE)
+    if (family_adapter(&training->config)->kind == ADAPTER_NONE)
         return "";
     for (int i = 0; i < adapter->targets.n; i++)
         targets = arena_printf(training->arena, "%s %s", targets, adapter->targets.value[i]);

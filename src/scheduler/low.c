@@ -18,7 +18,7 @@ enum { UPDATE_PIECE = 262144 };
 struct building {
     const struct low_request *request;
     struct plan *plan;
-    struct encoder_config config; /* as the devices need it */
+    struct model_config config; /* as the devices need it */
     struct crew reram, systolic;
     struct matrices *matrices;
     struct graph *parts; /* of a step, [n_devices] */
@@ -43,20 +43,19 @@ static enum status find_crews(struct building *building, struct fault *fault)
     return STATUS_OK;
 }
 
-/* The encoder in pieces that can be placed apart. */
+/* The model in pieces that can be placed apart. */
 static void cut_model(struct building *building, int64_t matrix_shards)
 {
-    struct encoder_config *config = &building->config;
-    *config = *building->request->config;
-    int64_t groups = building->systolic.n < OP_MAX_OUT ? building->systolic.n : OP_MAX_OUT;
-    config->separate_activations = 1;
-    config->head_groups = groups < config->heads ? groups : config->heads;
-    config->matrix_shards = matrix_shards;
+    const struct model_config *whole = building->request->config;
+    int64_t groups = building->systolic.n < OP_MAX_OUT ? building->systolic.n : OP_MAX_OUT, heads = family_heads(whole);
+    struct pieces pieces = {1, groups < heads ? groups : heads, matrix_shards};
+    building->config = family_in_pieces(whole, &pieces);
 }
 
 static int *place(const struct building *building, struct graph *graph)
 {
-    return place_low(graph, building->config.layers, &building->reram, &building->systolic, building->request->arena);
+    return place_low(graph, family_layers(&building->config), &building->reram, &building->systolic,
+                     building->request->arena);
 }
 
 /* Groups of parameters that one UPDATE changes. */
@@ -77,7 +76,7 @@ static int is_trained(const struct graph *graph, int t)
 static struct groups group_parameters(const struct building *building, const struct graph *graph, const int *device_of)
 {
     struct arena *arena = building->request->arena;
-    int n_sections = building->request->optimiser->clip_norm > 0 ? 1 : (int)building->config.layers + 2;
+    int n_sections = building->request->optimiser->clip_norm > 0 ? 1 : (int)family_layers(&building->config) + 2;
     size_t n_cells = (size_t)building->request->machine->n_devices * (size_t)n_sections;
     struct groups groups = {arena_array(arena, (size_t)graph->n_tensors + 1, sizeof(int)),
                             arena_array(arena, n_cells + 1, sizeof(int)), 0};
@@ -109,24 +108,39 @@ static struct groups group_parameters(const struct building *building, const str
     return groups;
 }
 
+/* All micro-batches of a minibatch: of a training step up to its gradients, or of an evaluation. *device_of as
+ * place_low. */
+static struct graph *build_batches(const struct building *building, int training, int **device_of)
+{
+    const struct low_request *request = building->request;
+    struct arena *arena = request->arena;
+    int n = (int)request->job->placement.micro_batches;
+    int64_t samples = request->job->train.minibatch / n;
+    struct graph *one = arena_take(arena, sizeof *one), *all = arena_take(arena, sizeof *all);
+    graph_init(one, arena);
+    /* The last minibatch of an evaluation may be partly empty: it needs a mask. */
+    family_build(&building->config, samples, training, !training, one);
+    if (training) {
+        autodiff(one);
+        place_separate_sums(one);
+        place_rename_overwritten(one);
+    }
+    const int *of_one = place(building, one);
+    const int *origin = graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, all);
+    *device_of = arena_array(arena, (size_t)all->n_nodes + 1, sizeof **device_of);
+    for (int i = 0; i < all->n_nodes; i++)
+        (*device_of)[i] = of_one[origin[i]];
+    return all;
+}
+
 /* A step on all micro-batches, with its optimiser; *device_of as place_low. */
 static struct graph *build_step(const struct building *building, int **device_of)
 {
     const struct low_request *request = building->request;
     struct arena *arena = request->arena;
-    int n = (int)request->job->placement.micro_batches, *node_group;
-    int64_t samples = request->job->train.minibatch / n;
-    struct graph *one = arena_take(arena, sizeof *one), *step = arena_take(arena, sizeof *step);
-    graph_init(one, arena);
-    encoder_build(&building->config, samples, 1, one);
-    autodiff(one);
-    place_separate_sums(one);
-    place_rename_overwritten(one);
-    const int *of_one = place(building, one);
-    const int *origin = graph_microbatches(one, n, samples, place_stages(of_one, one->n_nodes, arena), arena, step);
-    int first = step->n_nodes, *of_first = arena_array(arena, (size_t)first + 1, sizeof *of_first);
-    for (int i = 0; i < first; i++)
-        of_first[i] = of_one[origin[i]];
+    int *of_first, *node_group;
+    struct graph *step = build_batches(building, 1, &of_first);
+    int first = step->n_nodes;
     struct groups groups = group_parameters(building, step, of_first);
     int64_t piece = request->optimiser->clip_norm > 0 ? 0 : UPDATE_PIECE;
     graph_add_updates(step, request->optimiser, groups.of_tensor, groups.n, piece, &node_group);
@@ -262,14 +276,10 @@ static enum status fit_step(struct building *building, struct fault *fault)
 
 static enum status build_evaluation(struct building *building, struct fault *fault)
 {
-    const struct low_request *request = building->request;
-    struct encoder_config config = building->config;
-    config.masked = 1; /* the last minibatch of an evaluation may be partly empty */
-    struct graph *graph = arena_take(request->arena, sizeof *graph);
-    graph_init(graph, request->arena);
-    encoder_build(&config, request->job->train.minibatch, 0, graph);
-    struct graph *parts = cut(building, graph, place(building, graph), PROGRAM_LOW_EVALUATE);
-    for (int d = 0; d < request->machine->n_devices; d++)
+    int *device_of;
+    const struct graph *graph = build_batches(building, 0, &device_of);
+    struct graph *parts = cut(building, graph, device_of, PROGRAM_LOW_EVALUATE);
+    for (int d = 0; d < building->request->machine->n_devices; d++)
         matrices_number(&building->matrices[d], &parts[d]);
     return lower_parts(building, parts, PROGRAM_LOW_EVALUATE, PROGRAM_LOW, fault);
 }
@@ -287,7 +297,7 @@ static enum status build_handover(struct building *building, struct fault *fault
 static enum status build_return(struct building *building, struct fault *fault)
 {
     const struct low_request *request = building->request;
-    const struct adapter_config *adapter = &request->config->adapter;
+    const struct adapter_config *adapter = family_adapter(request->config);
     struct crew gpus = place_crew(request->machine, "gpu", request->arena);
     struct way_back way_back = {request->full,
                                 gpus.device,

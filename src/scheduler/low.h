@@ -5,14 +5,14 @@
 
 #include "config/job.h"
 #include "graph/graph.h"
-#include "model/encoder.h"
+#include "model/family.h"
 #include "plan/program.h"
 #include "scheduler/machine.h"
 #include "scheduler/matrices.h"
 
 struct low_request {
     const struct job *job;
-    const struct encoder_config *config; /* of the full model, with the adapters of the low mode */
+    const struct model_config *config; /* of the full model, with the adapters of the low mode */
     const struct machine *machine;
     const struct optimiser *optimiser;
     const struct graph *full; /* of a training step on the first GPU */

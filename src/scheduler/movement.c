@@ -43,29 +43,23 @@ static void watch(struct movement *movement, const char *name, int64_t part, int
 /* The targets of adapters in one layer, in their order. */
 static void watch_layer(struct movement *movement, int64_t layer, unsigned targets)
 {
-    static const struct {
-        const char *weight;
-        int64_t part, parts;
-    } of_target[N_ADAPTER_TARGETS] = {{"attn.qkv", 0, 3}, {"attn.qkv", 1, 3}, {"attn.qkv", 2, 3},
-                                      {"attn.o", 0, 1},   {"ffn.0", 0, 1},    {"ffn.1", 0, 1}};
-    for (int i = 0; i < N_ADAPTER_TARGETS; i++)
-        if (targets & 1u << i)
-            watch(
-                movement,
-                arena_printf(movement->training->arena, "layers.%lld.%s.weight", (long long)layer, of_target[i].weight),
-                of_target[i].part, of_target[i].parts);
+    const struct training *training = movement->training;
+    struct family_weight weights[FAMILY_MAX_TARGETS];
+    int n = family_targets(&training->config, layer, targets, training->arena, weights);
+    for (int i = 0; i < n; i++)
+        watch(movement, weights[i].name, weights[i].part, weights[i].parts);
 }
 
 struct movement *movement_open(const struct training *training, struct executor *executor,
                                const struct switch_config *config)
 {
     struct movement *movement = arena_take(training->arena, sizeof *movement);
-    int64_t layers = training->config.encoder.layers;
+    int64_t layers = family_layers(&training->config);
     *movement = (struct movement){.training = training,
                                   .executor = executor,
                                   .width = config->width,
                                   .element_bytes = training->plan.format == FORMAT_FP64 ? 8 : 4};
-    size_t room = (size_t)layers * N_ADAPTER_TARGETS;
+    size_t room = (size_t)layers * FAMILY_MAX_TARGETS;
     movement->matrix = arena_array(training->arena, room, sizeof *movement->matrix);
     movement->relative = arena_array(training->arena, room, sizeof *movement->relative);
     if (config->policy == SWITCH_HPT) {

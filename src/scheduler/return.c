@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "model/adapter.h"
 #include "scheduler/carry.h"
 
 struct building {
@@ -54,21 +55,20 @@ static size_t stem(const char *name, const char *end)
     return length > n && strcmp(name + length - n, end) == 0 ? length - n : 0;
 }
 
-/* The rows that the adapter of a module stands beside: its own weight, or its third of the packed q, k and v. */
+/* The rows that the adapter of a module stands beside: a weight, or a third of a packed one. */
 static struct place beside(const struct building *building, const char *module, int64_t out, int64_t in)
 {
     const struct graph *full = building->way_back->full;
-    struct arena *arena = building->carry.arena;
-    struct place place = {graph_find(full, arena_printf(arena, "%s.weight", module)), 0, out, in};
-    size_t length = strlen(module);
-    const char *third = length ? strchr("qkv", module[length - 1]) : NULL;
-    if (place.full == NO_TENSOR && third) {
-        place.full = graph_find(full, arena_printf(arena, "%.*sqkv.weight", (int)length - 1, module));
-        place.offset = (third - "qkv") * out * in;
+    for (int t = 0; t < full->n_tensors; t++) {
+        const char *modules[3];
+        if (!carry_lives_over_steps(full, t))
+            continue;
+        int parts = adapter_modules(full->tensors[t].name, building->carry.arena, modules);
+        for (int p = 0; p < parts; p++)
+            if (strcmp(modules[p], module) == 0 && full->tensors[t].elements == parts * out * in)
+                return (struct place){t, p * out * in, out, in};
     }
-    if (place.full == NO_TENSOR || place.offset + out * in > full->tensors[place.full].elements)
-        bug("the adapter %s stands beside no weight", module);
-    return place;
+    bug("the adapter %s stands beside no weight", module);
 }
 
 /* B A on the device of the adapter, [out, in]: the gradient of the input of a product with A, when B is that of its

@@ -102,7 +102,7 @@ struct switch_config {
 /* What a job does not say. */
 struct switch_setting {
     int64_t epoch_steps, total_steps;
-    int layers; /* of the encoder */
+    int layers; /* of the model */
     int width;  /* adapters of the job */
     int timing_only;
     int assume_earliest; /* the switch of a run without losses is assumed, not refused */

@@ -25,7 +25,7 @@ enum status modes_open(struct course *course, struct fault *fault)
     struct switch_setting setting = {
         .epoch_steps = training_epoch_steps(training),
         .total_steps = training_steps(training),
-        .layers = (int)training->config.encoder.layers,
+        .layers = (int)family_layers(&training->config),
         .width = (int)job->train.adapter.width,
         .timing_only = course->options->timing_only,
         .assume_earliest = course->options->assume_switch,

@@ -89,7 +89,6 @@ static void merge_adapters(const struct training *training, struct run *run)
     }
 }
 
-
 enum status course_gather_weights(struct course *course, struct fault *fault)
 {
     struct training *training = course->training;
@@ -106,7 +105,7 @@ enum status course_gather_weights(struct course *course, struct fault *fault)
     if (status == STATUS_OK && low)
         status = keep_adapters(course, fault);
     if (status == STATUS_OK && comm_rank(training->comm) == 0 &&
-        (low || training->config.encoder.adapter.kind != ADAPTER_NONE))
+        (low || family_adapter(&training->config)->kind != ADAPTER_NONE))
         merge_adapters(training, run);
     return status;
 }

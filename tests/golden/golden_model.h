@@ -325,9 +325,9 @@ static void check_adapters(struct golden *golden, const struct encoder_config *f
                                              .targets = adapter_targets(golden)};
     golden_demand(golden, encoder_check(&config, &fault), &fault);
     check_precision(golden, &config, precision, "/lora");
-    config.separate_activations = 1;
-    config.head_groups = config.heads < 3 ? config.heads : 3;
-    config.matrix_shards = config.d_model < 4 ? config.d_model : config.ffn < 4 ? config.ffn : 4;
+    config.pieces.separate_activations = 1;
+    config.pieces.head_groups = config.heads < 3 ? config.heads : 3;
+    config.pieces.matrix_shards = config.d_model < 4 ? config.d_model : config.ffn < 4 ? config.ffn : 4;
     golden_demand(golden, encoder_check(&config, &fault), &fault);
     check_precision(golden, &config, precision, "/lora");
 }

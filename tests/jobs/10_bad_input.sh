@@ -183,6 +183,8 @@ hpt_broken "endurance of a GPU" 2 "devices[0].endurance: expected with kind rera
 hpt_broken "cells of more bits than a weight" 2 "cell_bits: expected fewer than the 4 of a weight, found 6" 's/profile: isaac/&\n      cell_bits: 6\n      weight_bits: 4/'
 hpt_broken "matrices that do not fit" 2 "reram0 needs 384 crossbars for its 4 matrices, found 96" \
     's/profile: isaac/&\n      tiles: 1/;s/d_model: 8/d_model: 512/;s/ffn: 8/ffn: 2048/'
+hpt_broken "a micro-batch larger than the buffers" 2 "raise placement.micro_batches, lower train.minibatch" \
+    's/profile: isaac/&\n      tiles: 1/;s/minibatch: 8/minibatch: 512/;s/micro_batches: 2/micro_batches: 1/'
 hpt_broken "at without a step" 2 "train.switch.at_step: expected a whole number, because train.switch.policy is at" 's/, at_step: 2//'
 hpt_with "micro-batches that do not divide" 2 "placement.micro_batches: expected a number that divides train.minibatch (8), found 3" --set placement.micro_batches=3
 hpt_with "more micro-batches than samples" 2 "placement.micro_batches: expected a number that divides train.minibatch (8), found 16" --set placement.micro_batches=16
@@ -200,7 +202,7 @@ hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64
 hpt_with "adapters from the start" 2 "placement.policy: expected gpu-only with train.mode lora, found hpt" --set train.mode=lora
 hpt_with "a subspace from the start" 2 "placement.policy: expected gpu-only with train.mode did, found hpt" --set train.mode=did
 hpt_with "a scaled subspace from the start" 2 "placement.policy: expected gpu-only with train.mode said, found hpt" --set train.mode=said
-hpt_with "traffic" 2 "placement.policy: expected gpu-only for the preset traffic, found hpt" --set model.preset=traffic
+hpt_with "parts of another family" 2 "model.positions: the preset traffic has no such part: leave the key out" --set model.preset=traffic --set model.positions=none
 with "switch on GPUs alone" 2 "train.switch.policy: expected never, because placement.policy is gpu-only and has no low-parameter mode, found at" \
     --set train.switch.policy=at --set train.switch.at_step=1
 

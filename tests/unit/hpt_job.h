@@ -25,32 +25,42 @@ static inline void hpt_data(const char *file, uint64_t seed)
     ck_assert_msg(synth_write(file, &options, &fault) == STATUS_OK, "%s", fault.text);
 }
 
+/* Every third a traffic model. */
+static inline const char *hpt_model(struct dice *d, struct arena *arena)
+{
+    int width = 8 + 8 * (int)below(d, 2), layers = 1 + (int)below(d, 3);
+    if (below(d, 3) == 0)
+        return arena_printf(arena, "{preset: traffic, d_model: %d, heads: 2, layers: %d, ffn: 12}", width, layers);
+    return arena_printf(
+        arena, "{preset: wind, d_model: %d, heads: 2, layers: %d, ffn: 12, embed_hidden: 6, dropout: 0, head: token}",
+        width, layers);
+}
+
 /* Ideal cells, fp32 everywhere: only rounding tells the devices apart. `more` goes into section train. */
 static inline const char *hpt_text(struct dice *d, struct arena *arena, const char *file, const char *more)
 {
     static const char *const targets[] = {"q, v", "q, k, v", "q, k, v, o, ffn0, ffn1", "ffn1", "k, o"};
     static const int widths[] = {1, 3, 8, 12};
-    return arena_printf(
-        arena,
-        "cluster:\n"
-        "  name: small\n"
-        "  devices:\n"
-        "    - {kind: gpu, profile: a100-80g, count: %d}\n"
-        "    - {kind: reram, profile: isaac, count: %d, fidelity: ideal}\n"
-        "    - {kind: systolic, profile: systolic-128-7nm, count: %d, numerics: fp32, idle_w: %d W}\n"
-        "  links: {inside: nvlink3, between: ib-hdr, host: pcie4, stack: stack-3d}\n"
-        "model: {preset: wind, d_model: %d, heads: 2, layers: %d, ffn: 12, embed_hidden: 6, dropout: 0, head: token}\n"
-        "data: {file: %s, window: 3, test_fraction: 0.2, validation_fraction: 0.1}\n"
-        "train:\n"
-        "  steps: 40\n"
-        "  minibatch: 8\n"
-        "  seed: %d\n"
-        "  adapter: {width: %d, dropout: 0, targets: [%s], train_norms: %s}\n"
-        "%s"
-        "placement: {policy: hpt, micro_batches: %d}\n",
-        1 + (int)below(d, 3), 1 + (int)below(d, 3), 1 + (int)below(d, 2), (int)below(d, 3), 8 + 8 * (int)below(d, 2),
-        1 + (int)below(d, 3), file, (int)below(d, 100), widths[below(d, 4)], targets[below(d, 5)],
-        below(d, 2) ? "true" : "false", more, 1 << below(d, 3));
+    return arena_printf(arena,
+                        "cluster:\n"
+                        "  name: small\n"
+                        "  devices:\n"
+                        "    - {kind: gpu, profile: a100-80g, count: %d}\n"
+                        "    - {kind: reram, profile: isaac, count: %d, fidelity: ideal}\n"
+                        "    - {kind: systolic, profile: systolic-128-7nm, count: %d, numerics: fp32, idle_w: %d W}\n"
+                        "  links: {inside: nvlink3, between: ib-hdr, host: pcie4, stack: stack-3d}\n"
+                        "model: %s\n"
+                        "data: {file: %s, window: 3, test_fraction: 0.2, validation_fraction: 0.1}\n"
+                        "train:\n"
+                        "  steps: 40\n"
+                        "  minibatch: 8\n"
+                        "  seed: %d\n"
+                        "  adapter: {width: %d, dropout: 0, targets: [%s], train_norms: %s}\n"
+                        "%s"
+                        "placement: {policy: hpt, micro_batches: %d}\n",
+                        1 + (int)below(d, 3), 1 + (int)below(d, 3), 1 + (int)below(d, 2), (int)below(d, 3),
+                        hpt_model(d, arena), file, (int)below(d, 100), widths[below(d, 4)], targets[below(d, 5)],
+                        below(d, 2) ? "true" : "false", more, 1 << below(d, 3));
 }
 
 static inline void hpt_open(struct hpt_job *hpt, struct dice *d, const char *more)

@@ -1,5 +1,5 @@
-/* low_model.h - random encoders as the low-parameter mode has them: frozen layers with adapters, in pieces for several
- * devices; and what the tests of their way onto devices share. */
+/* low_model.h - random models of both families as the low-parameter mode has them: frozen layers with adapters, in
+ * pieces for several devices; and what the tests of their way onto devices share. */
 #ifndef TESTS_UNIT_LOW_MODEL_H
 #define TESTS_UNIT_LOW_MODEL_H
 
@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "model/family.h"
 #include "random_encoder.h"
+#include "random_traffic.h"
 
 static inline struct encoder_config low_config(uint32_t seed)
 {
@@ -21,10 +23,34 @@ static inline struct encoder_config low_config(uint32_t seed)
                                              .targets = 1 + (unsigned)below(seed, 84, ALL_ADAPTER_TARGETS),
                                              .train_norms = (int)below(seed, 85, 2)};
     int64_t narrowest = config.d_model < config.ffn ? config.d_model : config.ffn;
-    config.separate_activations = 1;
-    config.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
-    config.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < 4 ? narrowest : 4));
+    config.pieces.separate_activations = 1;
+    config.pieces.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
+    config.pieces.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < 4 ? narrowest : 4));
     return config;
+}
+
+/* Every third a traffic model. */
+static inline struct model_config low_family(uint32_t seed)
+{
+    struct model_config config = {.family = seed % 3 == 2 ? FAMILY_TRAFFIC : FAMILY_ENCODER};
+    if (config.family == FAMILY_TRAFFIC)
+        config.traffic = traffic_in_pieces(adapted_traffic(seed), seed);
+    else
+        config.encoder = low_config(seed);
+    return config;
+}
+
+static inline const struct pieces *pieces_of(const struct model_config *config)
+{
+    return config->family == FAMILY_TRAFFIC ? &config->traffic.pieces : &config->encoder.pieces;
+}
+
+/* Values as interpreter_randomise gives them, times of day as they can be. */
+static inline void low_randomise(struct interpreter *it, const struct model_config *config, uint32_t seed)
+{
+    interpreter_randomise(it, seed);
+    if (config->family == FAMILY_TRAFFIC)
+        give_slots(it, config->traffic.slots, seed);
 }
 
 static inline struct optimiser random_optimiser(uint32_t seed)

@@ -28,9 +28,10 @@ static struct encoder_config adapted_config(uint32_t seed)
 static struct encoder_config in_pieces(struct encoder_config config, uint32_t seed)
 {
     int64_t narrowest = config.d_model < config.ffn ? config.d_model : config.ffn;
-    config.separate_activations = (int)below(seed, 86, 2);
-    config.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
-    config.matrix_shards = 1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < OP_MAX_IN ? narrowest : OP_MAX_IN));
+    config.pieces.separate_activations = (int)below(seed, 86, 2);
+    config.pieces.head_groups = 1 + (int64_t)below(seed, 87, (uint64_t)config.heads);
+    config.pieces.matrix_shards =
+        1 + (int64_t)below(seed, 88, (uint64_t)(narrowest < OP_MAX_IN ? narrowest : OP_MAX_IN));
     return config;
 }
 
@@ -253,7 +254,7 @@ START_TEST(a_merged_model_gives_what_the_adapted_one_gave)
         config.reduce_act[j] = config.decode_act[j] = ACT_NONE;
     plain = config = in_pieces(config, (uint32_t)_i);
     plain.adapter.kind = ADAPTER_NONE;
-    plain.matrix_shards = 0;
+    plain.pieces.matrix_shards = 0;
     model_init(&adapted, &config, 2, 0);
     model_init(&merged, &plain, 2, 0);
     interpreter_open(&a, &adapted.graph, format);
@@ -303,8 +304,8 @@ START_TEST(impossible_adapters_are_refused_by_key)
         struct fault fault = FAULT_NONE;
         ck_assert_int_eq(encoder_preset("swe", &config, &fault), STATUS_OK);
         config.adapter = cases[i].adapter;
-        config.head_groups = cases[i].head_groups;
-        config.matrix_shards = cases[i].matrix_shards;
+        config.pieces.head_groups = cases[i].head_groups;
+        config.pieces.matrix_shards = cases[i].matrix_shards;
         ck_assert_msg(encoder_check(&config, &fault) == STATUS_USAGE, "case %zu was accepted", i);
         ck_assert_msg(strstr(fault.text, cases[i].key) == fault.text, "case %zu: %s", i, fault.text);
     }

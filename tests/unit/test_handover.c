@@ -41,6 +41,23 @@ static uint64_t pick(uint32_t seed, uint64_t draw, uint64_t n)
     return rng_below(rng_key(72, RNG_TEST, seed), 0, draw, n);
 }
 
+/* Every third a traffic model. */
+static const char *random_model(struct arena *arena, uint32_t seed)
+{
+    int tokens = (int)(2 + pick(seed, 0, 4)), d = 8 << pick(seed, 1, 5), layers = (int)(1 + pick(seed, 2, 3)),
+        ffn = 8 << pick(seed, 3, 4);
+    const char *yes = pick(seed, 4, 2) ? "true" : "false";
+    if (seed % 3 == 2)
+        return arena_printf(arena,
+                            "model: {preset: traffic, tokens: %d, features: 2, d_model: %d, heads: 4, layers: %d, "
+                            "ffn: %d, residual: %s}\ndata: {window: 3, horizon: 2, slots: 5}\n",
+                            tokens, d, layers, ffn, yes);
+    return arena_printf(arena,
+                        "model: {preset: wind, tokens: %d, features: 3, outputs: %d, d_model: %d, heads: 4, layers: "
+                        "%d, ffn: %d, embed_hidden: 5, linear_skip: %s}\n",
+                        tokens, tokens, d, layers, ffn, yes);
+}
+
 static void random_plan(struct planned *planned, uint32_t seed)
 {
     static const char *const targets[] = {"[q, v]", "[k, o, ffn0]", "[q, k, v, o, ffn0, ffn1]", "[ffn1]"};
@@ -49,8 +66,7 @@ static void random_plan(struct planned *planned, uint32_t seed)
     struct fault fault;
     const char *text = arena_printf(
         arena,
-        "model: {preset: wind, tokens: %d, features: 3, outputs: %d, d_model: %d, heads: 4, layers: %d, ffn: %d, "
-        "embed_hidden: 5, linear_skip: %s}\n"
+        "%s"
         "cluster:\n  devices:\n"
         "    - {kind: systolic, profile: systolic-32-7nm, count: %d}\n"
         "    - {kind: gpu, profile: a100-80g, count: %d}\n"
@@ -59,11 +75,9 @@ static void random_plan(struct planned *planned, uint32_t seed)
         "train: {steps: 1, minibatch: 8, clip_norm: %d, optimiser: {kind: %s}, adapter: {width: 2, targets: %s, "
         "train_norms: %s}}\n"
         "placement: {policy: hpt, micro_batches: %d}\n",
-        (int)(2 + pick(seed, 0, 4)), (int)(2 + pick(seed, 0, 4)), 8 << pick(seed, 1, 5), (int)(1 + pick(seed, 2, 3)),
-        8 << pick(seed, 3, 4), pick(seed, 4, 2) ? "true" : "false", (int)(1 + pick(seed, 5, 3)),
-        (int)(1 + pick(seed, 6, 2)), (int)(1 + pick(seed, 7, 3)), (int)(4 + pick(seed, 8, 8)), (int)pick(seed, 9, 2),
-        kinds[pick(seed, 10, 3)], targets[pick(seed, 11, 4)], pick(seed, 12, 2) ? "true" : "false",
-        1 << pick(seed, 13, 3));
+        random_model(arena, seed), (int)(1 + pick(seed, 5, 3)), (int)(1 + pick(seed, 6, 2)),
+        (int)(1 + pick(seed, 7, 3)), (int)(4 + pick(seed, 8, 8)), (int)pick(seed, 9, 2), kinds[pick(seed, 10, 3)],
+        targets[pick(seed, 11, 4)], pick(seed, 12, 2) ? "true" : "false", 1 << pick(seed, 13, 3));
     enum status status = make_plan(planned, text, &fault);
     ck_assert_msg(status == STATUS_OK, "job %u: %s", seed, fault.text);
     arena_free(arena);

@@ -22,36 +22,72 @@ static const float *fetch(struct hpt_job *hpt, struct executor *executor, const 
     return values;
 }
 
-/* Norms of the first d * d elements (Wq) and of the last (Wv) of the last layer. */
-static double norm(const float *a, const float *b, int64_t d, int third)
+/* Parts of weights at a time. */
+struct watched {
+    struct family_weight part[FAMILY_MAX_TARGETS];
+    const float *values[FAMILY_MAX_TARGETS]; /* of the whole weight */
+    int n;
+};
+
+/* Wq and Wv of the attentions of a layer, as they are now. */
+static struct watched watch(struct hpt_job *hpt, struct executor *executor, int64_t layer)
+{
+    struct watched watched;
+    watched.n = family_targets(&hpt->training.config, layer, TARGET_Q | TARGET_V, hpt->arena, watched.part);
+    for (int i = 0; i < watched.n; i++)
+        watched.values[i] = fetch(hpt, executor, watched.part[i].name);
+    return watched;
+}
+
+/* Norm of part i, each d x d, or of its change. */
+static double norm(const struct watched *a, const struct watched *b, int i, int64_t d)
 {
     double sum = 0;
-    for (int64_t i = third * d * d; i < (third + 1) * d * d; i++)
-        sum += ((double)a[i] - (b ? (double)b[i] : 0)) * ((double)a[i] - (b ? (double)b[i] : 0));
+    for (int64_t e = a->part[i].part * d * d; e < (a->part[i].part + 1) * d * d; e++)
+        sum += pow((double)a->values[i][e] - (b ? (double)b->values[i][e] : 0), 2);
     return sqrt(sum);
 }
 
-static void check_numbers(const struct hpt_job *hpt, const struct switch_window *hpt_numbers,
-                          const struct switch_window *safe, const float *before, const float *after)
+static void check_watched(const struct hpt_job *hpt, const struct switch_window *numbers, const struct watched *before,
+                          const struct watched *after)
 {
-    int64_t d = hpt->training.config.encoder.d_model;
+    const struct model_config *config = &hpt->training.config;
+    int64_t d = config->family == FAMILY_TRAFFIC ? config->traffic.d_model : config->encoder.d_model;
+    double squares = 0;
+    ck_assert_int_eq(before->n, 2 * family_attentions(config));
+    ck_assert_int_eq(numbers->n_matrices, before->n);
+    for (int i = 0; i < before->n; i++) {
+        squares += pow(norm(after, before, i, d), 2);
+        ck_assert_double_eq_tol(numbers->relative_displacement[i], norm(after, before, i, d) / norm(before, NULL, i, d),
+                                1e-12);
+    }
+    ck_assert_double_eq_tol(numbers->displacement, sqrt(squares), 1e-12);
+    ck_assert(isnan(numbers->captured[0]) || numbers->captured[0] == 0);
+}
+
+/* Each target once in a layer, those of attention in each of its attentions. */
+static int count_adapters(const struct hpt_job *hpt)
+{
     const struct job_adapter *adapter = &hpt->job.train.adapter;
-    ck_assert_int_eq(hpt_numbers->n_matrices, 2);
-    ck_assert_double_eq_tol(hpt_numbers->displacement, hypot(norm(after, before, d, 0), norm(after, before, d, 2)),
-                            1e-12);
-    ck_assert_double_eq_tol(hpt_numbers->relative_displacement[1], norm(after, before, d, 2) / norm(before, NULL, d, 2),
-                            1e-12);
-    ck_assert(isnan(hpt_numbers->captured[0]) || hpt_numbers->captured[0] == 0);
-    int n_targets = adapter->targets.n ? adapter->targets.n : 2;
-    ck_assert_int_eq(safe->n_matrices, n_targets * (int)hpt->training.config.encoder.layers);
+    const struct model_config *config = &hpt->training.config;
+    int n = adapter->targets.n ? 0 : 2 * family_attentions(config);
+    for (int i = 0; i < adapter->targets.n; i++)
+        n += strncmp(adapter->targets.value[i], "ffn", 3) == 0 ? 1 : family_attentions(config);
+    return n * (int)family_layers(config);
+}
+
+static void check_safe(const struct hpt_job *hpt, const struct switch_window *safe)
+{
+    int64_t width = hpt->job.train.adapter.width;
+    ck_assert_int_eq(safe->n_matrices, count_adapters(hpt));
     for (int m = 0; m < safe->n_matrices; m++)
         ck_assert(safe->relative_displacement[m] > 0 && safe->relative_displacement[m] < 1);
     for (int i = 0; i < SWITCH_WIDTHS; i++) {
         ck_assert(safe->captured[i] > 0 && safe->captured[i] < 1 + 1e-9);
         ck_assert(i == 0 || safe->captured[i] >= safe->captured[i - 1]);
-        if (adapter->width <= switch_widths[i])
+        if (width <= switch_widths[i])
             ck_assert(safe->captured_own <= safe->captured[i]);
-        if (adapter->width >= switch_widths[i])
+        if (width >= switch_widths[i])
             ck_assert(safe->captured_own >= safe->captured[i]);
     }
     ck_assert_double_eq_tol(safe->captured[SWITCH_WIDTHS - 1], 1, 1e-6); /* no matrix has more rows and columns */
@@ -64,8 +100,9 @@ START_TEST(weights_as_they_move)
     struct fault fault = FAULT_NONE;
     hpt_open(&hpt, &d, "");
     struct executor *executor = hpt_executor(&hpt);
-    struct switch_config config = {.policy = SWITCH_HPT, .watch_layer = (int)hpt.training.config.encoder.layers - 1};
-    config.width = (int)hpt.job.train.adapter.width;
+    struct switch_config config = {.policy = SWITCH_HPT,
+                                   .watch_layer = (int)family_layers(&hpt.training.config) - 1,
+                                   .width = (int)hpt.job.train.adapter.width};
     struct movement *one = movement_open(&hpt.training, executor, &config);
     config.policy = SWITCH_SAFE;
     struct movement *all = movement_open(&hpt.training, executor, &config);
@@ -73,13 +110,14 @@ START_TEST(weights_as_they_move)
     ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
     ck_assert(isnan(numbers.displacement));
     ck_assert(movement_begin(one, &fault) == STATUS_OK && movement_begin(all, &fault) == STATUS_OK);
-    const char *name = arena_printf(hpt.arena, "layers.%d.attn.qkv.weight", config.watch_layer);
-    const float *before = fetch(&hpt, executor, name);
+    struct watched before = watch(&hpt, executor, config.watch_layer);
     hpt_run(&hpt, executor, PROGRAM_TRAIN, 1, 0);
     hpt_run(&hpt, executor, PROGRAM_TRAIN, 2, 8);
     ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
     ck_assert(movement_end(all, SWITCH_WANTS_DRIFT | SWITCH_WANTS_CAPTURED, &safe, &fault) == STATUS_OK);
-    check_numbers(&hpt, &numbers, &safe, before, fetch(&hpt, executor, name));
+    struct watched after = watch(&hpt, executor, config.watch_layer);
+    check_watched(&hpt, &numbers, &before, &after);
+    check_safe(&hpt, &safe);
     ck_assert(movement_end(one, SWITCH_WANTS_DISPLACEMENT, &numbers, &fault) == STATUS_OK);
     ck_assert(numbers.displacement == 0); /* the end was the start of the next window */
     movement_close(one);

@@ -81,8 +81,8 @@ static struct encoder_config step_config(uint32_t seed)
 {
     struct encoder_config config = random_config(seed);
     config.layers = 1 + (int64_t)below(seed, 80, 2);
-    config.separate_activations = 1;
-    config.head_groups = 1 + (int64_t)below(seed, 81, (uint64_t)config.heads);
+    config.pieces.separate_activations = 1;
+    config.pieces.head_groups = 1 + (int64_t)below(seed, 81, (uint64_t)config.heads);
     config.adapter =
         (struct adapter_config){.kind = ADAPTER_LORA, .width = 2, .alpha = 4, .targets = TARGET_Q | TARGET_V};
     return config;

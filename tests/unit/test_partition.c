@@ -15,7 +15,7 @@ enum { RANDOM_STEPS = 50, MAX_DEVICES = 7 };
 /* A training step and the device of each of its nodes. */
 struct placed {
     struct arena *arena;
-    struct encoder_config config;
+    struct model_config config;
     struct graph step, parts[MAX_DEVICES];
     int *device_of, n_devices, n_messages;
     int is_reram[MAX_DEVICES], is_systolic[MAX_DEVICES];
@@ -108,16 +108,16 @@ static void add_optimiser(struct placed *placed, uint32_t seed)
 static void placed_init(struct placed *placed, uint32_t seed, int anyhow)
 {
     *placed =
-        (struct placed){.arena = arena_new(), .config = low_config(seed), .n_micro = 1 + (int)below(seed, 114, 3)};
+        (struct placed){.arena = arena_new(), .config = low_family(seed), .n_micro = 1 + (int)below(seed, 114, 3)};
     struct arena *arena = placed->arena;
     int64_t samples = 1 + (int64_t)below(seed, 115, 2);
     struct graph one;
     draw_crews(placed, seed);
     graph_init(&one, arena);
-    encoder_build(&placed->config, samples, 1, &one);
+    family_build(&placed->config, samples, 1, 0, &one);
     autodiff(&one);
     place_separate_sums(&one);
-    const int *of_one = place_low(&one, placed->config.layers, &placed->reram, &placed->systolic, arena);
+    const int *of_one = place_low(&one, family_layers(&placed->config), &placed->reram, &placed->systolic, arena);
     const int *origin = graph_microbatches(&one, placed->n_micro, samples, place_stages(of_one, one.n_nodes, arena),
                                            arena, &placed->step);
     placed->device_of = arena_array(arena, (size_t)placed->step.n_nodes + 3 * MAX_DEVICES, sizeof *placed->device_of);
@@ -200,7 +200,7 @@ static void running_open(struct running *running, const struct placed *placed, e
 {
     *running = (struct running){.placed = placed};
     interpreter_open(&running->whole, &placed->step, format);
-    interpreter_randomise(&running->whole, seed);
+    low_randomise(&running->whole, &placed->config, seed);
     running->whole.context.learning_rate = 0.01;
     running->letter = arena_array(placed->arena, (size_t)placed->n_messages + 1, sizeof *running->letter);
     for (int d = 0; d < placed->n_devices; d++) {
@@ -474,12 +474,13 @@ static void count_heads(const struct placed *placed, int block, int *forward, in
         if (node->block != block || op_class(node->op.kind) != CLASS_ATTENTION)
             continue;
         int is_backward = node->op.kind == OP_ATTENTION_BWD, group = 0, qkv = node->in[is_backward];
-        int64_t groups = placed->config.head_groups > 1 ? placed->config.head_groups : 1, first = 0, heads;
+        int64_t groups = pieces_of(&placed->config)->head_groups, first = 0, heads;
+        groups = groups > 1 ? groups : 1;
         for (int s = 0; s < i; s++)
             for (int k = 0; step->nodes[s].op.kind == OP_SPLIT_HEADS && k < OP_MAX_OUT; k++)
                 if (step->nodes[s].out[k] == qkv)
                     group = k;
-        heads = op_group_heads(placed->config.heads, groups, group, &first);
+        heads = op_group_heads(family_heads(&placed->config), groups, group, &first);
         ck_assert_int_eq(heads, node->op.heads);
         for (int64_t h = first; h < first + heads; h++)
             (is_backward ? backward : forward)[h]++;
@@ -492,12 +493,13 @@ START_TEST(every_head_has_one_owner)
 {
     struct placed placed;
     placed_init(&placed, (uint32_t)_i, 0);
-    for (int block = 0; block < placed.config.layers; block++) {
+    const int times = placed.n_micro * family_attentions(&placed.config);
+    for (int block = 0; block < family_layers(&placed.config); block++) {
         int forward[8] = {0}, backward[8] = {0};
         count_heads(&placed, block, forward, backward);
-        for (int64_t h = 0; h < placed.config.heads; h++) {
-            ck_assert_int_eq(forward[h], placed.n_micro);
-            ck_assert(backward[h] == 0 || backward[h] == placed.n_micro);
+        for (int64_t h = 0; h < family_heads(&placed.config); h++) {
+            ck_assert_int_eq(forward[h], times);
+            ck_assert(backward[h] == 0 || backward[h] == times);
         }
     }
     arena_free(placed.arena);
@@ -517,8 +519,9 @@ START_TEST(devices_take_consecutive_blocks)
         ck_assert(of_block[node->block] < 0 || of_block[node->block] == placed.device_of[i]);
         of_block[node->block] = placed.device_of[i];
     }
-    for (int64_t b = 0; b < placed.config.layers; b++)
-        ck_assert_int_eq(of_block[b], placed.systolic.device[b * placed.systolic.n / placed.config.layers]);
+    const int64_t layers = family_layers(&placed.config);
+    for (int64_t b = 0; b < layers; b++)
+        ck_assert_int_eq(of_block[b], placed.systolic.device[b * placed.systolic.n / layers]);
     arena_free(placed.arena);
 }
 END_TEST
@@ -527,26 +530,29 @@ END_TEST
 START_TEST(separate_sums_are_the_same_sums)
 {
     const uint32_t seed = (uint32_t)_i;
-    struct encoder_config config = low_config(seed);
-    struct model one, apart;
+    struct model_config config = low_family(seed);
+    struct arena *arena = arena_new();
+    struct graph one, apart;
     struct interpreter a, b;
     int within = 0;
-    model_init(&one, &config, 2, 1);
-    model_init(&apart, &config, 2, 1);
-    autodiff(&one.graph);
-    autodiff(&apart.graph);
-    place_separate_sums(&apart.graph);
-    for (int i = 0; i < one.graph.n_nodes; i++)
-        within += place_is_frozen_product(&one.graph, &one.graph.nodes[i]) && one.graph.nodes[i].op.accumulate;
-    ck_assert_int_eq(apart.graph.n_nodes, one.graph.n_nodes + within);
-    interpreter_open(&a, &one.graph, FORMAT_FP64);
-    interpreter_open(&b, &apart.graph, FORMAT_FP64);
-    interpreter_randomise(&a, seed);
+    graph_init(&one, arena);
+    graph_init(&apart, arena);
+    family_build(&config, 2, 1, 0, &one);
+    family_build(&config, 2, 1, 0, &apart);
+    autodiff(&one);
+    autodiff(&apart);
+    place_separate_sums(&apart);
+    for (int i = 0; i < one.n_nodes; i++)
+        within += place_is_frozen_product(&one, &one.nodes[i]) && one.nodes[i].op.accumulate;
+    ck_assert_int_eq(apart.n_nodes, one.n_nodes + within);
+    interpreter_open(&a, &one, FORMAT_FP64);
+    interpreter_open(&b, &apart, FORMAT_FP64);
+    low_randomise(&a, &config, seed);
     copy_values(&b, &a);
     run_all(&a);
     run_all(&b);
-    for (int t = 0; t < one.graph.n_tensors; t++) {
-        const struct tensor *tensor = &one.graph.tensors[t];
+    for (int t = 0; t < one.n_tensors; t++) {
+        const struct tensor *tensor = &one.tensors[t];
         for (int64_t e = 0; is_trained(tensor) && tensor->grad != NO_TENSOR && e < tensor->elements; e++) {
             double left = interpreter_get(&a, tensor->grad, e), right = interpreter_get(&b, tensor->grad, e);
             ck_assert_double_eq_tol(left, right, 1e-10 * fmax(1, fabs(left)));
@@ -554,8 +560,7 @@ START_TEST(separate_sums_are_the_same_sums)
     }
     interpreter_close(&a);
     interpreter_close(&b);
-    arena_free(one.arena);
-    arena_free(apart.arena);
+    arena_free(arena);
 }
 END_TEST
 

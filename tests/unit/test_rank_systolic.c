@@ -157,6 +157,33 @@ START_TEST(fused_attention_spares_the_traffic_of_scores)
 }
 END_TEST
 
+/* B 2, M 12 steps, N 50 stations, C 64, O 288 slots. */
+START_TEST(embeddings_and_turns_move_what_they_must)
+{
+    const uint64_t z = 2 * 12 * 50 * 64 * 4, node = 50 * 64 * 4, step = 12 * 64 * 4, slots = 288 * 64 * 4;
+    struct arena *arena = arena_new();
+    struct device_spec spec = spec_of("systolic-128-7nm", FORMAT_BF16);
+    void *array = opened(&spec, arena);
+    struct op op = {
+        .samples = 2, .rows = 2 * 12 * 50, .in = 64, .out = 288, .n_query = 50, .n_key = 12, .kind = OP_ADD_EMBED};
+    struct cost embed, backward, turn;
+    systolic_device.cost(array, &op, &embed);
+    op.kind = OP_ADD_EMBED_BWD;
+    systolic_device.cost(array, &op, &backward);
+    op.kind = OP_PERMUTE;
+    systolic_device.cost(array, &op, &turn);
+    /* z in and out, each table's rows, and a row of the slots for each step of each sample */
+    ck_assert_uint_eq(embed.bytes, 2 * z + node + step + 2 * step);
+    /* dz in, the nodes' rows and the sums of each step out; these in again, the steps' and all slots' rows out */
+    ck_assert_uint_eq(backward.bytes, z + node + 2 * step + 2 * step + step + slots);
+    ck_assert_uint_eq(turn.bytes, 2 * z);
+    ck_assert(turn.flops == 0 && embed.flops == 3 * z / 4 && backward.flops == 2 * z / 4 + 2 * 2 * step / 4);
+    const double bytes_per_s = 256e9;
+    ck_assert((double)turn.time_ps >= (double)turn.bytes / bytes_per_s * 1e12);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(overrides_reach_the_physics)
 {
     struct arena *arena = arena_new();
@@ -259,6 +286,7 @@ Suite *suite_rank_systolic(void)
     tcase_add_test(tcase, what_an_array_cannot_be_is_refused);
     tcase_add_test(tcase, every_op_that_is_supported_costs_time_and_energy);
     tcase_add_test(tcase, fused_attention_spares_the_traffic_of_scores);
+    tcase_add_test(tcase, embeddings_and_turns_move_what_they_must);
     tcase_add_test(tcase, overrides_reach_the_physics);
     tcase_add_test(tcase, arithmetic_is_in_the_devices_own_format);
     tcase_add_test(tcase, integer_sums_that_could_overflow_are_refused);

@@ -18,8 +18,8 @@ static float *predictions(struct hpt_job *hpt, struct executor *executor, int pr
     hpt_run(hpt, executor, program, 0, 0);
     ck_assert(executor_metrics(executor, &sums, &fault) == STATUS_OK);
     *loss = sums.loss_sum / sums.loss_count;
-    ck_assert(executor_predictions(executor, hpt->arena, hpt->job.train.minibatch, hpt->training.config.encoder.outputs,
-                                   &values, &fault) == STATUS_OK);
+    ck_assert(executor_predictions(executor, hpt->arena, hpt->job.train.minibatch,
+                                   windows_shape(hpt->training.windows)->outputs, &values, &fault) == STATUS_OK);
     return values;
 }
 
@@ -103,7 +103,7 @@ START_TEST(gpus_hold_the_low_model)
     struct hpt_job hpt;
     hpt_open(&hpt, &d, "");
     struct executor *executor = hpt_executor(&hpt);
-    int64_t n = hpt.job.train.minibatch * hpt.training.config.encoder.outputs;
+    int64_t n = hpt.job.train.minibatch * windows_shape(hpt.training.windows)->outputs;
     double full_loss, low_loss, back_loss;
     for (uint32_t step = 1; step <= FULL_STEPS; step++)
         hpt_run(&hpt, executor, PROGRAM_TRAIN, step, 8 * step);

@@ -1,6 +1,4 @@
-#include <math.h>
-
-#include "model/encoder_private.h"
+#include "model/builder.h"
 
 const char *builder_name(struct builder *builder, const char *module, const char *part)
 {
@@ -12,10 +10,18 @@ int builder_param(struct builder *builder, const char *module, const char *part,
 {
     int id = graph_tensor(builder->graph, TENSOR_PARAM, builder_name(builder, module, part), n_dims, dims);
     struct tensor *tensor = &builder->graph->tensors[id];
-    tensor->trainable = builder->block == BLOCK_NONE || builder->config->adapter.kind == ADAPTER_NONE;
+    tensor->trainable = builder->block == BLOCK_NONE || builder->adapter->kind == ADAPTER_NONE;
     tensor->init = init;
     tensor->init_scale = scale;
     tensor->init_place = builder->n_params++;
+    return id;
+}
+
+int builder_norm_param(struct builder *builder, const char *module, const char *part, int64_t d, enum init_kind init)
+{
+    int id = builder_param(builder, module, part, 1, &d, init, 0);
+    if (builder->adapter->train_norms)
+        builder->graph->tensors[id].trainable = 1;
     return id;
 }
 
@@ -44,12 +50,6 @@ void builder_append(struct builder *builder, const struct op *op, const struct o
     graph_node(builder->graph, op, operands->in, operands->out, phase, builder->block, name);
 }
 
-struct linear_init linear_default(int64_t in)
-{
-    double scale = 1 / sqrt((double)in);
-    return (struct linear_init){scale, scale};
-}
-
 int builder_product(struct builder *builder, const char *module, int x, int weight, int bias, enum activation act)
 {
     int64_t in = builder_width(builder, x), out = builder->graph->tensors[weight].dims[0];
@@ -70,20 +70,24 @@ int builder_product(struct builder *builder, const char *module, int x, int weig
     return operands.out[0];
 }
 
-struct linear_params builder_linear_params(struct builder *builder, const char *module, int64_t in, int64_t out,
-                                           struct linear_init init)
+void builder_append_loss(struct builder *builder, int y, const struct builder_loss *loss)
 {
-    struct linear_params params;
-    params.weight =
-        builder_param(builder, module, "weight", 2, (const int64_t[]){out, in}, INIT_UNIFORM, init.weight_scale);
-    params.bias = builder_param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO,
-                                init.bias_scale);
-    return params;
-}
-
-int builder_linear(struct builder *builder, const char *module, int x, int64_t out, enum activation act)
-{
-    int64_t in = builder_width(builder, x);
-    struct linear_params params = builder_linear_params(builder, module, in, out, linear_default(in));
-    return builder_product(builder, module, x, params.weight, params.bias, act);
+    const int64_t n_out = builder_width(builder, y);
+    struct op op = {.kind = OP_LOSS,
+                    .samples = builder->samples,
+                    .rows = builder->samples,
+                    .out = n_out,
+                    .loss = loss->kind,
+                    .huber_delta = loss->huber_delta};
+    struct operands operands = operands_of(3, (const int[]){y, loss->target, loss->mask}, 0, NULL);
+    operands.out[0] = builder->graph->loss_sums =
+        graph_tensor(builder->graph, TENSOR_GRAD, "loss.sums", 1, (const int64_t[]){2});
+    if (builder->training)
+        operands.out[1] = builder_activation(builder, "loss", "dy", y, n_out);
+    builder_append(builder, &op, &operands, PHASE_FORWARD, "loss");
+    if (builder->training)
+        return;
+    operands.out[0] = NO_TENSOR;
+    struct op metric = {.kind = OP_METRIC, .samples = builder->samples, .out = n_out};
+    builder_append(builder, &metric, &operands, PHASE_FORWARD, "metric");
 }
