@@ -18,11 +18,11 @@ best_settings="MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000"
 core=${BENCH_CORETYPE:-$(grep -q avx512f /proc/cpuinfo && echo SKYLAKEX || true)} # OpenBLAS would die of a kernel that the processor lacks
 [ -z "$core" ] || best_settings="OPENBLAS_CORETYPE=$core $best_settings"
 
-pytorch() { # pytorch SETTINGS D LAYERS FFN MINIBATCH
-    settings=$1
-    shift
+pytorch() { # pytorch MODEL SETTINGS ARGUMENTS OF THE MODEL
+    model=$1 settings=$2
+    shift 2
     # shellcheck disable=SC2086
-    env -u OPENBLAS_CORETYPE $settings OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 bench/pytorch_wind.py "$@" "$seconds"
+    env -u OPENBLAS_CORETYPE $settings OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 "bench/pytorch_$model.py" "$@" "$seconds"
 }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
 
@@ -39,8 +39,8 @@ for config in '64 4 3 128 32' '128 4 4 256 32' '512 8 12 1024 32' '64 4 3 128 1'
     step=$1 gflops=$2 peak_gflops=$3 share=$4 bare=$5 overhead=$6
     shift 7
     if [ $torch = yes ]; then
-        as_it_comes=$(pytorch "" "$1" "$3" "$4" "$5")
-        best=$(pytorch "$best_settings" "$1" "$3" "$4" "$5")
+        as_it_comes=$(pytorch wind "" "$1" "$3" "$4" "$5")
+        best=$(pytorch wind "$best_settings" "$1" "$3" "$4" "$5")
         x=$(ratio "$as_it_comes" "$step") y=$(ratio "$best" "$step")
     fi
     peak=$peak_gflops
@@ -76,7 +76,48 @@ echo "training step of the traffic model: 207 stations, 12 steps, 2 layers, mini
 "$program" data synth "$work/traffic.h5" --stations 207 --rows 600 --seed 1 >/dev/null
 for config in '32 4 128' '64 4 256' '128 8 512'; do
     # shellcheck disable=SC2086
-    printf '%-12s %s\n' "$config" "$("$build/bench/traffic_step" "$work/traffic.h5" $config 8 "$seconds")"
+    set -- $config
+    out=$("$build/bench/traffic_step" "$work/traffic.h5" "$@" 8 "$seconds")
+    printf '%-12s %s\n' "$config" "$out"
+    if [ $torch = yes ]; then
+        as_it_comes=$(pytorch traffic "" "$@" 8) best=$(pytorch traffic "$best_settings" "$@" 8)
+        printf '%-12s PyTorch as it comes %s ms, %s x; best settings %s ms, %s x\n' '' "$as_it_comes" "$(ratio "$as_it_comes" "${out%% *}")" \
+            "$best" "$(ratio "$best" "${out%% *}")"
+    fi
+done
+
+echo
+echo "a step of the low-parameter mode against a full step: wind encoder on clusters/hpt.yaml, minibatch 32, all devices in one process"
+echo "(CPU time of the one process, of 3 n steps less that of n steps: what a run does once is in both)"
+hpt_run() { # hpt_run FIDELITY SWITCH STEPS: CPU seconds of the run; in a subshell of its own, whose children are counted
+    sed "s/fidelity: quantized/fidelity: $1/" clusters/hpt.yaml >"$work/hpt.yaml"
+    cat >"$work/job.yaml" <<X
+name: low
+cluster: hpt.yaml
+model: {preset: wind, d_model: 64, heads: 4, layers: 3, ffn: 128, dropout: 0, residual: true}
+data: {file: $work/wind.h5, window: 12, horizon: 1, test_rows: [1980, 1999]}
+train: {steps: $3, minibatch: 32, loss: mse, adapter: {dropout: 0}, switch: {policy: $2}}
+placement: {policy: hpt, micro_batches: 4}
+output: {trace: false, predictions: false}
+X
+    mpirun -n 1 "$program" train "$work/job.yaml" -o "$work/out" --force >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }
+    times >"$work/times" # not in a pipe: that is another process, without children
+    awk 'NR == 2 { split($0, part, "[ms ]+"); print 60 * (part[1] + part[3]) + part[2] + part[4] }' "$work/times"
+}
+steps=$(awk -v s="$seconds" 'BEGIN { print s * 10 < 5 ? 5 : int(s * 10) }')
+hpt_step() { # hpt_step FIDELITY SWITCH: ms a step, the better of two
+    for _ in 1 2; do
+        few=$(hpt_run "$1" "$2" "$steps") many=$(hpt_run "$1" "$2" $((3 * steps)))
+        echo "$few $many"
+    done | awk -v steps="$steps" '{ ms = 1000 * ($2 - $1) / (2 * steps); if (NR == 1 || ms < best) best = ms } END { print best }'
+}
+full=$(hpt_step quantized never)
+printf '%-12s %12s %12s %8s\n' 'fidelity' 'full[ms]' 'low[ms]' 'ratio'
+for fidelity in ideal quantized; do
+    low=$(hpt_step $fidelity always)
+    awk -v name=$fidelity -v full="$full" -v low="$low" 'BEGIN {
+        if (!(full > 0 && low > 0)) { print "bench: the machine is too busy for the time of a step" > "/dev/stderr"; exit 1 }
+        printf "%-12s %12.2f %12.2f %8.2f\n", name, full, low, low / full }'
 done
 
 echo
@@ -86,3 +127,8 @@ echo "timing only: instructions per second and core"
 echo
 echo "Walsh-Hadamard transform and Fastfood projection to 2^n dimensions, against a copy of as many floats"
 "$build/bench/walsh" 22
+
+echo
+echo "products through ReRAM crossbars over the plain fp32 product (times as long): exact (8 bit converters that never round), 6 bit converters,"
+echo "cells' errors (analog), read noise; 'back' is dx. Fidelity ideal is the plain product"
+"$build/bench/crossbar" "$(awk -v s="$seconds" 'BEGIN { print s / 10 }')"

@@ -60,15 +60,27 @@ static void run_transposed(const struct bench *bench)
     fastfood_transposed_f32(bench->dim, bench->n, bench->table, bench->other, small, bench->x, bench->scratch);
 }
 
-/* Best time of one call; `bench->x` starts as zeros, so that repeated transforms do not overflow. */
+static double times_s(const struct bench *bench, void (*run)(const struct bench *bench), long times)
+{
+    double start_s = now_s();
+    for (long i = 0; i < times; i++)
+        run(bench);
+    return now_s() - start_s;
+}
+
+/* Best time of one call, of as many calls at once as the clock can measure: CLOCK_S and more. `bench->x` is zeros, and
+ * stays so, or is written anew by each call: repeated transforms do not overflow. */
 static double best_s(const struct bench *bench, void (*run)(const struct bench *bench))
 {
+    const double CLOCK_S = 1e-4;
     double best = 1e9, end_s = now_s() + 0.2;
+    long times = 1;
+    memset(bench->x, 0, bench->n * sizeof *bench->x);
+    while (times_s(bench, run, times) < CLOCK_S)
+        times *= 2;
     for (int i = 0; i < 4 || now_s() < end_s; i++) {
         memset(bench->x, 0, bench->n * sizeof *bench->x);
-        double start_s = now_s();
-        run(bench);
-        double time_s = now_s() - start_s;
+        double time_s = times_s(bench, run, times) / (double)times;
         best = time_s < best ? time_s : best;
     }
     return best;
@@ -87,7 +99,7 @@ static void tell(int log2_n)
     double bytes = 2 * sizeof(float) * (double)bench.n, copy_s = best_s(&bench, run_copy);
     double walsh_s = best_s(&bench, run_walsh), project_s = best_s(&bench, run_project);
     double transposed_s = best_s(&bench, run_transposed);
-    printf("%7d %11.3f %9.1f %10.1f %8.0f %14.3f %14.3f %11.1f\n", log2_n, 1e3 * walsh_s, 1e-9 * bytes / walsh_s,
+    printf("%7d %11.5f %9.1f %10.1f %8.0f %14.5f %14.5f %11.1f\n", log2_n, 1e3 * walsh_s, 1e-9 * bytes / walsh_s,
            1e-9 * bytes / copy_s, 100 * copy_s / walsh_s, 1e3 * project_s, 1e3 * transposed_s, 1e3 * table_s);
     free(bench.x);
     free(bench.other);

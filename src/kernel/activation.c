@@ -31,6 +31,11 @@ KERNEL_INLINE vn gelu_gate(vn x)
     return vn_set(1) / (vn_set(1) + vn_exp(vn_set(-1.5957691f) * (near_x + vn_set(0.044715f) * cube)));
 }
 
+KERNEL_INLINE vn gelu_tanh_lanes(vn x)
+{
+    return x * gelu_gate(x);
+}
+
 KERNEL_INLINE vn gelu_tanh_slope(vn x)
 {
     vn gate = gelu_gate(x), slope = vn_set(1.5957691f) * (vn_set(1) + vn_set(0.134145f) * x * x);
@@ -42,44 +47,36 @@ KERNEL_CLONES
 void gelu_f32(size_t n, const float *x, float *y)
 {
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        v16_store(y + i, V16_EACH(gelu_lanes, v16_load(x + i)));
-    if (i < n) {
-        v16 last = v16_load_part(x + i, n - i);
-        v16_store_part(y + i, V16_EACH(gelu_lanes, last), n - i);
-    }
+    for (; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(y + i, gelu_lanes(vn_load(x + i)));
+    vn_store_row(y, i, n, gelu_lanes(vn_load_row(x, i, n)));
 }
 
 KERNEL_CLONES
 void gelu_tanh_f32(size_t n, const float *x, float *y)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t part = n - i < LANES ? n - i : LANES;
-        v16 value = v16_load_part(x + i, part);
-        v16_store_part(y + i, value * V16_EACH(gelu_gate, value), part);
-    }
+    size_t i = 0;
+    for (; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(y + i, gelu_tanh_lanes(vn_load(x + i)));
+    vn_store_row(y, i, n, gelu_tanh_lanes(vn_load_row(x, i, n)));
 }
 
 KERNEL_CLONES
 static void gelu_bwd(size_t n, const float *dy, const float *pre, float *dz)
 {
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        v16_store(dz + i, v16_load(dy + i) * V16_EACH(gelu_slope, v16_load(pre + i)));
-    if (i < n) {
-        v16 last = v16_load_part(pre + i, n - i);
-        v16_store_part(dz + i, v16_load_part(dy + i, n - i) * V16_EACH(gelu_slope, last), n - i);
-    }
+    for (; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(dz + i, vn_load(dy + i) * gelu_slope(vn_load(pre + i)));
+    vn_store_row(dz, i, n, vn_load_row(dy, i, n) * gelu_slope(vn_load_row(pre, i, n)));
 }
 
 KERNEL_CLONES
 static void gelu_tanh_bwd(size_t n, const float *dy, const float *pre, float *dz)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t part = n - i < LANES ? n - i : LANES;
-        v16 value = v16_load_part(pre + i, part);
-        v16_store_part(dz + i, v16_load_part(dy + i, part) * V16_EACH(gelu_tanh_slope, value), part);
-    }
+    size_t i = 0;
+    for (; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(dz + i, vn_load(dy + i) * gelu_tanh_slope(vn_load(pre + i)));
+    vn_store_row(dz, i, n, vn_load_row(dy, i, n) * gelu_tanh_slope(vn_load_row(pre, i, n)));
 }
 
 KERNEL_CLONES

@@ -110,10 +110,11 @@ static void find_largest(const struct head *head, size_t rows, float *largest)
         float *row = head->scores + i * width;
         for (size_t j = n; j < width; j++)
             row[j] = -__builtin_inff();
-        struct v16_kept top = v16_keep(-__builtin_inff());
+        struct v16 top = v16_set(-__builtin_inff());
         for (size_t j = 0; j < width; j += LANES)
-            v16_raise(&top, v16_load(row + j));
-        largest[i] = v16_largest(v16_kept(&top));
+            for (int part = 0; part < V16_PARTS; part++)
+                top.part[part] = vn_max(vn_load(row + j + part * VN_FLOATS), top.part[part]);
+        largest[i] = v16_largest(&top);
     }
 }
 
@@ -122,44 +123,39 @@ KERNEL_CLONES
 static void exponentiate(const struct head *head, size_t rows, const float *largest, float *share)
 {
     const size_t width = head->wide_keys;
+    const vn scale = vn_set(head->scale);
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        struct v16_kept sum = v16_keep(0);
-        for (size_t j = 0; j < width; j += LANES) {
-            v16 e = v16_exp((v16_load(row + j) - v16_set(largest[i])) * v16_set(head->scale));
-            v16_store(row + j, e);
-            v16_add(&sum, e);
-        }
-        share[i] = 1 / v16_sum(v16_kept(&sum));
+        const vn top = vn_set(largest[i]);
+        struct v16 sum = v16_set(0);
+        for (size_t j = 0; j < width; j += LANES)
+            for (int part = 0; part < V16_PARTS; part++) {
+                float *at = row + j + part * VN_FLOATS;
+                vn e = vn_exp((vn_load(at) - top) * scale);
+                vn_store(at, e);
+                sum.part[part] += e;
+            }
+        share[i] = 1 / v16_sum(&sum);
     }
 }
 
-/* Up to 16 values of a row to array[at], `n` of them the row's. Rows are written in order, so that a row may run over
- * into the next one; not beyond the end of the array. */
-KERNEL_INLINE void store_row(float *array, size_t at, size_t end, size_t n, v16 values)
-{
-    if (at + LANES <= end)
-        v16_store(array + at, values);
-    else
-        v16_store_part(array + at, values, n < LANES ? n : LANES);
-}
-
-/* Up to 16 values of a row from array[at], 0 behind the row's last; what is read beyond the row is the next one. */
-KERNEL_INLINE v16 load_row(const float *array, size_t at, size_t end, size_t n)
-{
-    return at + LANES <= end ? v16_first(v16_load(array + at), n) : v16_load_part(array + at, n < LANES ? n : LANES);
-}
-
+/* Rows of p are written in order: what a register holds behind the last key of one is overwritten by the next. */
 KERNEL_CLONES
 static void keep_shares(const struct head *head, size_t rows, const float *share, float *p)
 {
-    const size_t n = head->n_key, width = head->wide_keys;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < width; j += LANES) {
-            v16 shares = v16_load(head->scores + i * width + j) * v16_set(share[i]);
-            v16_store(head->scores + i * width + j, shares);
-            store_row(p, i * n + j, rows * n, n - j, shares);
+    const size_t n = head->n_key, width = head->wide_keys, end = rows * n;
+    for (size_t i = 0; i < rows; i++) {
+        float *row = head->scores + i * width;
+        const vn factor = vn_set(share[i]);
+        size_t j = 0;
+        for (; j < n; j += VN_FLOATS) {
+            vn shares = vn_load(row + j) * factor;
+            vn_store(row + j, shares);
+            vn_store_row(p, i * n + j, end, shares);
         }
+        for (; j < width; j += VN_FLOATS)
+            vn_store(row + j, vn_set(0));
+    }
 }
 
 /* p[i,j] = softmax over keys j of scale * scores[i,j]; scores keep p, 0 behind the last key. Passes over all rows: the
@@ -177,25 +173,46 @@ static void softmax_rows(const struct head *head, const float *q, size_t rows, f
     keep_shares(head, rows, share, p);
 }
 
+/* The sixteen sums of p (grad - off) over the keys; p's row starts at element `at` of `end`, and what is read beyond it
+ * is the next row. */
+KERNEL_INLINE float sum_products(const struct head *head, const float *grad, const float *p, size_t at, size_t end,
+                                 vn off)
+{
+    const size_t n = head->n_key, whole = n / LANES * LANES;
+    struct v16 sum = v16_set(0);
+    for (size_t j = 0; j < whole; j += LANES)
+        for (int part = 0; part < V16_PARTS; part++) {
+            const size_t here = j + (size_t)part * VN_FLOATS;
+            sum.part[part] += vn_load(p + at + here) * (vn_load(grad + here) - off);
+        }
+    for (int part = 0; whole < n && part < V16_PARTS; part++) {
+        const size_t here = whole + (size_t)part * VN_FLOATS;
+        vn shares = vn_first(vn_load_row(p, at + here, end), here < n ? n - here : 0);
+        sum.part[part] += shares * (vn_load(grad + here) - off);
+    }
+    return v16_sum(&sum);
+}
+
 /* grad[i,j] = p[i,j] (grad[i,j] - sum over j of grad p) scale, rows of grad in whole vectors; the rest of a row becomes
  * 0. The sum is taken twice, the second time of what the first left: where one p is nearly 1, its gradient is the small
- * difference of two large numbers. */
+ * difference of two large numbers. Passes over all rows, as in softmax_rows. */
 KERNEL_CLONES
 static void softmax_bwd_rows(const struct head *head, size_t rows, const float *p)
 {
     const size_t n = head->n_key, width = head->wide_keys, end = rows * n;
+    const vn scale = vn_set(head->scale);
+    float center[BLOCK_ROWS];
+    for (size_t i = 0; i < rows; i++)
+        center[i] = sum_products(head, head->scores + i * width, p, i * n, end, vn_set(0));
+    for (size_t i = 0; i < rows; i++)
+        center[i] += sum_products(head, head->scores + i * width, p, i * n, end, vn_set(center[i]));
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        struct v16_kept sum = v16_keep(0), rest = v16_keep(0);
-        for (size_t j = 0; j < width; j += LANES)
-            v16_add_product(&sum, load_row(p, i * n + j, end, n - j), v16_load(row + j));
-        const v16 first = v16_set(v16_sum(v16_kept(&sum)));
-        for (size_t j = 0; j < width; j += LANES)
-            v16_add_product(&rest, load_row(p, i * n + j, end, n - j), v16_load(row + j) - first);
-        const v16 center = first + v16_set(v16_sum(v16_kept(&rest)));
-        for (size_t j = 0; j < width; j += LANES) {
-            v16 off = (v16_load(row + j) - center) * v16_set(head->scale);
-            v16_store(row + j, load_row(p, i * n + j, end, n - j) * off);
+        const vn middle = vn_set(center[i]);
+        for (size_t j = 0; j < width; j += VN_FLOATS) {
+            vn shares = j + VN_FLOATS <= n ? vn_load(p + i * n + j)
+                                           : vn_first(vn_load_row(p, i * n + j, end), j < n ? n - j : 0);
+            vn_store(row + j, shares * ((vn_load(row + j) - middle) * scale));
         }
     }
 }

@@ -132,16 +132,19 @@ static void softmax(const struct head *head, float scale, float *scores, float *
         float *row = scores + i * head->wide_keys, largest = row[0];
         for (size_t j = 1; j < head->n_key; j++)
             largest = row[j] > largest ? row[j] : largest;
-        v16 sum = v16_set(0);
-        for (size_t j = 0; j < head->n_key; j += LANES) {
-            v16 e = v16_exp((v16_load(row + j) - v16_set(largest)) * v16_set(scale));
-            e = v16_first(e, head->n_key - j);
-            v16_store(row + j, e);
-            sum += e;
-        }
-        v16 share = v16_set(1 / v16_sum(sum));
-        for (size_t j = 0; j < head->n_key; j += LANES)
-            v16_store(row + j, v16_load(row + j) * share);
+        for (size_t j = head->n_key; j < head->wide_keys; j++)
+            row[j] = -__builtin_inff();
+        struct v16 sum = v16_set(0);
+        for (size_t j = 0; j < head->wide_keys; j += LANES)
+            for (int part = 0; part < V16_PARTS; part++) {
+                float *at = row + j + part * VN_FLOATS;
+                vn e = vn_exp((vn_load(at) - vn_set(largest)) * vn_set(scale));
+                vn_store(at, e);
+                sum.part[part] += e;
+            }
+        vn share = vn_set(1 / v16_sum(&sum));
+        for (size_t j = 0; j < head->wide_keys; j += VN_FLOATS)
+            vn_store(row + j, vn_load(row + j) * share);
         for (size_t j = 0; p && j < head->n_key; j++)
             p[i * head->n_key + j] = row[j];
     }
@@ -154,12 +157,15 @@ static void softmax_bwd(const struct head *head, float scale, const float *p, fl
     for (size_t i = 0; i < head->n_query; i++) {
         const float *shares = p + i * head->wide_keys;
         float *row = grad + i * head->wide_keys;
-        v16 sum = v16_set(0);
+        struct v16 sum = v16_set(0);
         for (size_t j = 0; j < head->wide_keys; j += LANES)
-            sum += v16_load(shares + j) * v16_load(row + j);
-        v16 center = v16_set(v16_sum(sum));
-        for (size_t j = 0; j < head->wide_keys; j += LANES)
-            v16_store(row + j, v16_load(shares + j) * (v16_load(row + j) - center) * v16_set(scale));
+            for (int part = 0; part < V16_PARTS; part++) {
+                size_t at = j + (size_t)part * VN_FLOATS;
+                sum.part[part] += vn_load(shares + at) * vn_load(row + at);
+            }
+        vn center = vn_set(v16_sum(&sum));
+        for (size_t j = 0; j < head->wide_keys; j += VN_FLOATS)
+            vn_store(row + j, vn_load(shares + j) * (vn_load(row + j) - center) * vn_set(scale));
     }
 }
 

@@ -10,7 +10,7 @@
 /* From here on a float's unit in the last place shows in a probability (as in attention.c). */
 enum { LARGE_SCORE = 256 };
 
-/* Up to sixteen sequences: N queries, M keys, width D, each element a vector of lanes. */
+/* Up to a register full of sequences: N queries, M keys, width D, each element a vector of lanes. */
 struct lanes {
     size_t n_query, n_key, width;
     enum number_format format;
@@ -32,50 +32,38 @@ static struct lanes lanes_of(const struct op *op, enum number_format format, flo
                           .row = qkv_stride(op),
                           .step = qkv_stride(op) * token_step(op),
                           .o_step = heads_stride(op) * token_step(op)};
-    size_t query = lanes.n_query * lanes.width * LANES, key = lanes.n_key * lanes.width * LANES;
+    size_t query = lanes.n_query * lanes.width * VN_FLOATS, key = lanes.n_key * lanes.width * VN_FLOATS;
     float **part[] = {&lanes.q, &lanes.grad, &lanes.dq, &lanes.k, &lanes.v, &lanes.dk, &lanes.dv};
     for (int i = 0; i < 7; i++) {
         *part[i] = scratch;
         scratch += i < 3 ? query : key;
     }
     lanes.scores = scratch;
-    lanes.shares = scratch + lanes.n_query * lanes.n_key * LANES;
+    lanes.shares = scratch + lanes.n_query * lanes.n_key * VN_FLOATS;
     return lanes;
 }
 
 size_t attention_lanes_scratch_bytes(const struct op *op)
 {
     size_t n = (size_t)op->n_query, m = (size_t)op->n_key, d = (size_t)op->head_width;
-    return (3 * n * d + 4 * m * d + 2 * n * m) * LANES * sizeof(float);
+    return (3 * n * d + 4 * m * d + 2 * n * m) * LANES * sizeof(float); /* enough for every width of registers */
 }
 
-KERNEL_INLINE v8 v8_load(const float *from)
+/* Four rows of four become four columns of four: to[c][r] = from[r][c]. */
+KERNEL_INLINE void turn_four(const float *from, size_t from_row, float *to, size_t to_row)
 {
-    v8 x;
-    memcpy(&x, from, sizeof x);
-    return x;
-}
-
-/* Eight rows of eight become eight columns of eight: to[c][r] = from[r][c]. */
-KERNEL_INLINE void turn_eight(const float *from, size_t from_row, float *to, size_t to_row)
-{
-    v8 r[8], t[8], s[8];
-    for (int i = 0; i < 8; i++)
-        r[i] = v8_load(from + (size_t)i * from_row);
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    v4 r[4], t[4];
+    for (int i = 0; i < 4; i++)
+        memcpy(&r[i], from + (size_t)i * from_row, sizeof r[i]);
+    for (int i = 0; i < 2; i++) {
+        t[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 4, 1, 5);
+        t[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 6, 3, 7);
     }
-    for (int half = 0; half < 8; half += 4)
-        for (int i = 0; i < 2; i++) {
-            s[half + 2 * i] = __builtin_shufflevector(t[half + i], t[half + i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-            s[half + 2 * i + 1] = __builtin_shufflevector(t[half + i], t[half + i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-        }
-    for (int i = 0; i < 4; i++) {
-        v8 low = __builtin_shufflevector(s[i], s[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        v8 high = __builtin_shufflevector(s[i], s[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-        memcpy(to + (size_t)i * to_row, &low, sizeof low);
-        memcpy(to + (size_t)(i + 4) * to_row, &high, sizeof high);
+    for (int i = 0; i < 2; i++) {
+        v4 even = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 4, 5);
+        v4 odd = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 6, 7);
+        memcpy(to + (size_t)(2 * i) * to_row, &even, sizeof even);
+        memcpy(to + (size_t)(2 * i + 1) * to_row, &odd, sizeof odd);
     }
 }
 
@@ -84,16 +72,16 @@ KERNEL_CLONES
 static void gather(const struct lanes *lanes, size_t tokens, const float *from, size_t row, size_t step, float *to)
 {
     const size_t width = lanes->width;
-    for (size_t t = 0; t < tokens; t++, from += step, to += width * LANES) {
-        if (lanes->count == LANES && width % 8 == 0) {
-            for (size_t c = 0; c < width; c += 8)
-                for (size_t half = 0; half < LANES; half += 8)
-                    turn_eight(from + half * row + c, row, to + c * LANES + half, LANES);
+    for (size_t t = 0; t < tokens; t++, from += step, to += width * VN_FLOATS) {
+        if (lanes->count == VN_FLOATS && width % 4 == 0) {
+            for (size_t l = 0; l < VN_FLOATS; l += 4)
+                for (size_t c = 0; c < width; c += 4)
+                    turn_four(from + l * row + c, row, to + c * VN_FLOATS + l, VN_FLOATS);
             continue;
         }
         for (size_t c = 0; c < width; c++)
-            for (size_t l = 0; l < LANES; l++)
-                to[c * LANES + l] = l < lanes->count ? from[l * row + c] : 0;
+            for (size_t l = 0; l < VN_FLOATS; l++)
+                to[c * VN_FLOATS + l] = l < lanes->count ? from[l * row + c] : 0;
     }
 }
 
@@ -101,16 +89,16 @@ KERNEL_CLONES
 static void scatter(const struct lanes *lanes, size_t tokens, const float *from, float *to, size_t row, size_t step)
 {
     const size_t width = lanes->width;
-    for (size_t t = 0; t < tokens; t++, to += step, from += width * LANES) {
-        if (lanes->count == LANES && width % 8 == 0) {
-            for (size_t c = 0; c < width; c += 8)
-                for (size_t half = 0; half < LANES; half += 8)
-                    turn_eight(from + c * LANES + half, LANES, to + half * row + c, row);
+    for (size_t t = 0; t < tokens; t++, to += step, from += width * VN_FLOATS) {
+        if (lanes->count == VN_FLOATS && width % 4 == 0) {
+            for (size_t l = 0; l < VN_FLOATS; l += 4)
+                for (size_t c = 0; c < width; c += 4)
+                    turn_four(from + c * VN_FLOATS + l, VN_FLOATS, to + l * row + c, row);
             continue;
         }
         for (size_t l = 0; l < lanes->count; l++)
             for (size_t c = 0; c < width; c++)
-                to[l * row + c] = from[c * LANES + l];
+                to[l * row + c] = from[c * VN_FLOATS + l];
     }
 }
 
@@ -124,38 +112,50 @@ struct product {
     float *c; /* [rows, columns] */
 };
 
+/* Tiles of at most TILE_ROWS x TILE_COLUMNS sums: twelve registers. */
+enum { TILE_ROWS = 3, TILE_COLUMNS = 4 };
+
 KERNEL_INLINE void product_tile(const struct product *p, size_t i, size_t j, const int rows, const int columns)
 {
-    v16 sum[2][2];
-    const float *a = p->a + i * p->a_row * LANES, *b = p->b + j * p->b_row * LANES;
+    vn sum[TILE_ROWS][TILE_COLUMNS];
+    const size_t a_row = p->a_row * VN_FLOATS, b_row = p->b_row * VN_FLOATS;
+    const float *a = p->a + i * a_row, *b = p->b + j * b_row;
+    float *to = p->c + (i * p->columns + j) * VN_FLOATS;
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < columns; c++)
-            sum[r][c] = v16_set(0);
-    for (size_t k = 0; k < p->depth; k++, a += p->a_step * LANES, b += p->b_step * LANES)
+            sum[r][c] = vn_set(0);
+    for (size_t k = 0; k < p->depth; k++, a += p->a_step * VN_FLOATS, b += p->b_step * VN_FLOATS) {
+        vn right[TILE_COLUMNS];
+        for (int c = 0; c < columns; c++)
+            right[c] = vn_load(b + (size_t)c * b_row);
         for (int r = 0; r < rows; r++) {
-            v16 left = v16_load(a + (size_t)r * p->a_row * LANES);
+            vn left = vn_load(a + (size_t)r * a_row);
             for (int c = 0; c < columns; c++)
-                sum[r][c] += left * v16_load(b + (size_t)c * p->b_row * LANES);
+                sum[r][c] += left * right[c];
         }
+    }
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < columns; c++)
-            v16_store(p->c + ((i + (size_t)r) * p->columns + j + (size_t)c) * LANES, sum[r][c]);
+            vn_store(to + ((size_t)r * p->columns + (size_t)c) * VN_FLOATS, sum[r][c]);
+}
+
+KERNEL_INLINE void product_rows(const struct product *p, size_t i, const int rows)
+{
+    size_t j = 0;
+    for (; j + TILE_COLUMNS <= p->columns; j += TILE_COLUMNS)
+        product_tile(p, i, j, rows, TILE_COLUMNS);
+    for (; j < p->columns; j++)
+        product_tile(p, i, j, rows, 1);
 }
 
 KERNEL_CLONES
 static void multiply(const struct product *p)
 {
     size_t i = 0;
-    for (; i + 2 <= p->rows; i += 2) {
-        size_t j = 0;
-        for (; j + 2 <= p->columns; j += 2)
-            product_tile(p, i, j, 2, 2);
-        for (; j < p->columns; j++)
-            product_tile(p, i, j, 2, 1);
-    }
+    for (; i + TILE_ROWS <= p->rows; i += TILE_ROWS)
+        product_rows(p, i, TILE_ROWS);
     for (; i < p->rows; i++)
-        for (size_t j = 0; j < p->columns; j++)
-            product_tile(p, i, j, 1, 1);
+        product_rows(p, i, 1);
 }
 
 /* to[N, M] = a[N, D] b[M, D]^T */
@@ -179,61 +179,61 @@ static void multiply_crossed(const struct lanes *lanes, const float *s, const fl
     multiply(&product);
 }
 
-/* The scores of one query made again from doubles, as differences to the largest: see attention.c. */
-static void refine(const struct lanes *lanes, size_t i)
+/* The scores of one query and sequence made again from doubles, as differences to the largest: see attention.c. */
+static void refine(const struct lanes *lanes, size_t i, size_t l)
 {
-    float *row = lanes->scores + i * lanes->n_key * LANES;
-    for (size_t l = 0; l < lanes->count; l++) {
-        const float *q = lanes->q + i * lanes->width * LANES + l;
-        double largest = -INFINITY;
-        for (int pass = 0; pass < 2; pass++)
-            for (size_t j = 0; j < lanes->n_key; j++) {
-                const float *k = lanes->k + j * lanes->width * LANES + l;
-                double sum = 0;
-                for (size_t d = 0; d < lanes->width; d++)
-                    sum += (double)q[d * LANES] * (double)k[d * LANES];
-                if (pass)
-                    row[j * LANES + l] = (float)(sum - largest);
-                else
-                    largest = sum > largest ? sum : largest;
-            }
-    }
+    const float *q = lanes->q + i * lanes->width * VN_FLOATS + l;
+    float *row = lanes->scores + i * lanes->n_key * VN_FLOATS + l;
+    double largest = -INFINITY;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t j = 0; j < lanes->n_key; j++) {
+            const float *k = lanes->k + j * lanes->width * VN_FLOATS + l;
+            double sum = 0;
+            for (size_t d = 0; d < lanes->width; d++)
+                sum += (double)q[d * VN_FLOATS] * (double)k[d * VN_FLOATS];
+            if (pass)
+                row[j * VN_FLOATS] = (float)(sum - largest);
+            else
+                largest = sum > largest ? sum : largest;
+        }
 }
 
+/* The largest score of each lane. */
 KERNEL_CLONES
-static float largest_scores(const struct lanes *lanes, const float *row, float *top)
+static void largest_scores(const struct lanes *lanes, const float *row, float *top)
 {
-    v16 largest = v16_load(row);
+    vn largest = vn_load(row);
     for (size_t j = 1; j < lanes->n_key; j++)
-        largest = v16_max(v16_load(row + j * LANES), largest);
-    v16_store(top, largest);
-    return v16_largest(v16_abs(largest));
+        largest = vn_max(vn_load(row + j * VN_FLOATS), largest);
+    vn_store(top, largest);
 }
 
 /* scores of one query become shares. */
 KERNEL_CLONES
 static void softmax_row(const struct lanes *lanes, float *row, const float *top)
 {
-    const v16 largest = v16_load(top), scale = v16_set(lanes->scale);
-    v16 sum = v16_set(0);
+    const vn largest = vn_load(top), scale = vn_set(lanes->scale);
+    vn sum = vn_set(0);
     for (size_t j = 0; j < lanes->n_key; j++) {
-        v16 e = v16_exp((v16_load(row + j * LANES) - largest) * scale);
-        v16_store(row + j * LANES, e);
+        vn e = vn_exp((vn_load(row + j * VN_FLOATS) - largest) * scale);
+        vn_store(row + j * VN_FLOATS, e);
         sum += e;
     }
-    const v16 share = v16_set(1) / sum;
+    const vn share = vn_set(1) / sum;
     for (size_t j = 0; j < lanes->n_key; j++)
-        v16_store(row + j * LANES, v16_load(row + j * LANES) * share);
+        vn_store(row + j * VN_FLOATS, vn_load(row + j * VN_FLOATS) * share);
 }
 
 static void softmax(const struct lanes *lanes)
 {
     for (size_t i = 0; i < lanes->n_query; i++) {
-        float top[LANES], *row = lanes->scores + i * lanes->n_key * LANES;
-        if (largest_scores(lanes, row, top) * lanes->scale > LARGE_SCORE && lanes->format == FORMAT_FP32) {
-            refine(lanes, i);
-            memset(top, 0, sizeof top);
-        }
+        float top[VN_FLOATS], *row = lanes->scores + i * lanes->n_key * VN_FLOATS;
+        largest_scores(lanes, row, top);
+        for (size_t l = 0; l < lanes->count; l++)
+            if (lanes->format == FORMAT_FP32 && fabsf(top[l] * lanes->scale) > LARGE_SCORE) {
+                refine(lanes, i, l);
+                top[l] = 0;
+            }
         softmax_row(lanes, row, top);
     }
 }
@@ -242,19 +242,19 @@ static void softmax(const struct lanes *lanes)
 KERNEL_CLONES
 static void softmax_bwd(const struct lanes *lanes)
 {
-    const size_t n = lanes->n_key * LANES;
+    const size_t n = lanes->n_key * VN_FLOATS;
     for (size_t i = 0; i < lanes->n_query; i++) {
         float *row = lanes->scores + i * n;
         const float *share = lanes->shares + i * n;
-        v16 center = v16_set(0), rest = v16_set(0);
-        for (size_t j = 0; j < n; j += LANES)
-            center += v16_load(share + j) * v16_load(row + j);
-        for (size_t j = 0; j < n; j += LANES)
-            rest += v16_load(share + j) * (v16_load(row + j) - center);
+        vn center = vn_set(0), rest = vn_set(0);
+        for (size_t j = 0; j < n; j += VN_FLOATS)
+            center += vn_load(share + j) * vn_load(row + j);
+        for (size_t j = 0; j < n; j += VN_FLOATS)
+            rest += vn_load(share + j) * (vn_load(row + j) - center);
         center += rest;
-        for (size_t j = 0; j < n; j += LANES) {
-            v16 off = (v16_load(row + j) - center) * v16_set(lanes->scale);
-            v16_store(row + j, v16_load(share + j) * off);
+        for (size_t j = 0; j < n; j += VN_FLOATS) {
+            vn off = (vn_load(row + j) - center) * vn_set(lanes->scale);
+            vn_store(row + j, vn_load(share + j) * off);
         }
     }
 }
@@ -264,11 +264,8 @@ KERNEL_CLONES
 static void keep_shares(const struct lanes *lanes, size_t all, float *p)
 {
     for (size_t i = 0; i < lanes->n_query * lanes->n_key; i++) {
-        v16 shares = v16_load(lanes->scores + i * LANES);
-        if (lanes->count == LANES)
-            v16_store(p + i * all, shares);
-        else
-            v16_store_part(p + i * all, shares, lanes->count);
+        vn shares = vn_load(lanes->scores + i * VN_FLOATS);
+        vn_store_row(p + i * all, 0, lanes->count, shares);
     }
 }
 
@@ -276,16 +273,14 @@ KERNEL_CLONES
 static void take_shares(const struct lanes *lanes, size_t all, const float *p)
 {
     for (size_t i = 0; i < lanes->n_query * lanes->n_key; i++) {
-        const float *from = p + i * all;
-        v16_store(lanes->shares + i * LANES,
-                  lanes->count == LANES ? v16_load(from) : v16_load_part(from, lanes->count));
+        vn_store(lanes->shares + i * VN_FLOATS, vn_load_row(p + i * all, 0, lanes->count));
     }
 }
 
 static void round_lanes(const struct lanes *lanes, size_t elements, float *values)
 {
     if (lanes->format != FORMAT_FP32)
-        format_round(lanes->format, elements * LANES, values, values);
+        format_round(lanes->format, elements * VN_FLOATS, values, values);
 }
 
 /* q, k and v of one head, and where they came from. */
@@ -318,7 +313,7 @@ static void gather_operands(const struct lanes *lanes, const struct operands *fr
 static int next_lanes(struct lanes *lanes, size_t all, size_t at)
 {
     lanes->at = at;
-    lanes->count = all - at < LANES ? all - at : LANES;
+    lanes->count = all - at < VN_FLOATS ? all - at : VN_FLOATS;
     return at < all;
 }
 
@@ -339,7 +334,7 @@ KERNEL_F32(attention_lanes_f32)
     const size_t all = token_step(op), heads = (size_t)op->heads, row = heads_stride(op);
     for (size_t first = 0; first < (size_t)op->samples; first += all)
         for (size_t h = 0; h < heads; h++)
-            for (size_t at = 0; next_lanes(&lanes, all, at); at += LANES) {
+            for (size_t at = 0; next_lanes(&lanes, all, at); at += VN_FLOATS) {
                 struct operands from = operands_at(op, in, first + at, h);
                 size_t o = token_row(op, first + at, lanes.n_query) * row + h * lanes.width;
                 forward(&lanes, op, &from, out[0] + o, out[1] + share_offset(op, first + at, h));
@@ -369,7 +364,7 @@ KERNEL_F32(attention_lanes_bwd_f32)
     const float *const outs[3] = {out[0], out[1], out[2]};
     for (size_t first = 0; first < (size_t)op->samples; first += all)
         for (size_t h = 0; h < heads; h++)
-            for (size_t at = 0; next_lanes(&lanes, all, at); at += LANES) {
+            for (size_t at = 0; next_lanes(&lanes, all, at); at += VN_FLOATS) {
                 struct operands from = operands_at(op, in + 1, first + at, h),
                                 to = operands_at(op, outs, first + at, h);
                 size_t o = token_row(op, first + at, lanes.n_query) * row + h * lanes.width;

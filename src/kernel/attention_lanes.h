@@ -1,8 +1,8 @@
-/* attention_lanes.h - attention of interleaved samples: sixteen short sequences at a time, one in each lane.
+/* attention_lanes.h - attention of interleaved samples: as many short sequences at a time as a register has lanes.
  *
  * Attention over time in a field is thousands of products of 12 x 12 x 16: too small for tiles, but all alike. Here a
- * lane is a sequence: q, k and v of sixteen neighbours are turned so that their same element lies side by side, and
- * every product, maximum and exponential works on sixteen sequences. A sequence's result does not depend on its lane.
+ * lane is a sequence: q, k and v of neighbours are turned so that their same element lies side by side, and
+ * every product, maximum and exponential works on all of them. A sequence's result does not depend on its lane.
  */
 #ifndef KERNEL_ATTENTION_LANES_H
 #define KERNEL_ATTENTION_LANES_H

@@ -66,17 +66,18 @@ void crossbar_code(const struct crossbar_spec *spec, enum crossbar_direction dir
 KERNEL_CLONES
 static float quantise_row(const float *x, size_t n, int bits, float *integers)
 {
-    const v16 to_integer = v16_set(12582912.0f);
+    const vn to_integer = vn_set(12582912.0f);
     float top = (float)((1 << (bits - 1)) - 1), most, check;
-    v16 largest = v16_set(0), wrong = v16_set(0); /* x - x is 0 when finite, else not a number */
+    struct v16 largest = v16_set(0), wrong = v16_set(0); /* x - x is 0 when finite, else not a number */
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        v16 some = v16_load(x + i);
-        largest = v16_max(v16_abs(some), largest);
-        wrong += some - some;
-    }
-    most = v16_largest(largest);
-    check = v16_sum(wrong);
+    for (; i + LANES <= n; i += LANES)
+        for (int part = 0; part < V16_PARTS; part++) {
+            vn some = vn_load(x + i + part * VN_FLOATS);
+            largest.part[part] = vn_max(vn_abs(some), largest.part[part]);
+            wrong.part[part] += some - some;
+        }
+    most = v16_largest(&largest);
+    check = v16_sum(&wrong);
     for (; i < n; i++) {
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
         check += x[i] - x[i];
@@ -91,8 +92,8 @@ static float quantise_row(const float *x, size_t n, int bits, float *integers)
         memset(integers, 0, n * sizeof *integers);
         return 0;
     }
-    for (i = 0; i + LANES <= n; i += LANES)
-        v16_store(integers + i, (v16_load(x + i) * v16_set(per_unit) + to_integer) - to_integer);
+    for (i = 0; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(integers + i, (vn_load(x + i) * vn_set(per_unit) + to_integer) - to_integer);
     for (; i < n; i++)
         integers[i] = (x[i] * per_unit + 12582912.0f) - 12582912.0f;
     return unit;

@@ -9,36 +9,36 @@
 enum { FP32_MANTISSA = 23, TF32_MANTISSA = 10, BF16_MANTISSA = 7, FP16_MANTISSA = 10 };
 
 /* Rounds the bit pattern to `kept` bits of mantissa; a carry runs into the exponent, up to infinity, as it should. */
-KERNEL_INLINE v16 round_bits(v16 x, int kept)
+KERNEL_INLINE vn round_bits(vn x, int kept)
 {
     const int cut = FP32_MANTISSA - kept;
-    v16u odd = ((v16u)x >> cut) & 1u;
-    return (v16)(((v16u)x + odd + ((1u << (cut - 1)) - 1u)) & ~((1u << cut) - 1u));
+    vnu odd = ((vnu)x >> cut) & 1u;
+    return (vn)(((vnu)x + odd + ((1u << (cut - 1)) - 1u)) & ~((1u << cut) - 1u));
 }
 
-KERNEL_INLINE v16 quiet(v16 x)
+KERNEL_INLINE vn quiet(vn x)
 {
-    return (v16)((v16u)x | 0x00400000u);
+    return (vn)((vnu)x | 0x00400000u);
 }
 
-KERNEL_INLINE v16 round_mantissa(v16 x, int kept)
+KERNEL_INLINE vn round_mantissa(vn x, int kept)
 {
-    return v16_select(x == x, round_bits(x, kept), quiet(x));
+    return vn_select(x == x, round_bits(x, kept), quiet(x));
 }
 
-KERNEL_INLINE v16 round_fp16(v16 x)
+KERNEL_INLINE vn round_fp16(vn x)
 {
-    v16 a = v16_abs(x);
+    vn a = vn_abs(x);
     /* The spacing of floats in [0.5, 1) is that of fp16's subnormals, 2^-24: adding and subtracting 0.5 rounds to it.
      */
-    v16 small = (a + v16_set(0.5f)) - v16_set(0.5f);
-    v16 normal = round_bits(a, FP16_MANTISSA);
-    normal = v16_select(normal > v16_set(65504.0f), v16_set(__builtin_inff()), normal);
-    v16 magnitude = v16_select(a < v16_set(0x1p-14f), small, normal);
-    return v16_select(x == x, (v16)((v16u)magnitude | v16_sign(x)), quiet(x));
+    vn small = (a + vn_set(0.5f)) - vn_set(0.5f);
+    vn normal = round_bits(a, FP16_MANTISSA);
+    normal = vn_select(normal > vn_set(65504.0f), vn_set(__builtin_inff()), normal);
+    vn magnitude = vn_select(a < vn_set(0x1p-14f), small, normal);
+    return vn_select(x == x, (vn)((vnu)magnitude | vn_sign(x)), quiet(x));
 }
 
-KERNEL_INLINE v16 round_lanes(enum number_format format, v16 x)
+KERNEL_INLINE vn round_lanes(enum number_format format, vn x)
 {
     if (format == FORMAT_TF32)
         return round_mantissa(x, TF32_MANTISSA);
@@ -50,10 +50,9 @@ KERNEL_INLINE v16 round_lanes(enum number_format format, v16 x)
 KERNEL_INLINE void round_all(enum number_format format, size_t n, const float *from, float *to)
 {
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        v16_store(to + i, round_lanes(format, v16_load(from + i)));
-    if (i < n)
-        v16_store_part(to + i, round_lanes(format, v16_load_part(from + i, n - i)), n - i);
+    for (; i + VN_FLOATS <= n; i += VN_FLOATS)
+        vn_store(to + i, round_lanes(format, vn_load(from + i)));
+    vn_store_row(to, i, n, round_lanes(format, vn_load_row(from, i, n)));
 }
 
 KERNEL_CLONES

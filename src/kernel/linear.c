@@ -7,9 +7,10 @@
 #include "kernel/simd.h"
 #include "kernel/tile.h"
 
-/* PANEL columns of b lie together in scratch, as wide as the largest tile; BLOCK_ROWS rows of the result are finished
- * while they are hot; BLOCK_DEPTH rows of x and dy meet in the second-level cache. */
-enum { PANEL = 64, BLOCK_ROWS = 96, BLOCK_DEPTH = 256 };
+/* PANEL columns of b lie together in scratch, as wide as the largest tile (tile.c), so that a tile reads memory in one
+ * piece: rows that lie powers of two apart would meet in few lines of the cache. BLOCK_ROWS rows of the result are
+ * finished while they are hot; BLOCK_DEPTH rows of x and dy meet in the second-level cache. */
+enum { PANEL = V16_PARTS == 1 ? 64 : LANES, BLOCK_ROWS = 96, BLOCK_DEPTH = 256 };
 
 /* Our own tiles win while the weights fit the second-level cache and packing them pays; see bench/kernels.c. */
 enum { TILE_MAX_WEIGHTS = 256 * 1024, TILE_MIN_ROWS = 64 };
@@ -149,45 +150,58 @@ KERNEL_F32(linear_dx_f32)
         multiply_panels(&product, i, smaller(t - i, BLOCK_ROWS), panels);
 }
 
+/* Some columns of a sum over rows, in `registers` registers. */
+KERNEL_INLINE void stripe_sum(size_t rows, size_t columns, size_t o, const float *dy, float *db, const int registers)
+{
+    vn sum[8];
+    for (int i = 0; i < registers; i++)
+        sum[i] = vn_load(db + o + i * VN_FLOATS);
+    for (size_t t = 0; t < rows; t++)
+        for (int i = 0; i < registers; i++)
+            sum[i] += vn_load(dy + t * columns + o + i * VN_FLOATS);
+    for (int i = 0; i < registers; i++)
+        vn_store(db + o + i * VN_FLOATS, sum[i]);
+}
+
+/* db[o] += sum over rows of dy[t,o], rows in order. */
+KERNEL_CLONES
+static void add_column_sums(size_t rows, size_t columns, const float *dy, float *db)
+{
+    size_t o = 0;
+    for (; o + 8 * VN_FLOATS <= columns; o += 8 * VN_FLOATS)
+        stripe_sum(rows, columns, o, dy, db, 8);
+    for (; o + VN_FLOATS <= columns; o += VN_FLOATS)
+        stripe_sum(rows, columns, o, dy, db, 1);
+    for (; o < columns; o++)
+        for (size_t t = 0; t < rows; t++)
+            db[o] += dy[t * columns + o];
+}
+
+/* BLOCK_DEPTH rows at a time: both operands are copied to where tiles read them in one piece. */
 static void weights_by_tiles(const struct op *op, enum number_format format, const float *dy, const float *x, float *dw,
                              float *scratch)
 {
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
+    float *left = take(&scratch, BLOCK_DEPTH * BLOCK_ROWS);
     for (size_t k = 0; k < t; k += BLOCK_DEPTH) {
         size_t depth = smaller(t - k, BLOCK_DEPTH);
         const float *panels = x + k * c;
         if (c != PANEL || format != FORMAT_FP32)
             panels = pack(format, 0, depth, c, x + k * c, scratch);
-        struct tile_product product = {.columns = c,
-                                       .depth = depth,
-                                       .a = dy + k * o,
-                                       .a_row = 1,
-                                       .a_step = o,
-                                       .start = k ? dw : NULL,
-                                       .start_row = c,
-                                       .c = dw,
-                                       .c_row = c};
-        for (size_t i = 0; i < o; i += BLOCK_ROWS)
-            multiply_panels(&product, i, smaller(o - i, BLOCK_ROWS), panels);
-    }
-}
-
-/* db[o] = sum over rows of dy[t,o], rows in order. */
-KERNEL_CLONES
-static void column_sums(size_t rows, size_t columns, const float *dy, float *db)
-{
-    size_t o = 0;
-    for (; o + LANES <= columns; o += LANES) {
-        v16 sum = v16_set(0);
-        for (size_t t = 0; t < rows; t++)
-            sum += v16_load(dy + t * columns + o);
-        v16_store(db + o, sum);
-    }
-    for (; o < columns; o++) {
-        float sum = 0;
-        for (size_t t = 0; t < rows; t++)
-            sum += dy[t * columns + o];
-        db[o] = sum;
+        for (size_t i = 0; i < o; i += BLOCK_ROWS) {
+            size_t rows = smaller(o - i, BLOCK_ROWS);
+            tile_copy(rows, depth, dy + k * o + i, o, left, lanes_up(rows));
+            struct tile_product product = {.columns = c,
+                                           .depth = depth,
+                                           .a = left,
+                                           .a_row = 1,
+                                           .a_step = lanes_up(rows),
+                                           .start = k ? dw + i * c : NULL,
+                                           .start_row = c,
+                                           .c = dw + i * c,
+                                           .c_row = c};
+            multiply_panels(&product, 0, rows, panels);
+        }
     }
 }
 
@@ -202,8 +216,11 @@ KERNEL_F32(linear_dw_f32)
         const float *x = rounded(context->format, in[1], t * c, &scratch);
         gemm_f32(GEMM_A_TRANSPOSED, o, c, t, dy, x, 0, out[0]);
     }
-    if (out[1])
-        column_sums(t, o, in[0], out[1]);
+    if (!out[1])
+        return;
+    memset(out[1], 0, o * sizeof *out[1]);
+    for (size_t k = 0; k < t; k += BLOCK_DEPTH)
+        add_column_sums(smaller(t - k, BLOCK_DEPTH), o, in[0] + k * o, out[1]);
 }
 
 size_t linear_scratch_bytes(const struct op *op, enum number_format format)
@@ -217,7 +234,7 @@ size_t linear_scratch_bytes(const struct op *op, enum number_format format)
         packed = takes_tiles(op) ? o * lanes_up(c) : 0;
         copies = dy + (takes_tiles(op) ? 0 : w);
     } else {
-        packed = takes_tiles(op) ? smaller(t, BLOCK_DEPTH) * lanes_up(c) : 0;
+        packed = takes_tiles(op) ? BLOCK_DEPTH * BLOCK_ROWS + smaller(t, BLOCK_DEPTH) * lanes_up(c) : 0;
         copies = dy + (takes_tiles(op) ? 0 : x);
     }
     return (packed + (format == FORMAT_FP32 ? 0 : copies)) * sizeof(float);

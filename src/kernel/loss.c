@@ -2,33 +2,33 @@
 #include "kernel/ops.h"
 #include "kernel/simd.h"
 
-/* Sixteen elements: the loss of each, its derivative, and whether it counts. A target that does not count may be
+/* A register of elements: the loss of each, its derivative, and whether it counts. A target that does not count may be
  * anything, not a number included: it is left out by selection, not by multiplication. */
 struct lanes {
-    v16 loss, slope, counted;
+    vn loss, slope, counted;
 };
 
-KERNEL_INLINE struct lanes loss_lanes(enum loss_kind kind, float delta, v16 y, v16 t, v16 mask)
+KERNEL_INLINE struct lanes loss_lanes(enum loss_kind kind, float delta, vn y, vn t, vn mask)
 {
-    const v16 zero = v16_set(0);
-    v16i counts = mask != zero;
-    v16 r = v16_select(counts, y - t, zero), a = v16_abs(r);
-    struct lanes lanes = {.counted = v16_select(counts, v16_set(1), zero)};
+    const vn zero = vn_set(0);
+    vni counts = mask != zero;
+    vn r = vn_select(counts, y - t, zero), a = vn_abs(r);
+    struct lanes lanes = {.counted = vn_select(counts, vn_set(1), zero)};
     if (kind == LOSS_MSE) {
         lanes.loss = r * r;
         lanes.slope = r + r;
         return lanes;
     }
-    v16 sign = (v16)((v16u)v16_set(1) | v16_sign(r));
-    sign = v16_select(r == zero, zero, sign);
+    vn sign = (vn)((vnu)vn_set(1) | vn_sign(r));
+    sign = vn_select(r == zero, zero, sign);
     if (kind == LOSS_MAE) {
         lanes.loss = a;
-        lanes.slope = v16_select(r == r, sign, r);
+        lanes.slope = vn_select(r == r, sign, r);
         return lanes;
     }
-    v16i outside = a > v16_set(delta);
-    lanes.loss = v16_select(outside, v16_set(delta) * (a - v16_set(0.5f * delta)), v16_set(0.5f) * r * r);
-    lanes.slope = v16_select(outside, v16_set(delta) * sign, r);
+    vni outside = a > vn_set(delta);
+    lanes.loss = vn_select(outside, vn_set(delta) * (a - vn_set(0.5f * delta)), vn_set(0.5f) * r * r);
+    lanes.slope = vn_select(outside, vn_set(delta) * sign, r);
     return lanes;
 }
 
@@ -37,23 +37,18 @@ KERNEL_INLINE void loss_all(enum loss_kind kind, float delta, size_t n, const fl
 {
     double sum[LANES] = {0};
     double count[LANES] = {0};
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t some = n - i < LANES ? n - i : LANES;
-        v16 here = v16_set(1);
-        if (mask)
-            here = some < LANES ? v16_load_part(mask + i, some) : v16_load(mask + i);
-        else if (some < LANES)
-            here = v16_load_part((const float[LANES]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, some);
-        struct lanes lanes = loss_lanes(kind, delta, some < LANES ? v16_load_part(y + i, some) : v16_load(y + i),
-                                        some < LANES ? v16_load_part(t + i, some) : v16_load(t + i), here);
-        for (int l = 0; l < LANES; l++) {
-            sum[l] += (double)lanes.loss[l];
-            count[l] += (double)lanes.counted[l];
+    for (size_t i = 0; i < n; i += VN_FLOATS) {
+        struct lanes lanes = loss_lanes(kind, delta, vn_load_row(y, i, n), vn_load_row(t, i, n),
+                                        mask ? vn_load_row(mask, i, n) : vn_first(vn_set(1), n - i));
+        float loss[VN_FLOATS], counted[VN_FLOATS];
+        memcpy(loss, &lanes.loss, sizeof loss);
+        memcpy(counted, &lanes.counted, sizeof counted);
+        for (size_t l = 0, lane = i % LANES; l < VN_FLOATS; l++, lane++) {
+            sum[lane] += (double)loss[l];
+            count[lane] += (double)counted[l];
         }
-        if (dy && some < LANES)
-            v16_store_part(dy + i, lanes.slope, some);
-        else if (dy)
-            v16_store(dy + i, lanes.slope);
+        if (dy)
+            vn_store_row(dy, i, n, lanes.slope);
     }
     double loss_sum = 0, counted = 0;
     for (int l = 0; l < LANES; l++) {

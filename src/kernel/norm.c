@@ -29,113 +29,150 @@ size_t norm_scratch_bytes(const struct op *op)
     return op->dropout > 0 ? (chunk_rows(op) * (size_t)op->in + DROPOUT_SLACK) * sizeof(uint32_t) : 0;
 }
 
-KERNEL_INLINE v16 load_some(const float *from, size_t n)
+/* Elements `at` .. of a row of n; rows of whole sixteens (`whole`, known when compiled) ask nothing. */
+KERNEL_INLINE vn load(const float *row, size_t at, size_t n, const int whole)
 {
-    return n >= LANES ? v16_load(from) : v16_load_part(from, n);
+    return whole ? vn_load(row + at) : vn_load_row(row, at, n);
 }
 
-KERNEL_INLINE void store_some(float *to, v16 x, size_t n)
+KERNEL_INLINE void store(float *row, size_t at, size_t n, const int whole, vn x)
 {
-    if (n >= LANES)
-        v16_store(to, x);
+    if (whole)
+        vn_store(row + at, x);
     else
-        v16_store_part(to, x, n);
+        vn_store_row(row, at, n, x);
 }
 
-/* u of sixteen elements from `at` on after dropout. The words are readable beyond the last element. */
-KERNEL_INLINE v16 dropped(const struct rows *rows, size_t at, v16 u)
+/* u of the elements from `at` on after dropout. The words are readable beyond the last element. */
+KERNEL_INLINE vn dropped(const struct rows *rows, size_t at, vn u)
 {
     if (!rows->words)
         return u;
-    v16u word;
+    vnu word, last = (vnu)vn_set(0) + rows->last_dropped;
     memcpy(&word, rows->words + at, sizeof word);
-    v16i drop = word <= rows->last_dropped;
-    return v16_select(drop, v16_set(0), u * v16_set(rows->scale));
+    return vn_select(word <= last, vn_set(0), u * vn_set(rows->scale));
+}
+
+/* s = x + u after dropout, row `row` in units of elements; returns the sixteen sums of s. Without u or s: of x. */
+KERNEL_INLINE struct v16 add_row(const struct rows *rows, size_t row, const int whole, const float *x, const float *u,
+                                 float *s)
+{
+    struct v16 sum = v16_set(0);
+    for (size_t c = 0; c < rows->n; c += LANES)
+        for (int i = 0; i < V16_PARTS; i++) {
+            const size_t at = c + (size_t)i * VN_FLOATS;
+            vn value = load(x + row, at, rows->n, whole);
+            if (u && s) {
+                value += dropped(rows, row + at, load(u + row, at, rows->n, whole));
+                store(s + row, at, rows->n, whole, value);
+            }
+            sum.part[i] += value;
+        }
+    return sum;
 }
 
 /* Mean and 1 / sd of a row in two passes: a large mean does not eat the variance. */
-KERNEL_INLINE void row_stats(const float *row, size_t n, float eps, v16 sum, float *stats)
+KERNEL_INLINE void row_stats(const float *row, size_t n, const int whole, float eps, const struct v16 *sum,
+                             float *stats)
 {
     const float mean = v16_sum(sum) / (float)n;
-    v16 squares = v16_set(0);
-    for (size_t c = 0; c < n; c += LANES) {
-        v16 off = v16_first(load_some(row + c, n - c) - v16_set(mean), n - c);
-        squares += off * off;
-    }
+    struct v16 squares = v16_set(0);
+    for (size_t c = 0; c < n; c += LANES)
+        for (int i = 0; i < V16_PARTS; i++) {
+            const size_t at = c + (size_t)i * VN_FLOATS;
+            vn off = load(row, at, n, whole) - vn_set(mean);
+            if (!whole)
+                off = vn_first(off, at < n ? n - at : 0);
+            squares.part[i] += off * off;
+        }
     stats[0] = mean;
-    stats[1] = 1 / __builtin_sqrtf(v16_sum(squares) / (float)n + eps);
+    stats[1] = 1 / __builtin_sqrtf(v16_sum(&squares) / (float)n + eps);
 }
 
-KERNEL_CLONES
-static void norm_rows(const struct rows *rows, const float *x, const float *u, const float *gamma, const float *beta,
-                      float *y, float *s, float *stats)
+KERNEL_INLINE void norm_rows(const struct rows *rows, const int whole, const float *x, const float *u,
+                             const float *gamma, const float *beta, float *y, float *s, float *stats)
 {
     const size_t n = rows->n;
     for (size_t t = 0; t < rows->n_rows; t++) {
         const size_t row = t * n;
-        v16 sum = v16_set(0);
-        for (size_t c = 0; c < n; c += LANES) {
-            v16 value = load_some(x + row + c, n - c);
-            if (u && s) {
-                value += dropped(rows, row + c, load_some(u + row + c, n - c));
-                store_some(s + row + c, value, n - c);
-            }
-            sum += value;
-        }
+        struct v16 sum = add_row(rows, row, whole, x, u, s);
         const float *from = u && s ? s + row : x + row;
-        row_stats(from, n, rows->eps, sum, stats + 2 * t);
-        v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
-        for (size_t c = 0; c < n; c += LANES) {
-            v16 unit = (load_some(from + c, n - c) - mean) * inverse_sd;
-            store_some(y + row + c, unit * load_some(gamma + c, n - c) + load_some(beta + c, n - c), n - c);
+        row_stats(from, n, whole, rows->eps, &sum, stats + 2 * t);
+        vn mean = vn_set(stats[2 * t]), inverse_sd = vn_set(stats[2 * t + 1]);
+        for (size_t c = 0; c < n; c += VN_FLOATS) {
+            vn unit = (load(from, c, n, whole) - mean) * inverse_sd;
+            store(y + row, c, n, whole, unit * load(gamma, c, n, whole) + load(beta, c, n, whole));
         }
     }
+}
+
+KERNEL_CLONES
+static void norm_any(const struct rows *rows, const float *x, const float *u, const float *gamma, const float *beta,
+                     float *y, float *s, float *stats)
+{
+    if (rows->n % LANES == 0)
+        norm_rows(rows, 1, x, u, gamma, beta, y, s, stats);
+    else
+        norm_rows(rows, 0, x, u, gamma, beta, y, s, stats);
 }
 
 /* First look at a row: the sums of g = dy gamma and of g unit, unit = (s - mean) / sd; dgamma += dy unit, dbeta += dy
  * where there are such. */
-KERNEL_INLINE void row_sums(size_t n, const float *dy, const float *s, const float *stats, const float *gamma,
-                            float *dgamma, float *dbeta, float sums[2])
+KERNEL_INLINE void row_sums(size_t n, const int whole, const float *dy, const float *s, const float *stats,
+                            const float *gamma, float *dgamma, float *dbeta, float sums[2])
 {
-    v16 sum = v16_set(0), sum_unit = v16_set(0);
-    for (size_t c = 0; c < n; c += LANES) {
-        v16 y = load_some(dy + c, n - c), g = y * load_some(gamma + c, n - c);
-        v16 unit = (load_some(s + c, n - c) - v16_set(stats[0])) * v16_set(stats[1]);
-        sum += g;
-        sum_unit += g * unit;
-        if (dgamma)
-            store_some(dgamma + c, load_some(dgamma + c, n - c) + y * unit, n - c);
-        if (dbeta)
-            store_some(dbeta + c, load_some(dbeta + c, n - c) + y, n - c);
-    }
-    sums[0] = v16_sum(sum);
-    sums[1] = v16_sum(sum_unit);
+    const vn mean = vn_set(stats[0]), inverse_sd = vn_set(stats[1]);
+    struct v16 sum = v16_set(0), sum_unit = v16_set(0);
+    for (size_t c = 0; c < n; c += LANES)
+        for (int i = 0; i < V16_PARTS; i++) {
+            const size_t at = c + (size_t)i * VN_FLOATS;
+            vn y = load(dy, at, n, whole), g = y * load(gamma, at, n, whole);
+            vn unit = (load(s, at, n, whole) - mean) * inverse_sd;
+            sum.part[i] += g;
+            sum_unit.part[i] += g * unit;
+            if (dgamma)
+                store(dgamma, at, n, whole, load(dgamma, at, n, whole) + y * unit);
+            if (dbeta)
+                store(dbeta, at, n, whole, load(dbeta, at, n, whole) + y);
+        }
+    sums[0] = v16_sum(&sum);
+    sums[1] = v16_sum(&sum_unit);
 }
 
 /* ds = (g - mean(g) - unit mean(g unit)) / sd, row by row. */
-KERNEL_CLONES
-static void norm_bwd_rows(const struct rows *rows, const float *dy, const float *s, const float *stats,
-                          const float *gamma, float *ds, float *du, float *dgamma, float *dbeta)
+KERNEL_INLINE void norm_bwd_rows(const struct rows *rows, const int whole, const float *dy, const float *s,
+                                 const float *stats, const float *gamma, float *ds, float *du, float *dgamma,
+                                 float *dbeta)
 {
     const size_t n = rows->n;
     const float share = 1 / (float)n;
     for (size_t t = 0; t < rows->n_rows; t++) {
         const size_t row = t * n;
         float sums[2];
-        row_sums(n, dy + row, s + row, stats + 2 * t, gamma, dgamma, dbeta, sums);
-        v16 mean = v16_set(stats[2 * t]), inverse_sd = v16_set(stats[2 * t + 1]);
-        v16 mean_g = v16_set(sums[0] * share), mean_g_unit = v16_set(sums[1] * share);
-        for (size_t c = 0; c < n; c += LANES) {
-            v16 g = load_some(dy + row + c, n - c) * load_some(gamma + c, n - c);
-            v16 unit = (load_some(s + row + c, n - c) - mean) * inverse_sd;
-            v16 fresh = (g - mean_g - unit * mean_g_unit) * inverse_sd;
+        row_sums(n, whole, dy + row, s + row, stats + 2 * t, gamma, dgamma, dbeta, sums);
+        vn mean = vn_set(stats[2 * t]), inverse_sd = vn_set(stats[2 * t + 1]);
+        vn mean_g = vn_set(sums[0] * share), mean_g_unit = vn_set(sums[1] * share);
+        for (size_t c = 0; c < n; c += VN_FLOATS) {
+            vn g = load(dy + row, c, n, whole) * load(gamma, c, n, whole);
+            vn unit = (load(s + row, c, n, whole) - mean) * inverse_sd;
+            vn fresh = (g - mean_g - unit * mean_g_unit) * inverse_sd;
             if (du)
-                store_some(du + row + c, dropped(rows, row + c, fresh), n - c);
+                store(du + row, c, n, whole, dropped(rows, row + c, fresh));
             if (rows->accumulate)
-                fresh += load_some(ds + row + c, n - c);
-            store_some(ds + row + c, fresh, n - c);
+                fresh += load(ds + row, c, n, whole);
+            store(ds + row, c, n, whole, fresh);
         }
     }
+}
+
+KERNEL_CLONES
+static void norm_bwd_any(const struct rows *rows, const float *dy, const float *s, const float *stats,
+                         const float *gamma, float *ds, float *du, float *dgamma, float *dbeta)
+{
+    if (rows->n % LANES == 0)
+        norm_bwd_rows(rows, 1, dy, s, stats, gamma, ds, du, dgamma, dbeta);
+    else
+        norm_bwd_rows(rows, 0, dy, s, stats, gamma, ds, du, dgamma, dbeta);
 }
 
 /* The rows of one chunk, with their dropout words in scratch. */
@@ -164,8 +201,8 @@ KERNEL_F32(norm_f32)
     for (size_t t = 0; t < (size_t)op->rows; t += chunk_rows(op)) {
         struct rows rows = rows_of(op, context, &dropout, t);
         size_t at = t * rows.n;
-        norm_rows(&rows, in[0] + at, in[1] ? in[1] + at : NULL, in[2], in[3], out[0] + at, out[1] ? out[1] + at : NULL,
-                  out[2] + 2 * t);
+        norm_any(&rows, in[0] + at, in[1] ? in[1] + at : NULL, in[2], in[3], out[0] + at, out[1] ? out[1] + at : NULL,
+                 out[2] + 2 * t);
     }
 }
 
@@ -183,6 +220,6 @@ KERNEL_F32(norm_bwd_f32)
         struct rows rows = rows_of(op, context, &dropout, t);
         size_t at = t * rows.n;
         const float *dy = in[0] + at, *s = in[1] + at, *stats = in[2] + 2 * t;
-        norm_bwd_rows(&rows, dy, s, stats, in[3], out[0] + at, du ? du + at : NULL, dgamma, dbeta);
+        norm_bwd_any(&rows, dy, s, stats, in[3], out[0] + at, du ? du + at : NULL, dgamma, dbeta);
     }
 }

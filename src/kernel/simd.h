@@ -1,8 +1,11 @@
-/* simd.h - vectors of sixteen floats, and one source for every instruction set.
+/* simd.h - vectors of floats as wide as the processor's registers, and one source for every instruction set.
  *
- * A v16 is sixteen explicit lanes whatever the processor: one register with AVX-512, two with AVX2, four with SSE2.
- * Sums over lanes follow one tree, so that a sum does not depend on the width of the registers; with and without fused
- * multiply-add results still differ in the last bit.
+ * A vn is one register: 16 floats with AVX-512, 8 with AVX2, 4 with SSE2 and others. Kernels are written on vn; what
+ * happens to an element does not depend on where in a register it stands. A sum over a row goes to sixteen sums,
+ * element i to sum i % LANES, whatever the register: a struct v16 holds them, in V16_PARTS registers, and v16_sum adds
+ * them along one tree. So a sum does not depend on the width of the registers; with and without fused multiply-add
+ * results still differ in the last bit. (Vectors of sixteen floats proper, wider than the register, GCC keeps in
+ * memory, and reads back what it has just written in pieces.)
  *
  * The files of this room are compiled once per instruction set (Makefile: KERNEL_ISAS), and kernel_run_f32 picks; not
  * for other compilers and processors, and not under sanitizers: there is one set then. (The attribute target_clones
@@ -26,62 +29,28 @@
 
 #define KERNEL_INLINE static inline __attribute__((always_inline))
 
-/* No v16 crosses a call that is not inlined, so that the warning about its calling convention says nothing here. */
+/* No vector crosses a call that is not inlined, so that the warning about its calling convention says nothing here. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
-enum { LANES = 16 };
-
-typedef float v16 __attribute__((vector_size(64)));
-typedef int32_t v16i __attribute__((vector_size(64)));
-typedef uint32_t v16u __attribute__((vector_size(64)));
-typedef float v8 __attribute__((vector_size(32)));
-typedef float v4 __attribute__((vector_size(16)));
-/* The widest register, vn: V16_PARTS of them are a v16. GCC compares vectors wider than a register lane by lane and
- * keeps what lives over a loop in memory, so comparisons, integer work and sums over loops are written on vn. V16_EACH
- * is f, a function of vn, on all parts of x, V16_EACH_2 on those of x and y. */
 #if defined(__AVX512F__)
-enum { V16_PARTS = 1, VN_FLOATS = 16 };
-#define V16_PART(x, i) (x)
-#define V16_EACH(f, x) f(x)
-#define V16_EACH_2(f, x, y) f(x, y)
+enum { LANES = 16, VN_FLOATS = 16, V16_PARTS = LANES / VN_FLOATS };
 #elif defined(__AVX2__)
-enum { V16_PARTS = 2, VN_FLOATS = 8 };
-#define V16_PART(x, i)                                                                                                 \
-    __builtin_shufflevector(x, x, 8 * (i), 8 * (i) + 1, 8 * (i) + 2, 8 * (i) + 3, 8 * (i) + 4, 8 * (i) + 5,            \
-                            8 * (i) + 6, 8 * (i) + 7)
-#define V16_EACH(f, x) v16_join(f(V16_PART(x, 0)), f(V16_PART(x, 1)))
-#define V16_EACH_2(f, x, y) v16_join(f(V16_PART(x, 0), V16_PART(y, 0)), f(V16_PART(x, 1), V16_PART(y, 1)))
+enum { LANES = 16, VN_FLOATS = 8, V16_PARTS = LANES / VN_FLOATS };
 #else
-enum { V16_PARTS = 4, VN_FLOATS = 4 };
-#define V16_PART(x, i) __builtin_shufflevector(x, x, 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3)
-#define V16_EACH(f, x) v16_join(f(V16_PART(x, 0)), f(V16_PART(x, 1)), f(V16_PART(x, 2)), f(V16_PART(x, 3)))
-#define V16_EACH_2(f, x, y)                                                                                            \
-    v16_join(f(V16_PART(x, 0), V16_PART(y, 0)), f(V16_PART(x, 1), V16_PART(y, 1)), f(V16_PART(x, 2), V16_PART(y, 2)),  \
-             f(V16_PART(x, 3), V16_PART(y, 3)))
+enum { LANES = 16, VN_FLOATS = 4, V16_PARTS = LANES / VN_FLOATS };
 #endif
 
 typedef float vn __attribute__((vector_size(4 * VN_FLOATS)));
 typedef int32_t vni __attribute__((vector_size(4 * VN_FLOATS)));
 typedef uint32_t vnu __attribute__((vector_size(4 * VN_FLOATS)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t vi4 __attribute__((vector_size(16)));
 
-#if defined(__AVX2__) && !defined(__AVX512F__)
-KERNEL_INLINE v16 v16_join(v8 low, v8 high)
-{
-    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-}
-#elif !defined(__AVX512F__)
-KERNEL_INLINE v16 v16_join(v4 a, v4 b, v4 c, v4 d)
-{
-    v8 low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
-    v8 high = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
-    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-}
-#endif
-
-/* Local. Of one register: the same value in every lane; mask (0 or -1) ? a : b; the larger, b where a is not a number;
- * |x|; sign bits. */
+/* Local. The same value in every lane. A loop, because GCC 12 sets a vector constructor lane by lane; of this it makes
+ * one broadcast. */
 KERNEL_INLINE vn vn_set(float x)
 {
     vn all;
@@ -90,6 +59,40 @@ KERNEL_INLINE vn vn_set(float x)
     return all;
 }
 
+/* Local. From or to any address. */
+KERNEL_INLINE vn vn_load(const float *from)
+{
+    vn x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+KERNEL_INLINE void vn_store(float *to, vn x)
+{
+    memcpy(to, &x, sizeof x);
+}
+
+/* Local. Elements `at` .. of a row of n, zeros behind the last; and storing those that the row has. Nothing beyond the
+ * row is touched. */
+KERNEL_INLINE vn vn_load_row(const float *row, size_t at, size_t n)
+{
+    vn x = {0};
+    if (at + VN_FLOATS <= n)
+        return vn_load(row + at);
+    if (at < n)
+        memcpy(&x, row + at, (n - at) * sizeof *row);
+    return x;
+}
+
+KERNEL_INLINE void vn_store_row(float *row, size_t at, size_t n, vn x)
+{
+    if (at + VN_FLOATS <= n)
+        vn_store(row + at, x);
+    else if (at < n)
+        memcpy(row + at, &x, (n - at) * sizeof *row);
+}
+
+/* Local. Lane by lane: mask (0 or -1) ? a : b; the larger, b where a is not a number; |x|; sign bits. */
 KERNEL_INLINE vn vn_select(vni mask, vn a, vn b)
 {
     return (vn)((mask & (vni)a) | (~mask & (vni)b));
@@ -110,142 +113,63 @@ KERNEL_INLINE vnu vn_sign(vn x)
     return (vnu)x & 0x80000000u;
 }
 
-/* Local. Sixteen floats from or to any address. */
-KERNEL_INLINE v16 v16_load(const float *from)
+/* Local. x in the first n lanes, 0 behind; n may be more than there are. */
+KERNEL_INLINE vn vn_first(vn x, size_t n)
 {
-    v16 x;
-    memcpy(&x, from, sizeof x);
-    return x;
+    static const int32_t window[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    vni mask;
+    memcpy(&mask, window + LANES - (n < LANES ? n : LANES), sizeof mask);
+    return (vn)(mask & (vni)x);
 }
 
-KERNEL_INLINE void v16_store(float *to, v16 x)
-{
-    memcpy(to, &x, sizeof x);
-}
-
-/* Local. The first n < 16 floats, zeros behind; and storing only n. */
-KERNEL_INLINE v16 v16_load_part(const float *from, size_t n)
-{
-    v16 x = {0};
-    memcpy(&x, from, n * sizeof *from);
-    return x;
-}
-
-KERNEL_INLINE void v16_store_part(float *to, v16 x, size_t n)
-{
-    memcpy(to, &x, n * sizeof *to);
-}
-
-/* Local. The same value in every lane. A loop, because GCC 12 takes a vector constructor apart before it makes the
- * clones, and sets lane by lane; of this it makes one broadcast. */
-KERNEL_INLINE v16 v16_set(float x)
-{
-    float lane[LANES];
-    v16 all;
-    for (int i = 0; i < LANES; i++)
-        lane[i] = x;
-    memcpy(&all, lane, sizeof all);
-    return all;
-}
-
-/* Local. Lane by lane: mask (0 or -1) ? a : b. */
-KERNEL_INLINE v16 v16_select(v16i mask, v16 a, v16 b)
-{
-    return (v16)((mask & (v16i)a) | (~mask & (v16i)b));
-}
-
-/* Local. The larger of each lane; b where a is not a number. */
-KERNEL_INLINE v16 v16_max(v16 a, v16 b)
-{
-    return V16_EACH_2(vn_max, a, b);
-}
-
-KERNEL_INLINE v16 v16_abs(v16 x)
-{
-    return V16_EACH(vn_abs, x);
-}
-
-/* Local. The sign bits of x, everything else 0. */
-KERNEL_INLINE v16u v16_sign(v16 x)
-{
-    return (v16u)x & 0x80000000u;
-}
-
-/* Local. x in the first n lanes, 0 behind. */
-KERNEL_INLINE v16 v16_first(v16 x, size_t n)
-{
-    if (n >= LANES)
-        return x;
-    for (size_t i = n; i < LANES; i++)
-        x[i] = 0;
-    return x;
-}
-
-/* Local. Sum and maximum of the lanes, halves to halves. */
-KERNEL_INLINE float v16_sum(v16 x)
-{
-    v8 eight = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
-               __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-    v4 four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
-    v4 two = four + __builtin_shufflevector(four, four, 2, 3, 0, 1);
-    return two[0] + two[1];
-}
-
-KERNEL_INLINE float v16_largest(v16 x)
-{
-    x = v16_max(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-    x = v16_max(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-    x = v16_max(x, __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-    return x[0] > x[1] ? x[0] : x[1];
-}
-
-/* A v16 that lives over a loop: a sum, a maximum. */
-struct v16_kept {
+/* Sixteen sums or maxima: lane l is lane l % VN_FLOATS of part l / VN_FLOATS. */
+struct v16 {
     vn part[V16_PARTS];
 };
 
-KERNEL_INLINE struct v16_kept v16_keep(float x)
+KERNEL_INLINE struct v16 v16_set(float x)
 {
-    struct v16_kept kept;
+    struct v16 all;
     for (int i = 0; i < V16_PARTS; i++)
-        kept.part[i] = vn_set(x);
-    return kept;
+        all.part[i] = vn_set(x);
+    return all;
 }
 
-KERNEL_INLINE v16 v16_kept(const struct v16_kept *kept)
+/* Local. Sum and maximum of the lanes, halves to halves. */
+KERNEL_INLINE v4 v4_max(v4 a, v4 b)
 {
-    v16 x;
-    memcpy(&x, kept->part, sizeof x);
-    return x;
+    vi4 mask = a > b;
+    return (v4)((mask & (vi4)a) | (~mask & (vi4)b));
 }
 
-/* Local. kept += x; kept += x * y; the larger of each lane, what was kept where x is not a number. */
-KERNEL_INLINE void v16_add(struct v16_kept *kept, v16 x)
+#if defined(__AVX512F__)
+#define V16_FOUR(f, x) /* f of the first half and the second, twice */                                                 \
+    f(f(V4_OF(x->part[0], 0), V4_OF(x->part[0], 8)), f(V4_OF(x->part[0], 4), V4_OF(x->part[0], 12)))
+#elif defined(__AVX2__)
+#define V16_FOUR(f, x) f(f(V4_OF(x->part[0], 0), V4_OF(x->part[1], 0)), f(V4_OF(x->part[0], 4), V4_OF(x->part[1], 4)))
+#else
+#define V16_FOUR(f, x) f(f(x->part[0], x->part[2]), f(x->part[1], x->part[3]))
+#endif
+#define V4_OF(x, i) __builtin_shufflevector(x, x, i, (i) + 1, (i) + 2, (i) + 3)
+
+KERNEL_INLINE v4 v4_add(v4 a, v4 b)
 {
-    struct v16_kept other;
-    memcpy(other.part, &x, sizeof x);
-    for (int i = 0; i < V16_PARTS; i++)
-        kept->part[i] += other.part[i];
+    return a + b;
 }
 
-KERNEL_INLINE void v16_add_product(struct v16_kept *kept, v16 x, v16 y)
+KERNEL_INLINE float v16_sum(const struct v16 *x)
 {
-    struct v16_kept left, right;
-    memcpy(left.part, &x, sizeof x);
-    memcpy(right.part, &y, sizeof y);
-    for (int i = 0; i < V16_PARTS; i++)
-        kept->part[i] += left.part[i] * right.part[i];
+    v4 four = V16_FOUR(v4_add, x), two = four + __builtin_shufflevector(four, four, 2, 3, 0, 1);
+    return two[0] + two[1];
 }
 
-KERNEL_INLINE void v16_raise(struct v16_kept *kept, v16 x)
+KERNEL_INLINE float v16_largest(const struct v16 *x)
 {
-    struct v16_kept other;
-    memcpy(other.part, &x, sizeof x);
-    for (int i = 0; i < V16_PARTS; i++)
-        kept->part[i] = vn_max(other.part[i], kept->part[i]);
+    v4 four = V16_FOUR(v4_max, x), two = v4_max(four, __builtin_shufflevector(four, four, 2, 3, 0, 1));
+    return two[0] > two[1] ? two[0] : two[1];
 }
 
-/* Local. n rounded up to whole vectors. */
+/* Local. n rounded up to whole sixteens. */
 KERNEL_INLINE size_t lanes_up(size_t n)
 {
     return (n + LANES - 1) / LANES * LANES;

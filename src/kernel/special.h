@@ -1,4 +1,4 @@
-/* special.h - exponential and error function, of a register and of sixteen lanes.
+/* special.h - exponential and error function, of a register of floats.
  *
  * Polynomials fitted for this file (weighted least squares towards the smallest largest error, then rounded to float);
  * tests compare them with libm over their whole range.
@@ -49,16 +49,6 @@ KERNEL_INLINE vn vn_erf(vn x)
     vn tail = vn_set(1.0f) - vn_exp(-(a * q));
     vn signed_tail = (vn)((vnu)tail | vn_sign(x));
     return vn_select(a < vn_set(1.0f), x * p, signed_tail);
-}
-
-KERNEL_INLINE v16 v16_exp(v16 x)
-{
-    return V16_EACH(vn_exp, x);
-}
-
-KERNEL_INLINE v16 v16_erf(v16 x)
-{
-    return V16_EACH(vn_erf, x);
 }
 
 #endif

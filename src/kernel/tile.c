@@ -108,11 +108,16 @@ void tile_transpose(size_t n, size_t depth, const float *from, size_t from_row, 
 KERNEL_CLONES
 void tile_copy(size_t n, size_t depth, const float *from, size_t from_row, float *to, size_t to_row)
 {
-    const size_t whole = n / LANES * LANES;
-    for (size_t k = 0; k < depth; k++) {
-        for (size_t j = 0; j < whole; j += LANES)
-            v16_store(to + k * to_row + j, v16_load(from + k * from_row + j));
-        if (whole < n)
-            v16_store(to + k * to_row + whole, v16_load_part(from + k * from_row + whole, n - whole));
+    const size_t whole = n / VN_FLOATS * VN_FLOATS, width = lanes_up(n);
+    for (size_t k = 0; k < depth; k++, from += from_row, to += to_row) {
+        size_t j = 0;
+        for (; j < whole; j += VN_FLOATS)
+            vn_store(to + j, vn_load(from + j));
+        if (j < n) {
+            vn_store(to + j, vn_load_row(from, j, n));
+            j += VN_FLOATS;
+        }
+        for (; j < width; j += VN_FLOATS)
+            vn_store(to + j, vn_set(0));
     }
 }

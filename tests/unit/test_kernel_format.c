@@ -135,38 +135,42 @@ END_TEST
 START_TEST(exp_over_its_range)
 {
     for (int i = 0; i < 150000; i++) {
-        float x = -87.3f + (float)i * (175.3f / 150000), lanes[LANES];
-        v16 e = v16_exp(v16_set(x));
+        float x = -87.3f + (float)i * (175.3f / 150000), lanes[VN_FLOATS];
+        vn e = vn_exp(vn_set(x));
         memcpy(lanes, &e, sizeof lanes);
         double exact = exp((double)x);
         if (!(fabs((double)lanes[3] - exact) <= 2e-7 * exact))
             ck_abort_msg("exp(%.9g) = %.9g", (double)x, (double)lanes[3]);
     }
-    v16 special = v16_exp((v16){-88, -1e4f, -INFINITY, 0, NAN, -0.0f});
-    ck_assert_float_eq(special[0], 0);
-    ck_assert_float_eq(special[1], 0);
-    ck_assert_float_eq(special[2], 0);
-    ck_assert_float_eq(special[3], 1);
-    ck_assert_float_nan(special[4]);
-    ck_assert_float_eq(special[5], 1);
+    const float from[] = {-88, -1e4f, -INFINITY, 0, NAN, -0.0f}, to[] = {0, 0, 0, 1, NAN, 1};
+    for (int i = 0; i < 6; i++) {
+        vn special = vn_exp(vn_set(from[i]));
+        if (isnan(to[i]))
+            ck_assert_float_nan(special[0]);
+        else
+            ck_assert_float_eq(special[0], to[i]);
+    }
 }
 END_TEST
 
 START_TEST(erf_over_its_range)
 {
     for (int i = -100000; i <= 100000; i++) {
-        float x = (float)i * 6e-5f, lanes[LANES];
-        v16 e = v16_erf(v16_set(x));
+        float x = (float)i * 6e-5f, lanes[VN_FLOATS];
+        vn e = vn_erf(vn_set(x));
         memcpy(lanes, &e, sizeof lanes);
         double exact = erf((double)x), allowed = fabs((double)x) < 0.5 ? 3e-7 * fabs(exact) : 2e-7;
-        if (!(fabs((double)lanes[5] - exact) <= allowed))
-            ck_abort_msg("erf(%.9g) = %.9g", (double)x, (double)lanes[5]);
+        if (!(fabs((double)lanes[1] - exact) <= allowed))
+            ck_abort_msg("erf(%.9g) = %.9g", (double)x, (double)lanes[1]);
     }
-    v16 special = v16_erf((v16){INFINITY, -INFINITY, NAN, 1e30f});
-    ck_assert_float_eq(special[0], 1);
-    ck_assert_float_eq(special[1], -1);
-    ck_assert_float_nan(special[2]);
-    ck_assert_float_eq(special[3], 1);
+    const float from[] = {INFINITY, -INFINITY, NAN, 1e30f}, to[] = {1, -1, NAN, 1};
+    for (int i = 0; i < 4; i++) {
+        vn special = vn_erf(vn_set(from[i]));
+        if (isnan(to[i]))
+            ck_assert_float_nan(special[0]);
+        else
+            ck_assert_float_eq(special[0], to[i]);
+    }
 }
 END_TEST
 
