@@ -12,6 +12,7 @@ enum { LARGE_SCORE = 256 };
 
 /* Up to sixteen sequences: N queries, M keys, width D, each element a vector of lanes. */
 struct lanes {
+    const struct op *op;
     size_t n_query, n_key, width;
     enum number_format format;
     float scale;
@@ -24,7 +25,8 @@ struct lanes {
 
 static struct lanes lanes_of(const struct op *op, enum number_format format, float *scratch)
 {
-    struct lanes lanes = {.n_query = (size_t)op->n_query,
+    struct lanes lanes = {.op = op,
+                          .n_query = (size_t)op->n_query,
                           .n_key = (size_t)op->n_key,
                           .width = (size_t)op->head_width,
                           .format = format,
@@ -182,12 +184,13 @@ static void multiply_crossed(const struct lanes *lanes, const float *s, const fl
 /* The scores of one query made again from doubles, as differences to the largest: see attention.c. */
 static void refine(const struct lanes *lanes, size_t i)
 {
+    const size_t seen = keys_seen(lanes->op, i);
     float *row = lanes->scores + i * lanes->n_key * LANES;
     for (size_t l = 0; l < lanes->count; l++) {
         const float *q = lanes->q + i * lanes->width * LANES + l;
         double largest = -INFINITY;
         for (int pass = 0; pass < 2; pass++)
-            for (size_t j = 0; j < lanes->n_key; j++) {
+            for (size_t j = 0; j < seen; j++) {
                 const float *k = lanes->k + j * lanes->width * LANES + l;
                 double sum = 0;
                 for (size_t d = 0; d < lanes->width; d++)
@@ -201,40 +204,41 @@ static void refine(const struct lanes *lanes, size_t i)
 }
 
 KERNEL_CLONES
-static float largest_scores(const struct lanes *lanes, const float *row, float *top)
+static float largest_scores(size_t seen, const float *row, float *top)
 {
     v16 largest = v16_load(row);
-    for (size_t j = 1; j < lanes->n_key; j++)
+    for (size_t j = 1; j < seen; j++)
         largest = v16_max(v16_load(row + j * LANES), largest);
     v16_store(top, largest);
     return v16_largest(v16_abs(largest));
 }
 
-/* scores of one query become shares. */
+/* scores of one query become shares, 0 for keys that it does not see. */
 KERNEL_CLONES
-static void softmax_row(const struct lanes *lanes, float *row, const float *top)
+static void softmax_row(const struct lanes *lanes, size_t seen, float *row, const float *top)
 {
     const v16 largest = v16_load(top), scale = v16_set(lanes->scale);
     v16 sum = v16_set(0);
-    for (size_t j = 0; j < lanes->n_key; j++) {
+    for (size_t j = 0; j < seen; j++) {
         v16 e = v16_exp((v16_load(row + j * LANES) - largest) * scale);
         v16_store(row + j * LANES, e);
         sum += e;
     }
     const v16 share = v16_set(1) / sum;
     for (size_t j = 0; j < lanes->n_key; j++)
-        v16_store(row + j * LANES, v16_load(row + j * LANES) * share);
+        v16_store(row + j * LANES, j < seen ? v16_load(row + j * LANES) * share : v16_set(0));
 }
 
 static void softmax(const struct lanes *lanes)
 {
     for (size_t i = 0; i < lanes->n_query; i++) {
+        const size_t seen = keys_seen(lanes->op, i);
         float top[LANES], *row = lanes->scores + i * lanes->n_key * LANES;
-        if (largest_scores(lanes, row, top) * lanes->scale > LARGE_SCORE && lanes->format == FORMAT_FP32) {
+        if (largest_scores(seen, row, top) * lanes->scale > LARGE_SCORE && lanes->format == FORMAT_FP32) {
             refine(lanes, i);
             memset(top, 0, sizeof top);
         }
-        softmax_row(lanes, row, top);
+        softmax_row(lanes, seen, row, top);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/op.h"
 
 #include "base/status.h"
+#include "kernel/dims.h"
 #include "kernel/fastfood.h"
 
 /* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling
@@ -86,7 +87,12 @@ static uint64_t linear_flops(const struct op *op)
 
 static uint64_t attention_flops(const struct op *op)
 {
-    uint64_t scores = (uint64_t)(op->samples * op->heads * op->n_query * op->n_key), width = (uint64_t)op->head_width;
+    uint64_t pairs = 0, width = (uint64_t)op->head_width;
+    for (int64_t i = 0; op->causal_block && i < op->n_query; i++)
+        pairs += keys_seen(op, (size_t)i);
+    if (!op->causal_block)
+        pairs = (uint64_t)(op->n_query * op->n_key);
+    uint64_t scores = (uint64_t)(op->samples * op->heads) * pairs;
     if (op->kind == OP_ATTENTION)
         return scores * (4 * width + FLOPS_SOFTMAX);
     return scores * (8 * width + FLOPS_SOFTMAX_BWD);

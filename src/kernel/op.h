@@ -84,6 +84,12 @@
  *   ADD_EMBED_BWD in dz index                         out dnode- dstep- dslot-  sums of dz, overwritten
  *   PERMUTE       in x[B,M,N,C]                       out y[B,N,M,C]
  *
+ * Masked attention (op.causal_block = K > 0): the N queries are the last N of the M keys, in order; query i stands at
+ * key i + M - N and sees the keys of its own block of K and of all before it, j / K <= (i + M - N) / K. K = 1 is the
+ * plain causal mask of a decoder, K = tokens of a time step a mask over time. p of a pair that is not seen is exactly
+ * 0; the backward op needs nothing but that. In INT8 the scale of k, v and p is that of a whole head, what is not seen
+ * included.
+ *
  * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
  * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it
  * lies. p is then [B/G, H, N, M, G].
@@ -182,6 +188,7 @@ struct op {
     int64_t in;                                /* C */
     int64_t out;                               /* O, or n_out */
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
+    int64_t causal_block;                      /* attention: K; 0: every query sees all keys */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int64_t interleave;                        /* attention: G samples interleaved row by row; 0 and 1: none */
     int accumulate;                            /* the first output is added to */

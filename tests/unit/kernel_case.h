@@ -211,6 +211,10 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
         op->n_query = 1 + op->n_query % 13;
         op->n_key = op->packed ? op->n_query : 1 + op->n_key % 13;
     }
+    if (place % 5 < 2) { /* masked: queries are the last of the keys */
+        op->n_key = op->n_key < op->n_query ? op->n_query : op->n_key;
+        op->causal_block = place % 5 == 0 ? 1 : case_size(place, 6, op->n_key + 3);
+    }
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
     size_t key = (size_t)(op->samples * op->n_key) * width,
