@@ -149,6 +149,7 @@ static int systolic_supports(const void *state, const struct op *op)
     case OP_ADD_POS:
     case OP_CONCAT:
     case OP_SPLIT:
+    case OP_PERMUTE:
     case OP_ADD_LAST:
     case OP_ACTIVATION:
     case OP_DROPOUT:
@@ -294,6 +295,7 @@ static void add_score_pass(const struct array *array, const struct op *op, doubl
     }
 }
 
+/* A mask saves an array nothing: its products are whole, and what is not seen is left out of the softmax. */
 static void add_attention(const struct array *array, const struct op *op, struct cost *total)
 {
     int64_t n = op->n_query, m = op->n_key, d = op->head_width, heads = op->samples * op->heads;
@@ -382,6 +384,9 @@ static void systolic_cost(const void *state, const struct op *op, struct cost *c
     case OP_CONCAT:
     case OP_SPLIT:
         add_pass(array, op->rows * (op->in + op->out), 1, 1, 0, cost);
+        break;
+    case OP_PERMUTE:
+        add_pass(array, op->rows * op->in, 1, 1, 0, cost);
         break;
     case OP_ADD_LAST:
         add_pass(array, op->samples * op->out, 2, 1, 1, cost);

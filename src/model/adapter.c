@@ -45,6 +45,23 @@ static int ends_with(const char *name, const char *end)
     return length > n && strcmp(name + length - n, end) == 0;
 }
 
+int adapter_place_of(const char *name, struct arena *arena, struct adapter_place *place)
+{
+    if (!ends_with(name, ".lora_a"))
+        return 0;
+    char *module = arena_string(arena, name);
+    size_t length = strlen(module) - strlen(".lora_a");
+    module[length] = 0;
+    const char *third = ends_with(module, ".q") || ends_with(module, ".k") || ends_with(module, ".v")
+                            ? strchr("qkv", module[length - 1])
+                            : NULL;
+    *place = (struct adapter_place){module, arena_printf(arena, "%s.weight", module), 0, 1};
+    if (third)
+        *place = (struct adapter_place){module, arena_printf(arena, "%.*sqkv.weight", (int)length - 1, module),
+                                        (int)(third - "qkv"), 3};
+    return 1;
+}
+
 /* A copy of the values; float or double as the original. */
 static struct weight_array copy_of(const struct weight_array *weight, struct arena *arena)
 {

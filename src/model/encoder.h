@@ -28,7 +28,10 @@ enum { ENCODER_MAX_HEAD = 8 };
  * they stand beside: layers.{i}.attn.{q,k,v,o}.lora_a, layers.{i}.ffn.{0,1}.lora_b. A starts uniform in +-1/sqrt(in),
  * which is torch's kaiming_uniform_ with a = sqrt(5), B starts at zero, so the model starts as it was.
  * Source: Hu et al. 2021, arXiv 2106.09685, section 4.1; the start of A is that of its authors' code (loralib), where
- * the paper has a normal distribution. Trained besides: embedding, head and skip, and the norms with train_norms. */
+ * the paper has a normal distribution. With `svd` B and A start as the best approximation of their weight of that width
+ * (kernel/op.h, FACTOR), and the frozen weight is what is left of it: again the model starts as it was. Source: Meng,
+ * Wang, Zhang 2024, arXiv 2404.02948, equations 2 to 4 (PiSSA). Trained besides: embedding, head and skip, and the
+ * norms with train_norms. */
 enum adapter_kind { ADAPTER_NONE, ADAPTER_LORA };
 enum adapter_target {
     TARGET_Q = 1,
@@ -48,6 +51,7 @@ struct adapter_config {
     double dropout;   /* on the adapters' input */
     unsigned targets; /* TARGET_ bits */
     int train_norms;
+    int svd; /* adapters start as a part of their weight */
 };
 
 /* Random numbers of adapters (init_place, dropout site) are numbered from here on, by block and target: those of the
@@ -56,6 +60,9 @@ struct adapter_config {
 
 struct encoder_config {
     int64_t tokens, features; /* n, f */
+    int64_t steps;            /* joint attention: tokens are steps x (tokens / steps) stations, oldest first; else 0 */
+    int64_t mask_block;       /* tokens of a time step when a token sees its own and earlier steps only; 0: sees all */
+    int64_t head_tokens;      /* the head reads the last so many tokens only; 0: all */
     int64_t outputs;          /* n_out = stations * horizon, horizon-major */
     int64_t stations;         /* for `residual`: outputs = horizon * stations */
     int64_t last_offset,

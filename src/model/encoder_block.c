@@ -110,6 +110,10 @@ static int adapt(struct builder *builder, const struct target *target, int parts
     int z = dropped(builder, target->module, ENCODER_ADAPTER_PLACE + number, x);
     int a = adapter_param(builder, target->module, "lora_a", adapter->width, in, 1 / sqrt((double)in),
                           ENCODER_ADAPTER_PLACE + 2 * number);
+    if (adapter->svd) {
+        builder->graph->tensors[a].init = INIT_FACTOR;
+        builder->graph->tensors[a].init_scale = adapter->alpha / (double)adapter->width;
+    }
     int b = adapter_param(builder, target->module, "lora_b", out, adapter->width, 0,
                           ENCODER_ADAPTER_PLACE + 2 * number + 1);
     int u = builder_product(builder, builder_name(builder, target->module, "lora_a"), z, a, NO_TENSOR, ACT_NONE);
@@ -168,6 +172,7 @@ static int attention_of(struct builder *builder, const char *module, int qkv, in
                     .n_key = n,
                     .heads = heads,
                     .head_width = head_width,
+                    .causal_block = config->mask_block,
                     .packed = 1};
     struct operands operands = no_operands();
     operands.in[0] = qkv;

@@ -20,10 +20,14 @@ void family_build(const struct model_config *config, int64_t samples, int traini
 
 static const char *encoder_text(const struct encoder_config *c, const char *preset, struct arena *arena)
 {
+    const char *mask = c->mask_block ? ", causal mask" : "", *grid = "";
+    if (c->steps)
+        grid = arena_printf(arena, " (%lld steps of %lld stations)", (long long)c->steps,
+                            (long long)(c->tokens / c->steps));
     return arena_printf(
-        arena, "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
-        preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
-        (long long)c->heads, (long long)c->layers, (long long)c->ffn);
+        arena, "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s",
+        preset, (long long)c->tokens, grid, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
+        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask);
 }
 
 static const char *traffic_text(const struct traffic_config *c, struct arena *arena)
