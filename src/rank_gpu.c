@@ -6,6 +6,7 @@
 #include "device/gpu.h"
 #include "device/link.h"
 #include "kernel/fastfood.h"
+#include "kernel/lowrank.h"
 #include "rank.h"
 
 struct gpu {
@@ -145,6 +146,8 @@ static void add_attention(const struct gpu *gpu, const struct op *op, int backwa
         .head_width = (uint64_t)op->head_width,
         .math = gpu->math,
         .operand_bytes = gpu->operand_bytes,
+        .causal = op->causal_block > 0,
+        .causal_block = (uint64_t)op->causal_block,
         .backward = backward,
         .fused = gpu->fused_attention,
     };
@@ -228,6 +231,44 @@ static int transform_passes(const struct gpu *gpu, int64_t length)
     return passes;
 }
 
+static void add_factor_product(const struct gpu *gpu, uint64_t m, uint64_t n, uint64_t k, struct cost *total)
+{
+    enum gpu_math math = gpu->element_bytes == 8 ? GPU_FP64 : GPU_FP32;
+    struct gpu_gemm gemm = {1, m, n, k, math, gpu->element_bytes, gpu->element_bytes};
+    struct cost cost;
+    gpu_gemm_cost(&gpu->profile, &gemm, &cost);
+    cost_add(total, &cost);
+}
+
+/* Gram-Schmidt over m rows of n: each row twice, a product with the rows before it and what they take off it. */
+static void add_orthonormal(const struct gpu *gpu, int64_t m, int64_t n, struct cost *total)
+{
+    for (int64_t row = 0; row < m; row++)
+        for (int twice = 0; twice < 2; twice++) {
+            add_stream(gpu, GPU_KERNEL_REDUCE, n, (double)(row + 1), 0, 2 * (double)row, total);
+            add_stream(gpu, GPU_KERNEL_ADD, n, (double)(row + 1), 1, 2 * (double)row + 1, total);
+        }
+}
+
+/* low_rank step by step: probes; six products in full precision; five times orthonormal rows; the small eigenproblem,
+ * a kernel for each round of rotations that touch different rows; then b, a and the rest of the matrix. */
+static void add_factor(const struct gpu *gpu, const struct op *op, struct cost *cost)
+{
+    int64_t o = op->out, c = op->in, r = op->width, m = (int64_t)low_rank_probes((size_t)o, (size_t)c, (size_t)r);
+    add_stream(gpu, GPU_KERNEL_COPY, m * c, 0, 1, 20, cost);
+    for (int i = 0; i < LOW_RANK_PRODUCTS; i++)
+        add_factor_product(gpu, (uint64_t)m, (uint64_t)(i % 2 ? c : o), (uint64_t)(i % 2 ? o : c), cost);
+    for (int i = 0; i < LOW_RANK_PRODUCTS - 1; i++)
+        add_orthonormal(gpu, m, i % 2 ? c : o, cost);
+    add_factor_product(gpu, (uint64_t)m, (uint64_t)m, (uint64_t)c, cost);
+    for (int64_t round = 0; round < LOW_RANK_SWEEPS * (m - 1); round++)
+        add_stream(gpu, GPU_KERNEL_ADD, m * m, 3, 3, 9, cost);
+    add_factor_product(gpu, (uint64_t)o, (uint64_t)r, (uint64_t)m, cost);
+    add_factor_product(gpu, (uint64_t)r, (uint64_t)c, (uint64_t)m, cost);
+    add_factor_product(gpu, (uint64_t)o, (uint64_t)c, (uint64_t)r, cost);
+    add_stream(gpu, GPU_KERNEL_ADD, o * c, 2, 1, 1, cost);
+}
+
 /* Fastfood as fused kernels: the small transform of theta_d (a kernel of its own); then the passes of the large one,
  * whose first loads the table and gathers from the small result in shared memory, whose last adds theta0. Backward: the
  * passes, the first of which loads g, then sums into bins in shared memory, then the small transform. No framework has
@@ -292,6 +333,9 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
         break;
     case OP_ADD_LAST:
         add_stream(gpu, GPU_KERNEL_ADD, op->samples * op->out, 2, 1, 1, cost);
+        break;
+    case OP_FACTOR:
+        add_factor(gpu, op, cost);
         break;
     case OP_FASTFOOD:
     case OP_FASTFOOD_BWD:

@@ -5,6 +5,8 @@
 
 #include "base/rng.h"
 #include "kernel/fastfood.h"
+#include "kernel/run.h"
+#include "model/adapter.h"
 
 static void store(void *memory, int element_bytes, int64_t i, double value)
 {
@@ -47,11 +49,55 @@ void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generati
         store(memory + slot->offset_bytes, element_bytes, i, initial_value(slot, key, generation, i));
 }
 
+static const struct slot *slot_named(const struct program *program, const char *name)
+{
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].is_weight && strcmp(program->slots[s].name, name) == 0)
+            return &program->slots[s];
+    bug("there is no weight %s", name);
+}
+
+/* Adapters become factors of the weight beside which they stand, as it starts; that keeps the rest. */
+static void load_factor(const struct program *program, const struct slot *a, uint64_t seed, int element_bytes,
+                        char *memory)
+{
+    struct arena *arena = arena_new();
+    struct adapter_place place;
+    if (!adapter_place_of(a->name, arena, &place))
+        bug("%s is no adapter", a->name);
+    const struct slot *weight = slot_named(program, place.weight),
+                      *b = slot_named(program, arena_printf(arena, "%s.lora_b", place.module));
+    const struct op op = {.kind = OP_FACTOR,
+                          .rows = b->dims[0],
+                          .out = b->dims[0],
+                          .in = a->dims[1],
+                          .width = a->dims[0],
+                          .scale = a->init_scale,
+                          .site = a->init_place};
+    struct kernel_context context = {.format = element_bytes == 8 ? FORMAT_FP64 : FORMAT_FP32, .seed = seed};
+    context.scratch = arena_take(arena, kernel_scratch_bytes(&op, context.format));
+    void *w = memory + weight->offset_bytes + place.part * op.out * op.in * element_bytes,
+         *b_at = memory + b->offset_bytes, *a_at = memory + a->offset_bytes;
+    if (element_bytes == 8)
+        kernel_run_f64(&op, &context, (const double *const[OP_MAX_IN]){w}, (double *const[OP_MAX_OUT]){w, b_at, a_at});
+    else
+        kernel_run_f32(&op, &context, (const float *const[OP_MAX_IN]){w}, (float *const[OP_MAX_OUT]){w, b_at, a_at});
+    arena_free(arena);
+}
+
+static void load_factors(const struct program *program, uint64_t seed, int element_bytes, char *memory)
+{
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].init == SLOT_INIT_FACTOR)
+            load_factor(program, &program->slots[s], seed, element_bytes, memory);
+}
+
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory)
 {
     for (int s = 0; s < program->n_slots; s++)
         if (program->slots[s].init != SLOT_INIT_NONE)
             load_initial_slot(&program->slots[s], seed, 0, element_bytes, memory);
+    load_factors(program, seed, element_bytes, memory);
 }
 
 static int64_t own_samples(const struct load *load)

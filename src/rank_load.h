@@ -24,7 +24,8 @@ struct prediction_list {
 };
 
 /* Local. Initial values of the slots that live over steps: counter-based random numbers keyed by parameter, so every
- * device holds the same. */
+ * device holds the same. Adapters that are factors of their weight (SLOT_INIT_FACTOR) are made last. Nothing of this
+ * takes virtual time. */
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory);
 
 /* Local. The same for one slot; another `generation` draws other numbers. */

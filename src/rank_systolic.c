@@ -297,6 +297,7 @@ static void add_score_pass(const struct array *array, const struct op *op, doubl
     }
 }
 
+/* A mask saves an array nothing: its products are whole, and what is not seen is left out of the softmax. */
 static void add_attention(const struct array *array, const struct op *op, struct cost *total)
 {
     int64_t n = op->n_query, m = op->n_key, d = op->head_width, heads = op->samples * op->heads;

@@ -35,7 +35,8 @@ struct job_model {
     const char *embed;                 /* gelu linear */
     const char *positions;             /* true constant none */
     const char *position_site;         /* encoder head: where the positions are added */
-    const char *attention;             /* spatial temporal factorised */
+    const char *attention;             /* spatial temporal joint factorised */
+    const char *mask;                  /* none causal */
     double dropout;                    /* JOB_UNSET or [0, 1) */
     int64_t concat;                    /* 0 1: head reads [encoder ; embedding] */
     int residual;                      /* output = last value + prediction (default 0) */
@@ -48,17 +49,17 @@ struct job_model {
 };
 
 struct job_data {
-    const char *file;         /* data set (HDF5); NULL: timing-only with model.tokens, features, outputs */
-    struct word_list inputs;  /* variables that are features; empty: the target */
-    const char *target;       /* variable; NULL: the only one */
-    int64_t window, horizon;  /* time steps in, ahead (defaults 12, 1) */
-    int64_t slots;            /* traffic: times of the day; JOB_UNSET: from the data's step */
-    const char *split_by;     /* rows: test_rows; fraction: test_fraction */
-    int64_t test_rows[2];     /* first and last row (inclusive) whose values are targets of the test set */
-    double test_fraction;     /* the last part of the rows, when no test rows are given */
-    const char *test_time[2]; /* first and last time stamp, ISO 8601, as an alternative */
+    const char *file;           /* data set (HDF5); NULL: timing-only with model.tokens, features, outputs */
+    struct word_list inputs;    /* variables that are features; empty: the target */
+    const char *target;         /* variable; NULL: the only one */
+    int64_t window, horizon;    /* time steps in, ahead (defaults 12, 1) */
+    int64_t slots;              /* traffic: times of the day; JOB_UNSET: from the data's step */
+    const char *split_by;       /* rows: test_rows; fraction: test_fraction */
+    int64_t test_rows[2];       /* first and last row (inclusive) whose values are targets of the test set */
+    double test_fraction;       /* the last part of the rows, when no test rows are given */
+    const char *test_time[2];   /* first and last time stamp, ISO 8601, as an alternative */
     double validation_fraction; /* last part of the training samples, kept out of training */
-    const char *normalise;    /* station global none: z-score by training statistics */
+    const char *normalise;      /* station global none: z-score by training statistics */
 };
 
 struct job_optimiser {
@@ -77,7 +78,8 @@ struct job_schedule {
 /* Counts with train.mode lora: model/encoder.h. */
 struct job_adapter {
     int64_t width;
-    double alpha, dropout;
+    double alpha, dropout;    /* dropout JOB_UNSET: 0.1, or 0 with init svd */
+    const char *init;         /* zero svd */
     double learning_rate;     /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
     struct word_list targets; /* q k v o ffn0 ffn1; empty: q and v */
     int train_norms;

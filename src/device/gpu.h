@@ -126,14 +126,18 @@ struct gpu_stream {
 };
 
 /* Attention of `batch` requests, `heads` query heads over kv_heads <= heads, head_width wide: n_query queries over
- * n_key keys (causal: the queries are the last n_query positions). kv_bytes: bytes per element of keys and values, 0:
- * operand_bytes. */
+ * n_key keys (causal: the queries are the last n_query positions; each sees the positions of its own block of
+ * causal_block and of those before it; 0 and 1: up to its own position). kv_bytes: bytes per element of keys and
+ * values, 0: operand_bytes. A fused kernel leaves out the tiles that nothing of is seen, an unfused one computes every
+ * score.
+ */
 struct gpu_attention {
     uint64_t batch, heads, kv_heads, n_query, n_key, head_width;
     enum gpu_math math;
     unsigned operand_bytes;
     int causal, backward, fused;
     unsigned kv_bytes;
+    uint64_t causal_block;
 };
 
 /* Local. 1 if the GPU has a unit for this arithmetic. */

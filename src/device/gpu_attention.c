@@ -24,12 +24,24 @@ static unsigned kv_bytes(const struct gpu_attention *a)
     return a->kv_bytes ? a->kv_bytes : a->operand_bytes;
 }
 
-/* Query-key pairs that are really computed, per head: with a causal mask the first of the queries sees n_key - n_query
- * + 1. */
+static double block_of(const struct gpu_attention *a)
+{
+    return a->causal_block > 1 ? (double)a->causal_block : 1.0;
+}
+
+/* Pairs that the first n positions see. */
+static double seen_pairs(const struct gpu_attention *a, double n)
+{
+    double block = block_of(a), whole = floor(n / block);
+    return block * block * whole * (whole + 1.0) / 2.0 +
+           (n - whole * block) * fmin((whole + 1.0) * block, (double)a->n_key);
+}
+
+/* Query-key pairs that are really computed, per head. */
 static double scored_pairs(const struct gpu_attention *a)
 {
     double queries = (double)a->n_query, keys = (double)a->n_key;
-    return a->causal ? queries * (keys - (queries - 1.0) / 2.0) : queries * keys;
+    return a->causal ? seen_pairs(a, keys) - seen_pairs(a, keys - queries) : queries * keys;
 }
 
 /* One tile of `rows` queries over the keys: how many blocks, and how many keys a block goes through on average and at
@@ -46,7 +58,7 @@ static struct attention_tile attention_tile(const struct gpu_profile *gpu, const
     struct attention_tile tile = {.rows = rows, .most_keys = keys, .mean_keys = keys};
     tile.blocks = (double)a->batch * (double)a->heads / wide * ceil(wide * queries / rows);
     if (a->causal && a->n_query > 1)
-        tile.mean_keys = keys - queries + (queries + fmin(queries, rows / wide)) / 2.0;
+        tile.mean_keys = keys - queries + (queries + fmin(queries, fmax(rows / wide, block_of(a)))) / 2.0;
     return tile;
 }
 

@@ -157,6 +157,22 @@ static void concat_bwd(struct walk *walk)
             gradient_add(walk, node->in[i], operands.out[i], 0);
 }
 
+static void split_bwd(struct walk *walk)
+{
+    const struct node *node = walk->node;
+    if (!gradient_needed(walk, node->in[0]))
+        return;
+    struct op op = node->op;
+    op.kind = OP_CONCAT;
+    struct operands operands = no_operands();
+    for (int i = 0; i < 2; i++)
+        if (node->out[i] != NO_TENSOR)
+            operands.in[i] = gradient_of(walk, node->out[i]);
+    operands.out[0] = gradient_buffer(walk, node->in[0]);
+    walk_append(walk, &op, &operands, "bwd");
+    gradient_add(walk, node->in[0], operands.out[0], 0);
+}
+
 static void permute_bwd(struct walk *walk)
 {
     const struct node *node = walk->node;
@@ -317,6 +333,9 @@ static void differentiate(struct walk *walk)
     case OP_CONCAT:
         concat_bwd(walk);
         return;
+    case OP_SPLIT:
+        split_bwd(walk);
+        return;
     case OP_PERMUTE:
         permute_bwd(walk);
         return;
@@ -358,7 +377,7 @@ static void differentiate(struct walk *walk)
 /* Outputs of an op that have gradients of their own; the others are kept for its backward op. */
 static int results_of(const struct op *op)
 {
-    return op->kind == OP_SPLIT_HEADS ? (int)op->groups : op->kind == OP_NORM ? 2 : 1;
+    return op->kind == OP_SPLIT_HEADS ? (int)op->groups : op->kind == OP_NORM || op->kind == OP_SPLIT ? 2 : 1;
 }
 
 /* Whether something trainable stands above an output: above NORM's sum only what stands above its operands. */
@@ -439,8 +458,9 @@ static int has_gradient(const struct walk *walk)
 static void refuse_overwriting(const struct walk *walk)
 {
     const struct node *node = walk->node;
+    int first = node->out[0] != NO_TENSOR ? node->out[0] : node->out[1];
     for (int i = 0; i < OP_MAX_IN; i++)
-        if (node->in[i] != NO_TENSOR && graph_root(walk->graph, node->in[i]) == graph_root(walk->graph, node->out[0]))
+        if (node->in[i] != NO_TENSOR && graph_root(walk->graph, node->in[i]) == graph_root(walk->graph, first))
             bug("node %s overwrites its operand: it cannot be differentiated", node->name);
 }
 

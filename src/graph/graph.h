@@ -29,8 +29,9 @@ enum init_kind {
     INIT_ONE,
     INIT_UNIFORM /* in [-scale, scale) */,
     INIT_NORMAL /* sd scale */,
-    INIT_FASTFOOD /* the
-table of a projection to scale dimensions: kernel/fastfood.h */
+    INIT_FASTFOOD, /* the table of a projection to scale dimensions: kernel/fastfood.h */
+    INIT_FACTOR /* half a of a pair of adapters: with the other half and the rest of the weight beside which they stand
+                   the factors of that weight's initial values (op FACTOR; scale is its own) */
 };
 
 enum { TENSOR_MAX_DIMS = 4, NO_TENSOR = -1 };

@@ -38,6 +38,8 @@ static struct want need_if(int condition, int64_t rows, int64_t columns)
 static struct wants linear_wants(const struct op *op)
 {
     int64_t t = op->rows, c = op->in, o = op->out;
+    if (op->kind == OP_FACTOR)
+        return (struct wants){{need(o, c)}, {need(o, c), need(o, op->width), need(op->width, c)}};
     if (op->kind == OP_LINEAR_DX)
         return (struct wants){{need(t, o), need(o, c)}, {need(t, c)}};
     if (op->kind == OP_LINEAR_DW)
@@ -117,7 +119,7 @@ static struct wants elementwise_wants(const struct op *op)
     case OP_PERMUTE:
         return (struct wants){{n}, {n}};
     case OP_CONCAT:
-        return (struct wants){{t_in, t_out}, {need(op->rows, op->in + op->out)}};
+        return (struct wants){{may(op->rows, op->in), may(op->rows, op->out)}, {need(op->rows, op->in + op->out)}};
     case OP_SPLIT:
         return (struct wants){{need(op->rows, op->in + op->out)}, {may(op->rows, op->in), may(op->rows, op->out)}};
     default: /* OP_ADD_LAST */
@@ -199,13 +201,14 @@ static void check_operand(const struct graph *graph, const struct want *want, in
 
 static int may_set_parameters(enum op_kind kind)
 {
-    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM || kind == OP_ADD_PART;
+    return kind == OP_UPDATE || kind == OP_RECV || kind == OP_FILL || kind == OP_PROGRAM || kind == OP_ADD_PART ||
+           kind == OP_FACTOR;
 }
 
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT ||
-           kind == OP_PROGRAM;
+           kind == OP_PROGRAM || kind == OP_FACTOR;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
@@ -252,6 +255,9 @@ static void check_fields(const struct op *op, const char *name)
         bug("node %s: a projection from %lld to %lld dimensions", name, (long long)op->in, (long long)op->out);
     if (uses_samples(op->kind) && (op->samples < 1 || op->rows % op->samples))
         bug("node %s: %lld rows of %lld samples", name, (long long)op->rows, (long long)op->samples);
+    if (op->kind == OP_FACTOR && (op->width < 1 || op->width > op->in || op->width > op->out || !(op->scale > 0)))
+        bug("node %s: factors of width %lld of a matrix of %lld x %lld", name, (long long)op->width, (long long)op->out,
+            (long long)op->in);
     if (op->kind == OP_DROPOUT && !(op->dropout > 0))
         bug("node %s: a dropout that drops nothing", name);
     if (op->kind == OP_ACTIVATION && op->act == ACT_NONE)
@@ -271,6 +277,9 @@ static void check_grid(const struct op *op, const char *name)
     if (attention && (op->interleave < 0 || (op->interleave > 1 && op->samples % op->interleave)))
         bug("node %s: %lld samples of which %lld are interleaved", name, (long long)op->samples,
             (long long)op->interleave);
+    if (op->causal_block < 0 || (op->causal_block && (!attention || op->n_query > op->n_key)))
+        bug("node %s: a mask of blocks of %lld keys over %lld queries and %lld keys", name, (long long)op->causal_block,
+            (long long)op->n_query, (long long)op->n_key);
     int grid = op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD || op->kind == OP_PERMUTE;
     if (grid && (op->rows < 1 || op->samples * op->n_query * op->n_key != op->rows))
         bug("node %s: %lld rows of %lld samples of %lld x %lld", name, (long long)op->rows, (long long)op->samples,

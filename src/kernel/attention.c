@@ -16,6 +16,7 @@ enum { LARGE_SCORE = 256 };
 
 /* One head of one sample. Its operands are copied to rows of whole vectors: the tensors' rows lie far apart. */
 struct head {
+    const struct op *op;
     size_t n_query, n_key, width, wide_width, wide_keys; /* N, M, D; D and M in whole vectors */
     enum number_format format;
     float scale;             /* 1 / sqrt D */
@@ -31,7 +32,8 @@ static size_t smaller(size_t a, size_t b)
 
 static struct head head_of(const struct op *op, enum number_format format, float *scratch)
 {
-    struct head head = {.n_query = (size_t)op->n_query,
+    struct head head = {.op = op,
+                        .n_query = (size_t)op->n_query,
                         .n_key = (size_t)op->n_key,
                         .width = (size_t)op->head_width,
                         .wide_width = lanes_up((size_t)op->head_width),
@@ -83,9 +85,9 @@ static void copy_in(const struct head *head, size_t rows, const float *from, siz
 
 /* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a
  * row is made again as differences to its largest, from doubles. They stand where only other formats keep their
- * factors. */
+ * factors. `seen`: keys that count. */
 KERNEL_CLONES
-static void refine_row(const struct head *head, const float *q, float *row)
+static void refine_row(const struct head *head, const float *q, size_t seen, float *row)
 {
     double *exact = (double *)(void *)head->kept, largest = -INFINITY;
     for (size_t j = 0; j < head->wide_keys; j += LANES) {
@@ -95,20 +97,21 @@ static void refine_row(const struct head *head, const float *q, float *row)
                 sum[l] += (double)q[d] * (double)head->crossed[d * head->wide_keys + j + l];
         memcpy(exact + j, sum, sizeof sum);
     }
-    for (size_t j = 0; j < head->n_key; j++)
+    for (size_t j = 0; j < seen; j++)
         largest = exact[j] > largest ? exact[j] : largest;
-    for (size_t j = 0; j < head->n_key; j++)
+    for (size_t j = 0; j < seen; j++)
         row[j] = (float)(exact[j] - largest);
 }
 
-/* The largest of each row of scores; what lies behind the last key becomes so small that it has no share. */
+/* The largest of each row of scores, from query `first` on; what lies behind the last key that the query sees becomes
+ * so small that it has no share. */
 KERNEL_CLONES
-static void find_largest(const struct head *head, size_t rows, float *largest)
+static void find_largest(const struct head *head, size_t first, size_t rows, float *largest)
 {
-    const size_t n = head->n_key, width = head->wide_keys;
+    const size_t width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        for (size_t j = n; j < width; j++)
+        for (size_t j = keys_seen(head->op, first + i); j < width; j++)
             row[j] = -__builtin_inff();
         struct v16 top = v16_set(-__builtin_inff());
         for (size_t j = 0; j < width; j += LANES)
@@ -158,15 +161,17 @@ static void keep_shares(const struct head *head, size_t rows, const float *share
     }
 }
 
-/* p[i,j] = softmax over keys j of scale * scores[i,j]; scores keep p, 0 behind the last key. Passes over all rows: the
- * chains of one row are long, and rows overlap. */
-static void softmax_rows(const struct head *head, const float *q, size_t rows, float *p)
+/* p[i,j] = softmax over keys j of scale * scores[i,j], for queries from `first` on; scores keep p, 0 behind the last
+ * key that is seen. Passes over all rows: the chains of one row are long, and rows overlap. */
+static void softmax_rows(const struct head *head, size_t first, size_t rows, float *p)
 {
+    const float *q = head->q + first * head->wide_width;
     float largest[BLOCK_ROWS], share[BLOCK_ROWS];
-    find_largest(head, rows, largest);
+    find_largest(head, first, rows, largest);
     for (size_t i = 0; i < rows; i++)
         if (head->format == FORMAT_FP32 && fabsf(largest[i] * head->scale) > LARGE_SCORE) {
-            refine_row(head, q + i * head->wide_width, head->scores + i * head->wide_keys);
+            refine_row(head, q + i * head->wide_width, keys_seen(head->op, first + i),
+                       head->scores + i * head->wide_keys);
             largest[i] = 0;
         }
     exponentiate(head, rows, largest, share);
@@ -217,11 +222,11 @@ static void softmax_bwd_rows(const struct head *head, size_t rows, const float *
     }
 }
 
-/* scores of `rows` queries from `first` on: a[N, D] times the crossed keys or values. */
-static void multiply_crossed(const struct head *head, const float *a, size_t rows)
+/* scores of `rows` queries: a[rows, D] times the first `keys` of the crossed keys or values. */
+static void multiply_crossed(const struct head *head, const float *a, size_t rows, size_t keys)
 {
     struct tile_product product = {.rows = rows,
-                                   .columns = head->n_key,
+                                   .columns = keys,
                                    .depth = head->width,
                                    .a = a,
                                    .a_row = head->wide_width,
@@ -234,12 +239,12 @@ static void multiply_crossed(const struct head *head, const float *a, size_t row
     tile_multiply(&product);
 }
 
-/* to[rows, D] = scores[rows, M] times b[M, D]. */
-static void multiply_scores(const struct head *head, size_t rows, const float *b, float *to, size_t to_row)
+/* to[rows, D] = scores[rows, M] times b[M, D], of the first `keys` of the M. */
+static void multiply_scores(const struct head *head, size_t rows, size_t keys, const float *b, float *to, size_t to_row)
 {
     struct tile_product product = {.rows = rows,
                                    .columns = head->width,
-                                   .depth = head->n_key,
+                                   .depth = keys,
                                    .a = head->scores,
                                    .a_row = head->wide_keys,
                                    .a_step = 1,
@@ -274,11 +279,12 @@ static void forward_head(const struct head *head, float *o, size_t o_row, float 
     tile_transpose(head->n_key, head->width, head->k, head->wide_width, head->crossed, head->wide_keys);
     for (size_t i = 0; i < head->n_query; i += BLOCK_ROWS) {
         size_t rows = smaller(head->n_query - i, BLOCK_ROWS);
-        multiply_crossed(head, head->q + i * head->wide_width, rows);
-        softmax_rows(head, head->q + i * head->wide_width, rows, p + i * head->n_key);
+        size_t keys = keys_seen(head->op, i + rows - 1); /* by any of these queries */
+        multiply_crossed(head, head->q + i * head->wide_width, rows, keys);
+        softmax_rows(head, i, rows, p + i * head->n_key);
         if (head->format != FORMAT_FP32)
             format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
-        multiply_scores(head, rows, head->v, o + i * o_row, o_row);
+        multiply_scores(head, rows, keys, head->v, o + i * o_row, o_row);
     }
 }
 
@@ -308,7 +314,7 @@ static void backward_head(const struct head *head, const float *p, float *dq, fl
     for (size_t i = 0; i < head->n_query; i += BLOCK_ROWS) {
         size_t rows = smaller(head->n_query - i, BLOCK_ROWS);
         const float *grad = head->grad + i * head->wide_width, *shares = p + i * head->n_key, *factors = shares;
-        multiply_crossed(head, grad, rows);
+        multiply_crossed(head, grad, rows, head->n_key);
         if (head->format != FORMAT_FP32) {
             format_round(head->format, rows * head->n_key, shares, head->kept);
             factors = head->kept;
@@ -317,7 +323,7 @@ static void backward_head(const struct head *head, const float *p, float *dq, fl
         softmax_bwd_rows(head, rows, shares);
         if (head->format != FORMAT_FP32)
             format_round(head->format, rows * head->wide_keys, head->scores, head->scores);
-        multiply_scores(head, rows, head->k, dq + i * stride, stride);
+        multiply_scores(head, rows, head->n_key, head->k, dq + i * stride, stride);
         add_outer(head, rows, head->scores, head->wide_keys, head->q + i * head->wide_width, i == 0, dk, stride);
     }
 }

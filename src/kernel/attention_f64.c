@@ -40,16 +40,16 @@ static void add_scaled(double *to, double factor, const double *from, size_t n)
         to[i] += factor * from[i];
 }
 
-/* Elements of the row are `step` apart. */
-static void softmax(double *row, size_t n, size_t step)
+/* The first `seen` of the n elements of a row; the others become 0. Elements are `step` apart. */
+static void softmax(double *row, size_t n, size_t seen, size_t step)
 {
     double largest = row[0], sum = 0;
-    for (size_t j = 1; j < n; j++)
+    for (size_t j = 1; j < seen; j++)
         largest = fmax(largest, row[j * step]);
-    for (size_t j = 0; j < n; j++)
+    for (size_t j = 0; j < seen; j++)
         sum += row[j * step] = exp(row[j * step] - largest);
     for (size_t j = 0; j < n; j++)
-        row[j * step] /= sum;
+        row[j * step] = j < seen ? row[j * step] / sum : 0;
 }
 
 size_t double_scratch_bytes(const struct op *op)
@@ -66,11 +66,12 @@ KERNEL_F64(attention_f64)
         struct place at = place_of(op, head / heads, head % heads);
         for (size_t i = 0; i < n; i++) {
             double *p = out[1] + at.probability + i * m * at.share_step, *o = out[0] + at.output + i * at.output_row;
-            for (size_t j = 0; j < m; j++)
+            size_t seen = keys_seen(op, i);
+            for (size_t j = 0; j < seen; j++)
                 p[j * at.share_step] = dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d);
-            softmax(p, m, at.share_step);
+            softmax(p, m, seen, at.share_step);
             memset(o, 0, d * sizeof *o);
-            for (size_t j = 0; j < m; j++)
+            for (size_t j = 0; j < seen; j++)
                 add_scaled(o, p[j * at.share_step], v + at.value + j * at.row, d);
         }
     }

@@ -10,6 +10,7 @@
 /* One head of one sample; n x d operands in rows of whole vectors. Products want their second operand with the inner
  * dimension first: `crossed` holds k^T or v^T. */
 struct head {
+    const struct op *op;
     size_t n_query, n_key, width, wide_width, wide_keys;
     float *q, *k, *v, *grad; /* [N or M, wide_width], quantised */
     float *crossed;          /* [D, wide_keys] */
@@ -20,7 +21,8 @@ struct head {
 
 static struct head head_of(const struct op *op)
 {
-    struct head head = {.n_query = (size_t)op->n_query,
+    struct head head = {.op = op,
+                        .n_query = (size_t)op->n_query,
                         .n_key = (size_t)op->n_key,
                         .width = (size_t)op->head_width,
                         .wide_width = lanes_up((size_t)op->head_width),
@@ -124,15 +126,16 @@ static void multiply_turned(const struct head *head, const float *scores, const 
     int8_multiply(&product, head->rest);
 }
 
-/* scores[N, M] become probabilities, packed into p[N, M] too when it is given. */
+/* scores[N, M] become probabilities, 0 for keys that are not seen; packed into p[N, M] too when it is given. */
 KERNEL_CLONES
 static void softmax(const struct head *head, float scale, float *scores, float *p)
 {
     for (size_t i = 0; i < head->n_query; i++) {
+        const size_t seen = keys_seen(head->op, i);
         float *row = scores + i * head->wide_keys, largest = row[0];
-        for (size_t j = 1; j < head->n_key; j++)
+        for (size_t j = 1; j < seen; j++)
             largest = row[j] > largest ? row[j] : largest;
-        for (size_t j = head->n_key; j < head->wide_keys; j++)
+        for (size_t j = seen; j < head->wide_keys; j++)
             row[j] = -__builtin_inff();
         struct v16 sum = v16_set(0);
         for (size_t j = 0; j < head->wide_keys; j += LANES)

@@ -12,6 +12,7 @@ enum { LARGE_SCORE = 256 };
 
 /* Up to a register full of sequences: N queries, M keys, width D, each element a vector of lanes. */
 struct lanes {
+    const struct op *op;
     size_t n_query, n_key, width;
     enum number_format format;
     float scale;
@@ -24,7 +25,8 @@ struct lanes {
 
 static struct lanes lanes_of(const struct op *op, enum number_format format, float *scratch)
 {
-    struct lanes lanes = {.n_query = (size_t)op->n_query,
+    struct lanes lanes = {.op = op,
+                          .n_query = (size_t)op->n_query,
                           .n_key = (size_t)op->n_key,
                           .width = (size_t)op->head_width,
                           .format = format,
@@ -182,11 +184,12 @@ static void multiply_crossed(const struct lanes *lanes, const float *s, const fl
 /* The scores of one query and sequence made again from doubles, as differences to the largest: see attention.c. */
 static void refine(const struct lanes *lanes, size_t i, size_t l)
 {
+    const size_t seen = keys_seen(lanes->op, i);
     const float *q = lanes->q + i * lanes->width * VN_FLOATS + l;
     float *row = lanes->scores + i * lanes->n_key * VN_FLOATS + l;
     double largest = -INFINITY;
     for (int pass = 0; pass < 2; pass++)
-        for (size_t j = 0; j < lanes->n_key; j++) {
+        for (size_t j = 0; j < seen; j++) {
             const float *k = lanes->k + j * lanes->width * VN_FLOATS + l;
             double sum = 0;
             for (size_t d = 0; d < lanes->width; d++)
@@ -200,41 +203,42 @@ static void refine(const struct lanes *lanes, size_t i, size_t l)
 
 /* The largest score of each lane. */
 KERNEL_CLONES
-static void largest_scores(const struct lanes *lanes, const float *row, float *top)
+static void largest_scores(size_t seen, const float *row, float *top)
 {
     vn largest = vn_load(row);
-    for (size_t j = 1; j < lanes->n_key; j++)
+    for (size_t j = 1; j < seen; j++)
         largest = vn_max(vn_load(row + j * VN_FLOATS), largest);
     vn_store(top, largest);
 }
 
-/* scores of one query become shares. */
+/* scores of one query become shares, 0 for keys that it does not see. */
 KERNEL_CLONES
-static void softmax_row(const struct lanes *lanes, float *row, const float *top)
+static void softmax_row(const struct lanes *lanes, size_t seen, float *row, const float *top)
 {
     const vn largest = vn_load(top), scale = vn_set(lanes->scale);
     vn sum = vn_set(0);
-    for (size_t j = 0; j < lanes->n_key; j++) {
+    for (size_t j = 0; j < seen; j++) {
         vn e = vn_exp((vn_load(row + j * VN_FLOATS) - largest) * scale);
         vn_store(row + j * VN_FLOATS, e);
         sum += e;
     }
     const vn share = vn_set(1) / sum;
     for (size_t j = 0; j < lanes->n_key; j++)
-        vn_store(row + j * VN_FLOATS, vn_load(row + j * VN_FLOATS) * share);
+        vn_store(row + j * VN_FLOATS, j < seen ? vn_load(row + j * VN_FLOATS) * share : vn_set(0));
 }
 
 static void softmax(const struct lanes *lanes)
 {
     for (size_t i = 0; i < lanes->n_query; i++) {
+        const size_t seen = keys_seen(lanes->op, i);
         float top[VN_FLOATS], *row = lanes->scores + i * lanes->n_key * VN_FLOATS;
-        largest_scores(lanes, row, top);
+        largest_scores(seen, row, top);
         for (size_t l = 0; l < lanes->count; l++)
             if (lanes->format == FORMAT_FP32 && fabsf(top[l] * lanes->scale) > LARGE_SCORE) {
                 refine(lanes, i, l);
                 top[l] = 0;
             }
-        softmax_row(lanes, row, top);
+        softmax_row(lanes, seen, row, top);
     }
 }
 

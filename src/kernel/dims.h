@@ -48,6 +48,15 @@ static inline size_t share_offset(const struct op *op, size_t sample, size_t h)
     return (sample / g * (size_t)op->heads + h) * (size_t)(op->n_query * op->n_key) * g + sample % g;
 }
 
+/* Local. Attention: how many keys, from the first on, query i sees. */
+static inline size_t keys_seen(const struct op *op, size_t i)
+{
+    if (op->causal_block == 0)
+        return (size_t)op->n_key;
+    size_t block = (size_t)op->causal_block, at = i + (size_t)(op->n_key - op->n_query), end = (at / block + 1) * block;
+    return end < (size_t)op->n_key ? end : (size_t)op->n_key;
+}
+
 /* Local. Elements between the rows of the attention's output. */
 static inline size_t heads_stride(const struct op *op)
 {

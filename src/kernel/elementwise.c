@@ -26,11 +26,14 @@ KERNEL_F32(add_pos_f32)
         add(n, in[0] + b * n, in[1], out[0] + b * n);
 }
 
-/* Rows of `n` elements between tensors whose rows lie `from_row` and `to_row` apart. */
+/* Rows of `n` elements between tensors whose rows lie `from_row` and `to_row` apart; zeros when there is no `from`. */
 static void copy_rows(size_t rows, size_t n, const float *from, size_t from_row, float *to, size_t to_row)
 {
     for (size_t t = 0; t < rows; t++)
-        memcpy(to + t * to_row, from + t * from_row, n * sizeof *to);
+        if (from)
+            memcpy(to + t * to_row, from + t * from_row, n * sizeof *to);
+        else
+            memset(to + t * to_row, 0, n * sizeof *to);
 }
 
 KERNEL_F32(concat_f32)

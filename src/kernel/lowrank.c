@@ -26,14 +26,14 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static size_t probes_of(size_t rows, size_t columns, size_t width)
+size_t low_rank_probes(size_t rows, size_t columns, size_t width)
 {
     return smaller(width + MORE_PROBES, smaller(rows, columns));
 }
 
 size_t low_rank_scratch_bytes(size_t rows, size_t columns, size_t width)
 {
-    size_t probes = probes_of(rows, columns, width);
+    size_t probes = low_rank_probes(rows, columns, width);
     return probes * (rows + columns + 2 * probes) * sizeof(double);
 }
 
@@ -160,7 +160,8 @@ double low_rank(size_t rows, size_t columns, const double *d, size_t width, uint
 {
     if (width < 1 || width > smaller(rows, columns))
         bug("an approximation of width %zu for a matrix of %zu times %zu", width, rows, columns);
-    struct work work = {.rows = rows, .columns = columns, .probes = probes_of(rows, columns, width), .width = width};
+    struct work work = {
+        .rows = rows, .columns = columns, .probes = low_rank_probes(rows, columns, width), .width = width};
     work.d = d;
     work.left = scratch;
     work.right = work.left + work.probes * rows;

@@ -11,6 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The work of low_rank, for who prices it: products of [probes, rows or columns] with the matrix, and sweeps of
+ * Jacobi's method over a [probes, probes] matrix (an assumption: their number depends on the values, 6 to 10 is what
+ * one sees). */
+enum { LOW_RANK_PRODUCTS = 6, LOW_RANK_SWEEPS = 8 };
+
+/* Local. How many probes. */
+size_t low_rank_probes(size_t rows, size_t columns, size_t width);
+
 /* Local. Bytes of scratch for a matrix [rows, columns] and a width. */
 size_t low_rank_scratch_bytes(size_t rows, size_t columns, size_t width);
 

@@ -1,7 +1,9 @@
 #include "kernel/op.h"
 
 #include "base/status.h"
+#include "kernel/dims.h"
 #include "kernel/fastfood.h"
+#include "kernel/lowrank.h"
 
 /* Per element, multiply and add counted as two: exp, maximum, sum and division of a softmax; mean, variance and scaling
  * of a norm. The other figures count the formulas of run_f64.c and its neighbours. */
@@ -86,7 +88,12 @@ static uint64_t linear_flops(const struct op *op)
 
 static uint64_t attention_flops(const struct op *op)
 {
-    uint64_t scores = (uint64_t)(op->samples * op->heads * op->n_query * op->n_key), width = (uint64_t)op->head_width;
+    uint64_t pairs = 0, width = (uint64_t)op->head_width;
+    for (int64_t i = 0; op->causal_block && i < op->n_query; i++)
+        pairs += keys_seen(op, (size_t)i);
+    if (!op->causal_block)
+        pairs = (uint64_t)(op->n_query * op->n_key);
+    uint64_t scores = (uint64_t)(op->samples * op->heads) * pairs;
     if (op->kind == OP_ATTENTION)
         return scores * (4 * width + FLOPS_SOFTMAX);
     return scores * (8 * width + FLOPS_SOFTMAX_BWD);
@@ -120,6 +127,16 @@ static uint64_t fastfood_flops(const struct op *op)
     return flops + (op->kind == OP_FASTFOOD ? length + 2 * (uint64_t)op->out : 2 * length + 3 * (uint64_t)op->in);
 }
 
+/* low_rank's products, orthonormal rows and eigenvectors; what they make of b and a; rest. */
+static uint64_t factor_flops(const struct op *op)
+{
+    uint64_t o = (uint64_t)op->out, c = (uint64_t)op->in, r = (uint64_t)op->width;
+    uint64_t m = low_rank_probes((size_t)o, (size_t)c, (size_t)r), sweeps = LOW_RANK_SWEEPS;
+    uint64_t products = LOW_RANK_PRODUCTS * 2 * m * c * o + 2 * m * m * c;
+    uint64_t orthonormal = 4 * m * m * (3 * o + 2 * c), eigen = 9 * sweeps * m * m * m;
+    return products + orthonormal + eigen + 2 * m * r * (o + c) + 2 * o * c * (r + 1);
+}
+
 uint64_t op_flops(const struct op *op)
 {
     switch (op->kind) {
@@ -127,6 +144,8 @@ uint64_t op_flops(const struct op *op)
     case OP_LINEAR_DX:
     case OP_LINEAR_DW:
         return linear_flops(op);
+    case OP_FACTOR:
+        return factor_flops(op);
     case OP_ACT_BWD:
         return (uint64_t)(op->rows * op->out) * (act_is_gelu(op->act) ? FLOPS_GELU_BWD : 1u);
     case OP_ATTENTION:

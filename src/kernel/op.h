@@ -32,8 +32,9 @@
  *                       (otherwise it is ds)
  *   ADD           in a b                              out c  n elements; c may be a or b
  *   ADD_POS       in e[B,N,C] pe[N,C]                 out z[B,N,C]
- *   CONCAT        in a[T,C] b[T,O]                    out c[T,C+O]
- *   SPLIT         in c[T,C+O]                         out a[T,C]- b[T,O]-  backward of CONCAT; overwritten
+ *   CONCAT        in a[T,C]- b[T,O]-                  out c[T,C+O]  zeros for an absent operand
+ *   SPLIT         in c[T,C+O]                         out a[T,C]- b[T,O]-  overwritten. Each of the two is the other's
+ *                       backward op
  *   ADD_LAST      in y[B,n_out] x[B,N,C]              out z[B,n_out]
  *                       z[b,h*S+i] = y + x[b, last_offset + i*last_stride], i < S = last_count, h
  *                       < n_out / S; z may be y
@@ -73,6 +74,11 @@
  *                       `replicas` times; LINEAR and LINEAR_DX with cells as w then read that
  *                       matrix
  *
+ *   FACTOR        in w[O,C]                           out rest[O,C] b[O,R] a[R,C]
+ *                       scale * b a = the best approximation of w of rank R = width (kernel/lowrank.h, probes keyed by
+ *                       site), split evenly; rest = w - scale * b a, so that their sum is w to rounding; rest may be
+ *                       w. Computed in double, rounded once, whatever the number format
+ *
  *   FASTFOOD      in theta_d[d] theta0[D] lambda[1]- table[2,L]  out theta[D] work[L]
  *                       theta = theta0 + lambda P theta_d; in = d, out = D; P, L and the table:
  *                       kernel/fastfood.h; work: the op's own
@@ -83,6 +89,12 @@
  *                       indices are whole numbers below O
  *   ADD_EMBED_BWD in dz index                         out dnode- dstep- dslot-  sums of dz, overwritten
  *   PERMUTE       in x[B,M,N,C]                       out y[B,N,M,C]
+ *
+ * Masked attention (op.causal_block = K > 0): the N queries are the last N of the M keys, in order; query i stands at
+ * key i + M - N and sees the keys of its own block of K and of all before it, j / K <= (i + M - N) / K. K = 1 is the
+ * plain causal mask of a decoder, K = tokens of a time step a mask over time. p of a pair that is not seen is exactly
+ * 0; the backward op needs nothing but that. In INT8 the scale of k, v and p is that of a whole head, what is not seen
+ * included.
  *
  * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
  * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it
@@ -137,6 +149,7 @@ enum kernel_class {
     X(OP_LOSS, "loss", CLASS_LOSS, 3, 2)                                                                               \
     X(OP_FASTFOOD, "fastfood", CLASS_ELEMENTWISE, 4, 2)                                                                \
     X(OP_FASTFOOD_BWD, "fastfood bwd", CLASS_ELEMENTWISE, 4, 3)                                                        \
+    X(OP_FACTOR, "factor", CLASS_GEMM, 1, 3)                                                                           \
     X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
     X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
     X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 4)                                                                          \
@@ -182,6 +195,7 @@ struct op {
     int64_t in;                                /* C */
     int64_t out;                               /* O, or n_out */
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
+    int64_t causal_block;                      /* attention: K; 0: every query sees all keys */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int64_t interleave;                        /* attention: G samples interleaved row by row; 0 and 1: none */
     int accumulate;                            /* the first output is added to */
@@ -189,12 +203,13 @@ struct op {
     enum activation act;
     double dropout; /* probability of dropping, on NORM's u or DROPOUT's x */
     uint32_t site;  /* which dropout of the graph: keys its masks; of a matrix in cells: its
-                       number in the whole model, keys its noise */
+                       number in the whole model, keys its noise; FACTOR: keys its probes */
     double eps;     /* NORM */
     int64_t last_offset, last_stride, last_count; /* ADD_LAST */
     int part, parts;                              /* ADD_PART, PART: which of how many; SPLIT_HEADS, JOIN_HEADS: P */
     int64_t groups;                               /* SPLIT_HEADS, JOIN_HEADS: G */
-    double scale;                                 /* ADD_PART, PART */
+    double scale;                                 /* ADD_PART, PART, FACTOR */
+    int64_t width;                                /* FACTOR: R */
     enum loss_kind loss;
     double huber_delta;
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */

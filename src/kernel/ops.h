@@ -45,6 +45,9 @@ KERNEL_F32(part_f32);
 KERNEL_F32(split_heads_f32);
 KERNEL_F32(join_heads_f32);
 
+KERNEL_F32(factor_f32);
+size_t factor_scratch_bytes(const struct op *op); /* of the double kernel too */
+
 KERNEL_F32(dropout_f32);
 size_t dropout_scratch_bytes(const struct op *op);
 
@@ -78,6 +81,7 @@ KERNEL_F64(add_part_f64);
 KERNEL_F64(part_f64);
 KERNEL_F64(split_heads_f64);
 KERNEL_F64(join_heads_f64);
+KERNEL_F64(factor_f64);
 KERNEL_F64(fastfood_op_f64);
 KERNEL_F64(fastfood_bwd_f64);
 KERNEL_F64(loss_f64);

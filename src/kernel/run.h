@@ -1,9 +1,9 @@
 /* run.h - does an op's arithmetic.
  *
- * Two sets with the same meaning: float (fast, vectorised, BLAS; operand rounding for TF32, BF16, FP16, integer products for INT8)
- * and double
- * (plain loops that read like the formula: the float64 path and the reference that the fast set is tested against).
- * Operands as op.h lists them. Deterministic: the same inputs give the same bytes, whatever ran before.
+ * Two sets with the same meaning: float (fast, vectorised, BLAS; operand rounding for TF32, BF16, FP16, integer
+ * products for INT8) and double (plain loops that read like the formula: the float64 path and the reference that the
+ * fast set is tested against). Operands as op.h lists them. Deterministic: the same inputs give the same bytes,
+ * whatever ran before.
  */
 #ifndef KERNEL_RUN_H
 #define KERNEL_RUN_H

@@ -10,6 +10,8 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
     if (op->kind == OP_FASTFOOD || op->kind == OP_FASTFOOD_BWD)
         return fastfood_scratch_bytes((size_t)op->in, (size_t)op->out,
                                       format == FORMAT_FP64 ? sizeof(double) : sizeof(float));
+    if (op->kind == OP_FACTOR)
+        return factor_scratch_bytes(op);
     if (format == FORMAT_FP64)
         return double_scratch_bytes(op);
     switch (op->kind) {
@@ -50,6 +52,7 @@ void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, c
         [OP_SPLIT] = split_f32,
         [OP_ADD_LAST] = add_last_f32,
         [OP_LOSS] = loss_f32,
+        [OP_FACTOR] = factor_f32,
         [OP_SQUARE_SUM] = square_sum_f32,
         [OP_UPDATE] = update_f32,
         [OP_FASTFOOD] = fastfood_op_f32,

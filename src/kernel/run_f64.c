@@ -117,8 +117,8 @@ KERNEL_F64(concat_f64)
     (void)context;
     size_t c = (size_t)op->in, o = (size_t)op->out;
     for (size_t t = 0; t < (size_t)op->rows; t++) {
-        memcpy(out[0] + t * (c + o), in[0] + t * c, c * sizeof(double));
-        memcpy(out[0] + t * (c + o) + c, in[1] + t * o, o * sizeof(double));
+        for (size_t i = 0; i < c + o; i++)
+            out[0][t * (c + o) + i] = i < c ? (in[0] ? in[0][t * c + i] : 0) : in[1] ? in[1][t * o + i - c] : 0;
     }
 }
 
@@ -225,6 +225,7 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_SPLIT] = split_f64,
         [OP_ADD_LAST] = add_last_f64,
         [OP_LOSS] = loss_f64,
+        [OP_FACTOR] = factor_f64,
         [OP_SQUARE_SUM] = square_sum_f64,
         [OP_UPDATE] = update_f64,
         [OP_FASTFOOD] = fastfood_op_f64,

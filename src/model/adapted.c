@@ -81,6 +81,10 @@ static int adapt(struct builder *builder, const struct target *target, int parts
     const uint32_t place = ADAPTER_PLACE + 2 * target->number;
     int z = dropped(builder, target, x);
     int a = adapter_param(builder, a_name, adapter->width, in, 1 / sqrt((double)in), place);
+    if (adapter->svd) {
+        builder->graph->tensors[a].init = INIT_FACTOR;
+        builder->graph->tensors[a].init_scale = adapter->alpha / (double)adapter->width;
+    }
     int b = adapter_param(builder, b_name, out, adapter->width, 0, place + 1);
     int u = builder_product(builder, a_name, z, a, NO_TENSOR, ACT_NONE);
     int delta = builder_product(builder, b_name, u, b, NO_TENSOR, ACT_NONE);
@@ -138,6 +142,7 @@ static int attention_of(struct builder *builder, const struct block_attention *a
                     .n_key = attention->tokens,
                     .heads = heads,
                     .head_width = attention->head_width,
+                    .causal_block = attention->causal_block,
                     .packed = 1,
                     .interleave = attention->interleave};
     struct operands operands = no_operands();
@@ -187,12 +192,20 @@ int builder_attention(struct builder *builder, const struct block_attention *att
                : attention_of(builder, attention, attention->module, qkv, attention->heads);
 }
 
-static enum status check_adapter(const struct adapter_config *adapter, int64_t widest, struct fault *fault)
+static enum status check_adapter(const struct adapter_config *adapter, int64_t d_model, int64_t ffn,
+                                 struct fault *fault)
 {
+    const int64_t widest = d_model > ffn ? d_model : ffn;
+    const int64_t narrowest = adapter->targets & (TARGET_FFN0 | TARGET_FFN1) && ffn < d_model ? ffn : d_model;
     static const double most_elements = 1e12; /* of an adapter: keeps products of sizes within int64_t */
     if (adapter->width < 1 || (double)adapter->width * (double)widest > most_elements)
         return fault_set(fault, STATUS_USAGE, "train.adapter.width: expected a number from 1 on, found %lld",
                          (long long)adapter->width);
+    if (adapter->svd && adapter->width > narrowest)
+        return fault_set(fault, STATUS_USAGE,
+                         "train.adapter.width: expected at most %lld, the narrow side of the weights, with "
+                         "train.adapter.init svd, found %lld",
+                         (long long)narrowest, (long long)adapter->width);
     if (!(adapter->alpha > 0))
         return fault_set(fault, STATUS_USAGE, "train.adapter.alpha: expected a number above 0, found %g",
                          adapter->alpha);
@@ -222,7 +235,7 @@ static enum status check_pieces(const struct pieces *pieces, int64_t heads, int6
 enum status adapted_check(const struct adapter_config *adapter, const struct pieces *pieces, int64_t heads,
                           int64_t d_model, int64_t ffn, struct fault *fault)
 {
-    int64_t narrowest = d_model < ffn ? d_model : ffn, widest = d_model + ffn - narrowest;
-    enum status status = adapter->kind == ADAPTER_NONE ? STATUS_OK : check_adapter(adapter, widest, fault);
+    int64_t narrowest = d_model < ffn ? d_model : ffn;
+    enum status status = adapter->kind == ADAPTER_NONE ? STATUS_OK : check_adapter(adapter, d_model, ffn, fault);
     return status == STATUS_OK ? check_pieces(pieces, heads, narrowest, fault) : status;
 }

@@ -5,8 +5,10 @@
  * weight they stand beside with .lora_a and .lora_b (which weight that is, and what it is called: the family's header).
  * A starts uniform in +-1/sqrt(in), which is torch's kaiming_uniform_ with a = sqrt(5), B starts at zero, so the model
  * starts as it was. Source: Hu et al. 2021, arXiv 2106.09685, section 4.1; the start of A is that of its authors' code
- * (loralib), where the paper has a normal distribution. Trained besides: everything outside of the blocks, and the
- * norms in them with train_norms. */
+ * (loralib), where the paper has a normal distribution. With `svd` B and A start as the best approximation of their
+ * weight of that width (kernel/op.h, FACTOR), and the frozen weight is what is left of it: again the model starts as it
+ * was. Source: Meng, Wang, Zhang 2024, arXiv 2404.02948, equations 2 to 4 (PiSSA). Trained besides: everything outside
+ * of the blocks, and the norms in them with train_norms. */
 #ifndef MODEL_ADAPTED_H
 #define MODEL_ADAPTED_H
 
@@ -33,6 +35,7 @@ struct adapter_config {
     double dropout;   /* on the adapters' input */
     unsigned targets; /* TARGET_ bits */
     int train_norms;
+    int svd; /* adapters start as a part of their weight */
 };
 
 /* Random numbers of adapters (init_place, dropout site) are numbered from here on, by the places in the model where an

@@ -45,6 +45,24 @@ static int ends_with(const char *name, const char *end)
     return length > n && strcmp(name + length - n, end) == 0;
 }
 
+int adapter_place_of(const char *name, struct arena *arena, struct adapter_place *place)
+{
+    if (!ends_with(name, ".lora_a"))
+        return 0;
+    char *module = arena_string(arena, name);
+    size_t length = strlen(module) - strlen(".lora_a");
+    module[length] = 0;
+    static const char thirds[] = "qkv";
+    const char before = length > 1 ? module[length - 2] : 0; /* attn.q of the encoder, t.wq of traffic */
+    const char *third = length > 1 && (before == '.' || before == 'w') ? strchr(thirds, module[length - 1]) : NULL;
+    const char *end = strncmp(module, "layers.", 7) == 0 ? ".weight" : "";
+    *place = (struct adapter_place){module, arena_printf(arena, "%s%s", module, end), 0, 1};
+    if (third)
+        *place = (struct adapter_place){module, arena_printf(arena, "%.*sqkv%s", (int)length - 1, module, end),
+                                        (int)(third - thirds), 3};
+    return 1;
+}
+
 /* A copy of the values; float or double as the original. */
 static struct weight_array copy_of(const struct weight_array *weight, struct arena *arena)
 {
@@ -74,7 +92,9 @@ static void add_adapter(const struct weights *weights, const char *module, int64
         adapter_add_f64(out, in, a->dims[0], scale, a->values64, b->values64, (double *)merged->values64 + first * in);
 }
 
-int adapter_modules(const char *weight, struct arena *arena, const char *modules[3])
+/* The modules whose adapters may stand beside a weight, in the order of its rows; returns their number, which is that
+ * of equal parts of the weight: 3 of a packed one, else 1. */
+static int modules_of(const char *weight, struct arena *arena, const char *modules[3])
 {
     char *module = arena_string(arena, weight);
     if (ends_with(module, ".weight"))
@@ -98,7 +118,7 @@ int adapter_merge(const struct weight_array *weights, int n, double scale, struc
         const char *modules[3];
         int begun = 0;
         n_adapters += ends_with(weights[i].name, ".lora_a");
-        int parts = adapter_modules(weights[i].name, arena, modules);
+        int parts = modules_of(weights[i].name, arena, modules);
         for (int p = 0; p < parts; p++) {
             if (!find(&all, arena_printf(arena, "%s.lora_a", modules[p])))
                 continue;

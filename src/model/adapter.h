@@ -20,9 +20,15 @@ struct weight_array {
     const double *values64;
 };
 
-/* Local. The modules whose adapters may stand beside a weight, in the order of its rows, in the arena; returns their
- * number, which is that of equal parts of the weight: 3 of a packed one, else 1. */
-int adapter_modules(const char *weight, struct arena *arena, const char *modules[3]);
+/* Where a pair of adapters stands: they are `module`.lora_a and `module`.lora_b, beside part `part` of the `parts`
+ * equal blocks of rows of `weight`. */
+struct adapter_place {
+    const char *module, *weight;
+    int part, parts;
+};
+
+/* Local. 1 when `name` is that of a first half, M.lora_a; *place in the arena. */
+int adapter_place_of(const char *name, struct arena *arena, struct adapter_place *place);
 
 /* Local. w[o,c] += scale * sum over r of b[o,r] a[r,c], for w [out, in], a [width, in], b [out, width]. The sum is made
  * in double, in the order of r, and rounded once when it is added. w must not overlap a or b. */

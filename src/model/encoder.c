@@ -155,6 +155,38 @@ static int add_skip(struct encoder *encoder, int y)
     return operands.out[0];
 }
 
+/* The last head_tokens tokens of each sample. */
+static int newest_tokens(struct encoder *encoder, int c)
+{
+    struct builder *builder = &encoder->builder;
+    const int64_t b = builder->samples, kept = encoder->config->head_tokens, width = builder_width(builder, c);
+    if (kept == 0 || kept == encoder->config->tokens)
+        return c;
+    struct op op = {
+        .kind = OP_SPLIT, .samples = b, .rows = b, .in = (encoder->config->tokens - kept) * width, .out = kept * width};
+    struct operands operands = no_operands();
+    operands.in[0] = flatten(builder, "tokens.flat", c);
+    operands.out[1] = graph_tensor(builder->graph, TENSOR_ACTIVATION, "tokens.newest", 2, (const int64_t[]){b, op.out});
+    builder_append(builder, &op, &operands, PHASE_FORWARD, "tokens.newest");
+    return graph_view(builder->graph, operands.out[1], 0, "tokens.newest.rows", 3, (const int64_t[]){b, kept, width});
+}
+
+/* Outputs of each token side by side become horizon-major. */
+static int horizon_major(struct encoder *encoder, int y)
+{
+    struct builder *builder = &encoder->builder;
+    const int64_t b = builder->samples, outputs = encoder->config->outputs, horizon = builder_width(builder, y);
+    if (encoder->config->n_decode || horizon == 1)
+        return flatten(builder, "code.flat", y);
+    struct op op = {
+        .kind = OP_PERMUTE, .samples = b, .rows = b * outputs, .in = 1, .n_query = horizon, .n_key = outputs / horizon};
+    struct operands operands = no_operands();
+    operands.in[0] = y;
+    operands.out[0] = graph_tensor(builder->graph, TENSOR_ACTIVATION, "turn.out", 2, (const int64_t[]){b, outputs});
+    builder_append(builder, &op, &operands, PHASE_FORWARD, "turn");
+    return operands.out[0];
+}
+
 /* `z` and `e`: output of the last block, and the embedding. */
 static int head(struct encoder *encoder, int z, int e)
 {
@@ -167,9 +199,9 @@ static int head(struct encoder *encoder, int z, int e)
         c = add_positions(encoder, "head_pos", z);
     if (config->concat)
         c = concat(encoder, z, e);
-    c = stack(builder, "reduce", c, config->n_reduce, config->reduce_width, config->reduce_act);
-    int y = stack(builder, "decode", flatten(builder, "code.flat", c), config->n_decode, config->decode_width,
-                  config->decode_act);
+    c = stack(builder, "reduce", newest_tokens(encoder, c), config->n_reduce, config->reduce_width, config->reduce_act);
+    int y =
+        stack(builder, "decode", horizon_major(encoder, c), config->n_decode, config->decode_width, config->decode_act);
     if (config->zero_output)
         start_at_zero(builder, arena_printf(builder->graph->arena, config->n_decode ? "decode.%d" : "reduce.%d",
                                             (config->n_decode ? config->n_decode : config->n_reduce) - 1));

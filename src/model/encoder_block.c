@@ -40,6 +40,7 @@ static int attention(struct encoder *encoder, const char *module, int z)
     struct block_attention heads = {.module = module,
                                     .sequences = builder->samples,
                                     .tokens = config->tokens,
+                                    .causal_block = config->mask_block,
                                     .heads = config->heads,
                                     .head_width = d / config->heads};
     int context = builder_attention(builder, &heads, builder_block_linear(builder, &qkv, z));

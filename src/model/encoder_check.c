@@ -59,14 +59,17 @@ static enum status check_head(const struct encoder_config *config, struct fault 
     enum status status = check_stack("model.reduce_width", config->n_reduce, config->reduce_width, &in, fault);
     if (status != STATUS_OK)
         return status;
-    in *= config->tokens;
-    int per_token = config->n_reduce && config->reduce_width[config->n_reduce - 1] == 1 && in == config->outputs;
+    const int64_t read = config->head_tokens ? config->head_tokens : config->tokens;
+    in *= read;
+    /* A head that reads some tokens may have several outputs for each. */
+    int per_token = config->n_reduce && in == config->outputs &&
+                    (config->reduce_width[config->n_reduce - 1] == 1 || config->head_tokens);
     if (config->n_decode == 0 && !per_token)
         return fault_set(
             fault, STATUS_USAGE,
             "model.head: expected model.outputs to be the %lld tokens, one output each, found %lld outputs and %lld "
             "for each token",
-            (long long)config->tokens, (long long)config->outputs, (long long)(in / config->tokens));
+            (long long)read, (long long)config->outputs, (long long)(in / read));
     if (config->skip_steps < 0 || config->skip_steps > config->features)
         return fault_set(fault, STATUS_USAGE,
                          "model.skip_steps: expected at most the %lld features of a token, found %lld",
@@ -77,6 +80,22 @@ static enum status check_head(const struct encoder_config *config, struct fault 
                          "model.decode_width: expected the last width to be model.outputs (%lld), found %lld",
                          (long long)config->outputs, (long long)in);
     return status;
+}
+
+/* Steps of tokens, masks and heads of whole steps. */
+static enum status check_steps(const struct encoder_config *config, struct fault *fault)
+{
+    if (config->steps < 0 || (config->steps && config->tokens % config->steps))
+        return fault_set(fault, STATUS_USAGE,
+                         "model.tokens: expected as many tokens for each of the %lld steps of data.window, found %lld",
+                         (long long)config->steps, (long long)config->tokens);
+    if (config->mask_block < 0 || config->mask_block > config->tokens)
+        return fault_set(fault, STATUS_USAGE, "model.mask: expected steps of at most %lld tokens, found %lld",
+                         (long long)config->tokens, (long long)config->mask_block);
+    if (config->head_tokens < 0 || config->head_tokens > config->tokens)
+        return fault_set(fault, STATUS_USAGE, "model.head: expected it to read at most %lld tokens, found %lld",
+                         (long long)config->tokens, (long long)config->head_tokens);
+    return STATUS_OK;
 }
 
 static enum status check_sizes(const struct encoder_config *config, struct fault *fault)
@@ -120,6 +139,8 @@ static enum status check_residual(const struct encoder_config *config, struct fa
 enum status encoder_check(const struct encoder_config *config, struct fault *fault)
 {
     enum status status = check_positive(config, fault);
+    if (status == STATUS_OK)
+        status = check_steps(config, fault);
     if (status == STATUS_OK)
         status = check_sizes(config, fault);
     if (status == STATUS_OK)

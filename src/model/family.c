@@ -7,6 +7,12 @@ enum model_family family_of_preset(const char *preset)
     return strcmp(preset, "traffic") == 0 ? FAMILY_TRAFFIC : FAMILY_ENCODER;
 }
 
+enum status family_check(const struct model_config *config, struct fault *fault)
+{
+    return config->family == FAMILY_TRAFFIC ? traffic_check(&config->traffic, fault)
+                                            : encoder_check(&config->encoder, fault);
+}
+
 void family_build(const struct model_config *config, int64_t samples, int training, int masked, struct graph *graph)
 {
     struct model_config shaped = *config;
@@ -85,10 +91,14 @@ int family_targets(const struct model_config *config, int64_t layer, unsigned ta
 
 static const char *encoder_text(const struct encoder_config *c, const char *preset, struct arena *arena)
 {
+    const char *mask = c->mask_block ? ", causal mask" : "", *grid = "";
+    if (c->steps)
+        grid = arena_printf(arena, " (%lld steps of %lld stations)", (long long)c->steps,
+                            (long long)(c->tokens / c->steps));
     return arena_printf(
-        arena, "encoder %s: %lld tokens x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld",
-        preset, (long long)c->tokens, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
-        (long long)c->heads, (long long)c->layers, (long long)c->ffn);
+        arena, "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s",
+        preset, (long long)c->tokens, grid, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
+        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask);
 }
 
 static const char *traffic_text(const struct traffic_config *c, struct arena *arena)

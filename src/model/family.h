@@ -21,6 +21,9 @@ struct model_config {
 /* Local. The family of a preset; any name but "traffic" is the encoder's to know or to refuse. */
 enum model_family family_of_preset(const char *preset);
 
+/* Local. encoder_check or traffic_check. */
+enum status family_check(const struct model_config *config, struct fault *fault);
+
 /* Local. Builds forward and loss for `samples` samples; see encoder_build. `masked`: the targets have a mask, whatever
  * the config says (the last minibatch of an evaluation may be partly empty). */
 void family_build(const struct model_config *config, int64_t samples, int training, int masked, struct graph *graph);

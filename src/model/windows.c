@@ -159,10 +159,16 @@ static enum status fit_series(struct windows *windows, struct fault *fault)
     return STATUS_OK;
 }
 
+/* Whether a token is a station at a time step. */
+static int is_grid(const struct windows *windows)
+{
+    return windows->config.layout == WINDOWS_GRID || windows->config.layout == WINDOWS_JOINT;
+}
+
 /* Features of input i of a token: its window, or one value when it does not change with time. */
 static int64_t input_width(const struct windows *windows, int i)
 {
-    int once = series_is_static(windows->series[i]) && windows->config.layout != WINDOWS_GRID;
+    int once = series_is_static(windows->series[i]) && !is_grid(windows);
     return once ? 1 : windows->config.window;
 }
 
@@ -190,6 +196,10 @@ static enum status shape_grid(struct windows *windows, struct fault *fault)
     shape->features = windows->n_inputs;
     shape->last_offset = (window - 1) * shape->stations * shape->features;
     shape->last_stride = shape->features;
+    if (windows->config.layout == WINDOWS_JOINT) {
+        shape->last_offset += windows->target;
+        return STATUS_OK;
+    }
     shape->residual_possible = windows->target == 0;
     return count_slots(windows, fault);
 }
@@ -202,7 +212,7 @@ static enum status shape_tensors(struct windows *windows, struct fault *fault)
     shape->horizon = windows->config.horizon;
     shape->outputs = shape->horizon * shape->stations;
     shape->channels = windows->n_inputs;
-    if (windows->config.layout == WINDOWS_GRID)
+    if (is_grid(windows))
         return shape_grid(windows, fault);
     for (int i = 0; i < windows->n_inputs; i++) {
         if (temporal && series_is_static(windows->series[i]))
@@ -309,9 +319,10 @@ static enum status put_inputs(struct windows *windows, int64_t first_row, int el
     for (int i = 0; i < windows->n_inputs; i++) {
         /* from a row to the next, from a station to the next, from an input to the next */
         int64_t steps = input_width(windows, i);
-        const int64_t strides[3][3] = {[WINDOWS_SPATIAL] = {1, f, steps},
+        const int64_t strides[4][3] = {[WINDOWS_SPATIAL] = {1, f, steps},
                                        [WINDOWS_TEMPORAL] = {f, 1, shape->stations},
-                                       [WINDOWS_GRID] = {f * shape->stations, f, 1}};
+                                       [WINDOWS_GRID] = {f * shape->stations, f, 1},
+                                       [WINDOWS_JOINT] = {f * shape->stations, f, 1}};
         const int64_t *stride = strides[windows->config.layout];
         enum status status = put_input(windows, i, first_row, steps, at, stride[0], stride[1], element_bytes, x, fault);
         if (status != STATUS_OK)

@@ -9,9 +9,10 @@
  * before them that share a row with the first of them belong to neither.
  *
  * Layout of x: spatial [stations][inputs * window] (a token is a station; its features are the window of each input in
- * turn, oldest first); temporal [window][inputs * stations] (a token is a time step); grid [window][stations][inputs]
- * (a token is a station at a time step). Targets: [horizon][stations]. Rows are read from the file in blocks, only
- * those that samples of this rank need, and kept normalised.
+ * turn, oldest first); temporal [window][inputs * stations] (a token is a time step); grid and joint
+ * [window][stations][inputs] (a token is a station at a time step; grid: with the times of the day beside x). Targets:
+ * [horizon][stations]. Rows are read from the file in blocks, only those that samples of this rank need, and kept
+ * normalised.
  */
 #ifndef MODEL_WINDOWS_H
 #define MODEL_WINDOWS_H
@@ -23,7 +24,7 @@
 
 struct windows;
 
-enum windows_layout { WINDOWS_SPATIAL, WINDOWS_TEMPORAL, WINDOWS_GRID };
+enum windows_layout { WINDOWS_SPATIAL, WINDOWS_TEMPORAL, WINDOWS_GRID, WINDOWS_JOINT };
 
 struct windows_config {
     const char *file;

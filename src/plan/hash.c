@@ -50,6 +50,9 @@ static uint64_t mix_op(uint64_t hash, const struct op *op)
                                 op->heads,
                                 op->head_width,
                                 op->packed,
+                                op->interleave,
+                                op->causal_block,
+                                op->width,
                                 op->accumulate,
                                 op->skip_sums,
                                 op->act,
@@ -92,9 +95,8 @@ static uint64_t mix_instr(uint64_t hash, const struct instr *instr)
         hash = mix_int(hash, instr->in[i]);
     for (int i = 0; i < OP_MAX_OUT; i++)
         hash = mix_int(hash, instr->out[i]);
-    const int64_t integers[] = {instr->engine,  instr->phase,      instr->block,  instr->group,
-                                instr->channel, instr->peer,       instr->first_wait,
-                                instr->n_waits};
+    const int64_t integers[] = {instr->engine,  instr->phase, instr->block,      instr->group,
+                                instr->channel, instr->peer,  instr->first_wait, instr->n_waits};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     hash = mix_text(hash, instr->name);

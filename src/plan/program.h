@@ -38,7 +38,8 @@ enum slot_init {
     SLOT_INIT_UNIFORM,
     SLOT_INIT_NORMAL,
     SLOT_INIT_VALUES,
-    SLOT_INIT_FASTFOOD
+    SLOT_INIT_FASTFOOD,
+    SLOT_INIT_FACTOR /* model/adapter.h; init_scale: that of the op FACTOR */
 };
 
 /* A tensor in device memory. */

@@ -13,8 +13,10 @@ static enum windows_layout layout_of(const struct job *job)
 {
     if (family_of_preset(job->model.preset) == FAMILY_TRAFFIC)
         return WINDOWS_GRID;
-    int temporal = job->model.attention && strcmp(job->model.attention, "temporal") == 0;
-    return temporal ? WINDOWS_TEMPORAL : WINDOWS_SPATIAL;
+    const char *attention = job->model.attention ? job->model.attention : "spatial";
+    if (strcmp(attention, "joint") == 0)
+        return WINDOWS_JOINT;
+    return strcmp(attention, "temporal") == 0 ? WINDOWS_TEMPORAL : WINDOWS_SPATIAL;
 }
 
 struct windows_config build_windows_config(const struct job *job)
@@ -67,11 +69,36 @@ static void settle(int64_t *job_value, int64_t *config_value)
         *job_value = *config_value;
 }
 
+/* Without a data set: the preset's stations at each step of the window. */
+static enum status settle_joint_shape(struct job *job, struct encoder_config *config, struct fault *fault)
+{
+    struct job_model *model = &job->model;
+    const int64_t steps = job->data.window;
+    config->tokens *= steps;
+    config->features = 1;
+    settle(&model->tokens, &config->tokens);
+    settle(&model->features, &config->features);
+    config->stations = config->tokens / steps;
+    config->outputs = config->stations * job->data.horizon;
+    settle(&model->outputs, &config->outputs);
+    config->last_offset = (steps - 1) * config->stations * config->features;
+    config->last_stride = config->features;
+    if (config->tokens % steps || config->outputs != config->stations * job->data.horizon)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.tokens: expected stations times the %lld steps of data.window, and model.outputs "
+                         "stations times data.horizon (%lld), found %lld tokens and %lld outputs",
+                         job->source, (long long)steps, (long long)job->data.horizon, (long long)config->tokens,
+                         (long long)config->outputs);
+    return STATUS_OK;
+}
+
 static enum status settle_shape(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
                                 struct fault *fault)
 {
     struct job_model *model = &job->model;
     int64_t given[3] = {model->tokens, model->features, model->outputs};
+    if (!shape && layout_of(job) == WINDOWS_JOINT)
+        return settle_joint_shape(job, config, fault);
     if (!shape) {
         settle(&model->tokens, &config->tokens);
         settle(&model->features, &config->features);
@@ -122,6 +149,32 @@ static void settle_words(struct job_model *model, struct encoder_config *config)
         model->attention = "spatial";
 }
 
+/* Steps of a joint model, and who sees whom. */
+static enum status settle_mask(struct job *job, struct encoder_config *config, struct fault *fault)
+{
+    struct job_model *model = &job->model;
+    const enum windows_layout layout = layout_of(job);
+    if (!model->mask)
+        model->mask = layout == WINDOWS_JOINT ? "causal" : "none";
+    int causal = strcmp(model->mask, "causal") == 0;
+    if (causal && layout == WINDOWS_SPATIAL)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.mask: expected none with model.attention spatial, where no token is before "
+                         "another, found causal",
+                         job->source);
+    if (layout == WINDOWS_JOINT) {
+        config->steps = job->data.window;
+        if (model->skip_steps > 0)
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: model.skip_steps: expected 0 with model.attention joint, where a token is one step, "
+                             "found %lld",
+                             job->source, (long long)model->skip_steps);
+    }
+    int64_t of_step = layout == WINDOWS_JOINT ? config->stations : 1;
+    config->mask_block = causal ? of_step : 0;
+    return STATUS_OK;
+}
+
 /* One of the head's two stacks: widths and activations from the job, or from the preset's formula. */
 static enum status settle_stack(const struct job *job, const char *key, struct int_list *widths, struct word_list *acts,
                                 int *n, int64_t *width, enum activation *act, struct fault *fault)
@@ -153,6 +206,10 @@ static enum status settle_token_head(const struct job *job, struct encoder_confi
                          job->source);
     config->n_reduce = 1;
     config->reduce_width[0] = 1;
+    if (config->steps) { /* each token of the newest step tells all horizons */
+        config->head_tokens = config->stations;
+        config->reduce_width[0] = config->outputs / config->stations;
+    }
     config->reduce_act[0] = ACT_NONE;
     config->n_decode = 0;
     return STATUS_OK;
@@ -183,10 +240,14 @@ void build_adapter_config(struct job_adapter *job, struct adapter_config *adapte
     static const char *const words[N_ADAPTER_TARGETS] = {"q", "k", "v", "o", "ffn0", "ffn1"};
     if (!job->targets.n)
         job->targets = (struct word_list){2, {"q", "v"}};
+    int svd = strcmp(job->init, "svd") == 0;
+    if (job->dropout < 0)
+        job->dropout = svd ? 0 : 0.1;
     *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
                                        .width = job->width,
                                        .alpha = job->alpha,
                                        .dropout = job->dropout,
+                                       .svd = svd,
                                        .train_norms = job->train_norms};
     for (int i = 0; i < job->targets.n; i++)
         adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
@@ -197,10 +258,11 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
 {
     struct job_model *model = &job->model;
     if (model->attention && strcmp(model->attention, "factorised") == 0)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: model.attention: expected spatial or temporal for the preset %s, found factorised, "
-                         "which is that of traffic",
-                         job->source, model->preset);
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: model.attention: expected spatial, temporal or joint for the preset %s, found factorised, "
+            "which is that of traffic",
+            job->source, model->preset);
     enum status status = encoder_preset(model->preset, config, fault);
     if (status == STATUS_OK)
         status = settle_shape(job, shape, config, fault);
@@ -212,6 +274,9 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
     settle(&model->ffn, &config->ffn);
     settle(&model->embed_hidden, &config->embed_hidden);
     settle_words(model, config);
+    status = settle_mask(job, config, fault);
+    if (status != STATUS_OK)
+        return status;
     if (model->dropout >= 0)
         config->dropout = model->dropout;
     else
@@ -339,6 +404,9 @@ static enum status build_low(const struct job *job, const struct model_config *c
     struct adapter_config adapter;
     build_adapter_config(&open_keys, &adapter);
     struct model_config low = family_with_adapter(config, &adapter);
+    enum status status = family_check(&low, fault);
+    if (status != STATUS_OK)
+        return fault_prefix(fault, "%s", job->source), status;
     struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, arena};
     return low_build(&request, plan, matrices, fault);
 }

@@ -15,6 +15,7 @@ static enum status refuse_encoder_keys(const struct job *job, struct fault *faul
         {"embed", model->embed != NULL},
         {"positions", model->positions != NULL},
         {"position_site", model->position_site != NULL},
+        {"mask", model->mask != NULL},
         {"dropout", model->dropout > 0},
         {"concat", model->concat > 0},
         {"linear_skip", model->linear_skip},

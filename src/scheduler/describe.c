@@ -36,9 +36,10 @@ static const char *mode_text(const struct training *training)
         return "";
     for (int i = 0; i < adapter->targets.n; i++)
         targets = arena_printf(training->arena, "%s %s", targets, adapter->targets.value[i]);
-    return arena_printf(training->arena, "; mode %s: width %lld, alpha %g, dropout %g on%s%s",
+    return arena_printf(training->arena, "; mode %s: width %lld, alpha %g, dropout %g on%s%s%s",
                         training->job->train.mode, (long long)adapter->width, adapter->alpha, adapter->dropout, targets,
-                        adapter->train_norms ? ", norms trained" : "");
+                        adapter->train_norms ? ", norms trained" : "",
+                        strcmp(adapter->init, "svd") == 0 ? ", started from the weights' singular vectors" : "");
 }
 
 void training_describe(const struct training *training, struct run *run)

@@ -3,15 +3,75 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "model/adapter.h"
 #include "scheduler/carry.h"
 #include "scheduler/place.h"
 
 struct building {
     const struct handover *handover;
     struct carry carry;
+    int *rest; /* of each tensor of the full graph: what is left of a weight without its adapters, or NO_TENSOR */
 };
 
-/* The part of the full model's parameter that a tensor of the low one stands for. */
+/* A copy of the full weight on the sender, out of which its adapters are taken. */
+static int rest_of(struct building *building, int full)
+{
+    struct graph *part = &building->carry.parts[building->handover->from];
+    int weight = building->carry.copy[building->handover->from][full];
+    if (building->rest[full] != NO_TENSOR)
+        return building->rest[full];
+    const struct tensor whole = part->tensors[weight];
+    const struct op op = {.kind = OP_PART, .rows = whole.dims[0], .in = whole.dims[1], .parts = 1, .scale = 1};
+    const char *name = arena_printf(building->carry.arena, "%s.rest", whole.name);
+    building->rest[full] = graph_tensor(part, TENSOR_ACTIVATION, name, whole.n_dims, whole.dims);
+    carry_put(&building->carry, building->handover->from, &op, weight, building->rest[full], name);
+    return building->rest[full];
+}
+
+/* The adapters whose first half is tensor t of a device. */
+static void factor(struct building *building, const struct graph *low, int t, const struct adapter_place *place)
+{
+    const struct handover *handover = building->handover;
+    struct graph *part = &building->carry.parts[handover->from];
+    const struct tensor a = low->tensors[t];
+    int full = graph_find(handover->full, place->weight);
+    if (full == NO_TENSOR)
+        bug("the adapter %s stands beside no weight", place->module);
+    const int64_t *dims = handover->full->tensors[full].dims, rows[2] = {dims[0] / place->parts, dims[1]};
+    const struct op op = {.kind = OP_FACTOR,
+                          .rows = rows[0],
+                          .out = rows[0],
+                          .in = rows[1],
+                          .width = a.dims[0],
+                          .scale = handover->adapter->alpha / (double)handover->adapter->width,
+                          .site = a.init_place};
+    int weight = rest_of(building, full);
+    if (place->parts > 1)
+        weight = graph_view(part, weight, place->part * rows[0] * rows[1],
+                            arena_printf(building->carry.arena, "%s.rest", place->module), 2, rows);
+    int half_b = graph_tensor(part, TENSOR_ACTIVATION, arena_printf(building->carry.arena, "%s.lora_b", place->module),
+                              2, (const int64_t[]){rows[0], op.width});
+    int half_a = graph_tensor(part, TENSOR_ACTIVATION, a.name, 2, a.dims);
+    const struct operands operands = operands_of(1, &weight, 3, (const int[]){weight, half_b, half_a});
+    graph_node(part, &op, operands.in, operands.out, PHASE_LOAD, -1, place->module);
+}
+
+static void factor_all(struct building *building)
+{
+    const struct handover *handover = building->handover;
+    struct adapter_place place;
+    building->rest = arena_array(building->carry.arena, (size_t)handover->full->n_tensors + 1, sizeof(int));
+    for (int t = 0; t < handover->full->n_tensors; t++)
+        building->rest[t] = NO_TENSOR;
+    for (int d = 0; d < handover->n_devices && handover->adapter->svd; d++)
+        for (int t = 0; t < handover->low[d].n_tensors; t++)
+            if (handover->low[d].tensors[t].role == TENSOR_PARAM &&
+                adapter_place_of(handover->low[d].tensors[t].name, building->carry.arena, &place))
+                factor(building, &handover->low[d], t, &place);
+}
+
+/* The part of the full model's parameter, or the adapter, that a tensor of the low one stands for; NO_TENSOR: it starts
+ * fresh. */
 static int sender_tensor(struct building *building, const struct graph *low, int t)
 {
     const struct tensor *wanted = &low->tensors[t];
@@ -22,9 +82,9 @@ static int sender_tensor(struct building *building, const struct graph *low, int
         offset += low->tensors[root].offset;
     const struct handover *handover = building->handover;
     int full = graph_find(handover->full, low->tensors[root].name);
-    if (full == NO_TENSOR)
-        return NO_TENSOR;
-    int copy = building->carry.copy[handover->from][full];
+    if (full == NO_TENSOR) /* or the name of an adapter that was made here */
+        return graph_find(&building->carry.parts[handover->from], low->tensors[root].name);
+    int copy = building->rest[full] != NO_TENSOR ? building->rest[full] : building->carry.copy[handover->from][full];
     if (root == t)
         return copy;
     return graph_view(&building->carry.parts[handover->from], copy, offset, wanted->name, wanted->n_dims, wanted->dims);
@@ -90,6 +150,7 @@ int handover_build(const struct handover *handover, struct arena *arena, struct 
     for (int d = 0; d < handover->n_devices; d++)
         source[d] = d == handover->from ? handover->full : handover->low[d].n_nodes ? &handover->low[d] : NULL;
     struct building building = {.handover = handover, .carry = carry_begin(source, handover->n_devices, arena, parts)};
+    factor_all(&building);
     for (int d = 0; d < handover->n_devices; d++)
         if (d != handover->from && source[d])
             equip(&building, d);

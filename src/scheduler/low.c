@@ -152,11 +152,12 @@ static struct graph *build_step(const struct building *building, int **device_of
     return step;
 }
 
-/* What the handover brings has no initial value of its own. */
-static void expect_from_handover(const struct graph *full, struct graph *part)
+/* What the handover brings has no initial value of its own: what the full model has, and adapters that are parts of it.
+ */
+static void expect_from_handover(const struct graph *full, int svd, struct graph *part)
 {
     for (int t = 0; t < part->n_tensors; t++)
-        if (part->tensors[t].role == TENSOR_PARAM && graph_find(full, part->tensors[t].name) != NO_TENSOR)
+        if (part->tensors[t].role == TENSOR_PARAM && (svd || graph_find(full, part->tensors[t].name) != NO_TENSOR))
             part->tensors[t].init = INIT_NONE;
 }
 
@@ -167,7 +168,7 @@ static struct graph *cut(struct building *building, const struct graph *graph, c
     struct graph *parts = arena_array(request->arena, (size_t)n_devices, sizeof *parts);
     building->plan->n_channels[program_id] = partition(graph, device_of, n_devices, request->arena, parts);
     for (int d = 0; d < n_devices; d++)
-        expect_from_handover(request->full, &parts[d]);
+        expect_from_handover(request->full, family_adapter(request->config)->svd, &parts[d]);
     return parts;
 }
 
@@ -287,8 +288,8 @@ static enum status build_evaluation(struct building *building, struct fault *fau
 static enum status build_handover(struct building *building, struct fault *fault)
 {
     const struct low_request *request = building->request;
-    struct handover handover = {request->full, request->first_gpu, building->parts, building->matrices,
-                                request->machine->n_devices};
+    struct handover handover = {request->full,      request->first_gpu,          building->parts,
+                                building->matrices, request->machine->n_devices, family_adapter(request->config)};
     struct graph *parts = arena_array(request->arena, (size_t)handover.n_devices, sizeof *parts);
     building->plan->n_channels[PROGRAM_HANDOVER] = handover_build(&handover, request->arena, parts);
     return lower_parts(building, parts, PROGRAM_HANDOVER, PROGRAM_LOW, fault);
@@ -304,7 +305,8 @@ static enum status build_return(struct building *building, struct fault *fault)
                                 gpus.n,
                                 building->parts,
                                 request->machine->n_devices,
-                                adapter->alpha / (double)adapter->width};
+                                adapter->alpha / (double)adapter->width,
+                                adapter->svd};
     struct graph *parts = arena_array(request->arena, (size_t)way_back.n_devices, sizeof *parts);
     building->plan->n_channels[PROGRAM_RETURN] = return_build(&way_back, request->arena, parts);
     return lower_parts(building, parts, PROGRAM_RETURN, PROGRAM_LOW, fault);

@@ -27,8 +27,8 @@ static enum slot_kind kind_of(enum tensor_role role)
 
 static enum slot_init init_of(const struct tensor *tensor)
 {
-    static const enum slot_init init[] = {SLOT_INIT_NONE,    SLOT_INIT_ZERO,   SLOT_INIT_ONE,
-                                          SLOT_INIT_UNIFORM, SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD};
+    static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,   SLOT_INIT_UNIFORM,
+                                          SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_FACTOR};
     return tensor->values ? SLOT_INIT_VALUES : init[tensor->init];
 }
 

@@ -17,7 +17,7 @@ void memory_plan(struct program *program, const struct program *shared, struct a
 
 /* Local. `holds_matrices`: parameters lie in crossbars (scheduler/matrices counts them) and not in this memory.
  * Fault STATUS_USAGE "gpu0 needs 91.2 GiB of 80.0 GiB (...)" with the parts and what to change. */
-enum status memory_check(const struct program *program, int holds_matrices, const char *device_name, uint64_t capacity_bytes,
-                         struct fault *fault);
+enum status memory_check(const struct program *program, int holds_matrices, const char *device_name,
+                         uint64_t capacity_bytes, struct fault *fault);
 
 #endif

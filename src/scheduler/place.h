@@ -1,9 +1,9 @@
 /* place.h - which device runs which node of a step in the low-parameter mode (placement `hpt`).
  *
  * The mapping of HpT (Dahal et al. 2025): products with frozen matrices, forward and transposed, on the ReRAM devices
- * that hold them; products of two moving operands (attention), adapters, embeddings, heads, norms, activations, loss and
- * optimiser on the systolic devices. Each kind's devices take consecutive blocks of the stack; the heads of a block are
- * dealt to all systolic devices.
+ * that hold them; products of two moving operands (attention), adapters, embeddings, heads, norms, activations, loss
+ * and optimiser on the systolic devices. Each kind's devices take consecutive blocks of the stack; the heads of a block
+ * are dealt to all systolic devices.
  */
 #ifndef SCHEDULER_PLACE_H
 #define SCHEDULER_PLACE_H

@@ -48,27 +48,44 @@ static void replace(struct building *building, int device, int t, int full)
     }
 }
 
-/* Length of a name without its end, 0 when that is not its end. */
-static size_t stem(const char *name, const char *end)
+static int is_second_half(const char *name)
 {
+    static const char end[] = ".lora_b";
     size_t length = strlen(name), n = strlen(end);
-    return length > n && strcmp(name + length - n, end) == 0 ? length - n : 0;
+    return length > n && strcmp(name + length - n, end) == 0;
 }
 
-/* The rows that the adapter of a module stands beside: a weight, or a third of a packed one. */
-static struct place beside(const struct building *building, const char *module, int64_t out, int64_t in)
+/* The rows that an adapter of [out, in] stands beside. */
+static struct place beside(const struct building *building, const struct adapter_place *adapter, int64_t out,
+                           int64_t in)
 {
     const struct graph *full = building->way_back->full;
-    for (int t = 0; t < full->n_tensors; t++) {
-        const char *modules[3];
-        if (!carry_lives_over_steps(full, t))
-            continue;
-        int parts = adapter_modules(full->tensors[t].name, building->carry.arena, modules);
-        for (int p = 0; p < parts; p++)
-            if (strcmp(modules[p], module) == 0 && full->tensors[t].elements == parts * out * in)
-                return (struct place){t, p * out * in, out, in};
-    }
-    bug("the adapter %s stands beside no weight", module);
+    struct place place = {graph_find(full, adapter->weight), adapter->part * out * in, out, in};
+    if (place.full == NO_TENSOR || place.offset + out * in > full->tensors[place.full].elements)
+        bug("the adapter %s stands beside no weight", adapter->module);
+    return place;
+}
+
+/* What a GPU has kept since the handover becomes what was frozen there: the weight without what the adapters started
+ * as, which is found again from the same values. */
+static void take_out(struct building *building, int gpu, const struct place *place, const struct tensor *a)
+{
+    struct graph *part = &building->carry.parts[gpu];
+    const int64_t dims[2] = {place->out, a->dims[0]};
+    const struct op op = {.kind = OP_FACTOR,
+                          .rows = place->out,
+                          .out = place->out,
+                          .in = place->in,
+                          .width = a->dims[0],
+                          .scale = building->way_back->scale,
+                          .site = a->init_place};
+    int weight = at(building, gpu, place);
+    int half_b =
+        graph_tensor(part, TENSOR_ACTIVATION, arena_printf(building->carry.arena, "%s.start_b", a->name), 2, dims);
+    int half_a =
+        graph_tensor(part, TENSOR_ACTIVATION, arena_printf(building->carry.arena, "%s.start_a", a->name), 2, a->dims);
+    const struct operands operands = operands_of(1, &weight, 3, (const int[]){weight, half_b, half_a});
+    graph_node(part, &op, operands.in, operands.out, PHASE_LOAD, -1, part->tensors[weight].name);
 }
 
 /* B A on the device of the adapter, [out, in]: the gradient of the input of a product with A, when B is that of its
@@ -96,20 +113,19 @@ static void add(struct building *building, int gpu, const struct place *place, i
 }
 
 /* The product of an adapter whose first half is tensor t, through all GPUs. */
-static void merge(struct building *building, int device, int t)
+static void merge(struct building *building, int device, int t, const struct adapter_place *adapter)
 {
     const struct way_back *way_back = building->way_back;
     const struct graph *low = &way_back->low[device];
-    const char *a_name = low->tensors[t].name;
-    char *module = arena_string(building->carry.arena, a_name);
-    module[stem(a_name, ".lora_a")] = 0;
-    int b = graph_find(low, arena_printf(building->carry.arena, "%s.lora_b", module));
+    int b = graph_find(low, arena_printf(building->carry.arena, "%s.lora_b", adapter->module));
     if (b == NO_TENSOR)
-        bug("%s has no other half on its device", a_name);
+        bug("%s has no other half on its device", low->tensors[t].name);
     int *copy = building->carry.copy[device], from = device;
-    int have = multiply_out(building, device, module, copy[t], copy[b]);
+    int have = multiply_out(building, device, adapter->module, copy[t], copy[b]);
     const struct tensor product = building->carry.parts[device].tensors[have];
-    struct place place = beside(building, module, product.dims[0], product.dims[1]);
+    struct place place = beside(building, adapter, product.dims[0], product.dims[1]);
+    for (int g = 0; g < way_back->n_gpus && way_back->svd; g++)
+        take_out(building, way_back->gpu[g], &place, &low->tensors[t]);
     for (int g = 0; g < way_back->n_gpus; g++) {
         int to = way_back->gpu[g];
         int arrived = graph_tensor(&building->carry.parts[to], TENSOR_ACTIVATION, product.name, 2, product.dims);
@@ -128,12 +144,13 @@ static void bring_back(struct building *building, int device)
         const char *name = low->tensors[t].name;
         if (!is_trained(&low->tensors[t]))
             continue;
+        struct adapter_place adapter;
         int full = graph_find(building->way_back->full, name);
         if (full != NO_TENSOR)
             replace(building, device, t, full);
-        else if (stem(name, ".lora_a"))
-            merge(building, device, t);
-        else if (!stem(name, ".lora_b"))
+        else if (adapter_place_of(name, building->carry.arena, &adapter))
+            merge(building, device, t, &adapter);
+        else if (!is_second_half(name))
             bug("%s is trained, but the full model does not have it", name);
     }
 }

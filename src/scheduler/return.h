@@ -2,7 +2,8 @@
  *
  * What those devices trained in place of the GPUs replaces it; what they trained beside a frozen weight W, the adapter
  * alpha / width * B A, is multiplied out on the systolic device that owns it, sent, and added to W, which the GPUs have
- * kept since the handover. Optimiser state of the GPUs starts at zero again.
+ * kept since the handover (without what the adapters started as, when that was a part of W). Optimiser state of the
+ * GPUs starts at zero again.
  *
  * The first GPU receives; each GPU passes on to the next what has arrived, piece by piece, and adds for itself. All of
  * them end with the same bytes. In virtual time that is the cheapest of the ways there are: GPUs that each receive from
@@ -21,6 +22,7 @@ struct way_back {
     const struct graph *low; /* [n_devices] parts of a step of the low-parameter mode */
     int n_devices;
     double scale; /* alpha / width of the adapters */
+    int svd;      /* they started as a part of their weight */
 };
 
 /* Local. parts[d] (caller's, [n_devices]) become graphs in the arena. Parameters and state have the names that the

@@ -82,10 +82,10 @@ struct switch_config {
     int64_t window_steps; /* k */
     int64_t total_steps;  /* of the run */
     int64_t at_step;      /* at: the last step in FULL; 0 is always */
-    int64_t trial_steps;  /* at: so many of them, the last ones, are a trial whose outcome is not asked; below at_step */
-    int watch_layer;      /* whose [Wq Wv] is D's; from 0 */
-    int width;            /* of adapters; policy safe chooses by T3 unless fixed_width */
-    int fixed_width;      /* safe: T3 asks of `width` only, and a trial after a way back keeps it */
+    int64_t trial_steps; /* at: so many of them, the last ones, are a trial whose outcome is not asked; below at_step */
+    int watch_layer;     /* whose [Wq Wv] is D's; from 0 */
+    int width;           /* of adapters; policy safe chooses by T3 unless fixed_width */
+    int fixed_width;     /* safe: T3 asks of `width` only, and a trial after a way back keeps it */
     double alpha, loss_threshold, weight_threshold;
     /* safe only */
     double rise_tolerance;              /* T1: relative rise of a window's loss that is none */

@@ -18,7 +18,7 @@ struct training {
     struct machine machine;
     struct model_config config;
     struct plan plan;
-    int first_gpu; /* holds the full model's weights */
+    int first_gpu;             /* holds the full model's weights */
     struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */
     struct run_choice choice;  /* rank 0: what placement.policy auto has chosen */
 };

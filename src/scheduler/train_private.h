@@ -1,5 +1,6 @@
-/* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c (steps
- * and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights). */
+/* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c
+ * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights).
+ */
 #ifndef SCHEDULER_TRAIN_PRIVATE_H
 #define SCHEDULER_TRAIN_PRIVATE_H
 

@@ -1,6 +1,7 @@
 /* train_weights.c - the weights that a run leaves behind: each from the device that trained it last. */
 #include <string.h>
 
+#include "kernel/run.h"
 #include "model/adapter.h"
 #include "scheduler/train_private.h"
 
@@ -68,6 +69,57 @@ static enum status keep_adapters(struct course *course, struct fault *fault)
     return status;
 }
 
+static const struct run_parameter *stored(const struct run *run, const char *name)
+{
+    for (int i = 0; i < run->n_parameters_stored; i++)
+        if (strcmp(run->parameter[i].name, name) == 0)
+            return &run->parameter[i];
+    bug("no weight %s is stored", name);
+}
+
+/* A weight as the GPUs have kept it becomes what is frozen beside the adapters of slot `a`: the handover's FACTOR
+ * again, from the same values. Rank 0's; the memory is its own. */
+static void take_out(const struct training *training, const struct run *run, const struct slot *a,
+                     const struct adapter_place *place)
+{
+    const struct job_adapter *adapter = &training->job->train.adapter;
+    const struct run_parameter *weight = stored(run, place->weight);
+    struct arena *arena = arena_new();
+    const struct op op = {.kind = OP_FACTOR,
+                          .rows = weight->dims[0] / place->parts,
+                          .out = weight->dims[0] / place->parts,
+                          .in = weight->dims[1],
+                          .width = a->dims[0],
+                          .scale = adapter->alpha / (double)adapter->width,
+                          .site = a->init_place};
+    const size_t first = (size_t)(place->part * op.out * op.in), n_b = (size_t)(op.out * op.width),
+                 n_a = (size_t)(op.width * op.in);
+    struct kernel_context context = {.format = weight->values64 ? FORMAT_FP64 : FORMAT_FP32,
+                                     .seed = training->job->train.seed};
+    context.scratch = arena_take(arena, kernel_scratch_bytes(&op, context.format));
+    void *b = arena_array(arena, n_b, sizeof(double)), *half_a = arena_array(arena, n_a, sizeof(double));
+    if (weight->values64) {
+        double *w = (double *)weight->values64 + first;
+        kernel_run_f64(&op, &context, (const double *const[OP_MAX_IN]){w}, (double *const[OP_MAX_OUT]){w, b, half_a});
+    } else {
+        float *w = (float *)weight->values + first;
+        kernel_run_f32(&op, &context, (const float *const[OP_MAX_IN]){w}, (float *const[OP_MAX_OUT]){w, b, half_a});
+    }
+    arena_free(arena);
+}
+
+static void take_out_all(const struct training *training, const struct run *run)
+{
+    const struct plan *plan = &training->plan;
+    struct adapter_place place;
+    for (int d = 0; d < plan->n_devices; d++)
+        for (int s = 0; s < plan->programs[PROGRAM_LOW][d].n_slots; s++) {
+            const struct slot *slot = &plan->programs[PROGRAM_LOW][d].slots[s];
+            if (slot->is_trained && adapter_place_of(slot->name, training->arena, &place))
+                take_out(training, run, slot, &place);
+        }
+}
+
 /* Float and double weights of a run, as the model's room sees them. */
 static void merge_adapters(const struct training *training, struct run *run)
 {
@@ -104,6 +156,9 @@ enum status course_gather_weights(struct course *course, struct fault *fault)
             status = keep_latest(course, s, fault);
     if (status == STATUS_OK && low)
         status = keep_adapters(course, fault);
+    if (status == STATUS_OK && comm_rank(training->comm) == 0 && low &&
+        strcmp(training->job->train.adapter.init, "svd") == 0)
+        take_out_all(training, run);
     if (status == STATUS_OK && comm_rank(training->comm) == 0 &&
         (low || family_adapter(&training->config)->kind != ADAPTER_NONE))
         merge_adapters(training, run);

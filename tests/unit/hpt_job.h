@@ -63,7 +63,8 @@ static inline const char *hpt_text(struct dice *d, struct arena *arena, const ch
                         below(d, 2) ? "true" : "false", more, 1 << below(d, 3));
 }
 
-static inline void hpt_open(struct hpt_job *hpt, struct dice *d, const char *more)
+/* `set`: n overrides, "train.seed=3". */
+static inline void hpt_open_with(struct hpt_job *hpt, struct dice *d, const char *more, const char *const *set, int n)
 {
     struct fault fault = FAULT_NONE;
     folder_open(&hpt->folder);
@@ -72,9 +73,14 @@ static inline void hpt_open(struct hpt_job *hpt, struct dice *d, const char *mor
     hpt->arena = arena_new();
     hpt->comm = comm_alone();
     const char *text = hpt_text(d, hpt->arena, file, more);
-    ck_assert_msg(job_parse(hpt->arena, "j.yaml", text, NULL, 0, &hpt->job, &fault) == STATUS_OK, "%s", fault.text);
+    ck_assert_msg(job_parse(hpt->arena, "j.yaml", text, set, n, &hpt->job, &fault) == STATUS_OK, "%s", fault.text);
     enum status status = training_open(hpt->comm, &hpt->job, 0, hpt->arena, &hpt->training, &fault);
     ck_assert_msg(status == STATUS_OK, "%s\n%s", fault.text, text);
+}
+
+static inline void hpt_open(struct hpt_job *hpt, struct dice *d, const char *more)
+{
+    hpt_open_with(hpt, d, more, NULL, 0);
 }
 
 static inline struct executor *hpt_executor(struct hpt_job *hpt)

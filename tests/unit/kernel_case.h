@@ -161,9 +161,26 @@ static inline int64_t case_size(uint32_t place, uint64_t i, int64_t most)
     return size < most ? size : most;
 }
 
+static inline void case_factor(struct kernel_case *test, uint32_t place)
+{
+    struct op *op = &test->op;
+    op->out = op->rows = case_size(place, 0, 40), op->in = case_size(place, 1, 40);
+    op->width = case_size(place, 2, op->in < op->out ? op->in : op->out);
+    op->scale = 0.5 + (double)(place % 5), op->site = place;
+    size_t o = (size_t)op->out, c = (size_t)op->in, r = (size_t)op->width;
+    case_in(test, 0, o * c, place, 1);
+    case_out(test, 0, o * c, place);
+    case_out(test, 1, o * r, place);
+    case_out(test, 2, r * c, place);
+}
+
 static inline void case_linear(struct kernel_case *test, uint32_t place)
 {
     struct op *op = &test->op;
+    if (op->kind == OP_FACTOR) {
+        case_factor(test, place);
+        return;
+    }
     op->rows = case_size(place, 0, 180), op->in = case_size(place, 1, 100), op->out = case_size(place, 2, 100);
     op->act = (enum activation)rng_below(case_key(place), 3, 0, 4);
     op->accumulate = op->kind == OP_LINEAR_DX && place % 2;
@@ -210,6 +227,10 @@ static inline void case_attention(struct kernel_case *test, uint32_t place)
         op->samples *= op->interleave;
         op->n_query = 1 + op->n_query % 13;
         op->n_key = op->packed ? op->n_query : 1 + op->n_key % 13;
+    }
+    if (place % 5 < 2) { /* masked: queries are the last of the keys */
+        op->n_key = op->n_key < op->n_query ? op->n_query : op->n_key;
+        op->causal_block = place % 5 == 0 ? 1 : case_size(place, 6, op->n_key + 3);
     }
     op->rows = op->samples * op->n_query;
     size_t width = (size_t)(op->heads * op->head_width), query = (size_t)op->rows * width;
@@ -368,8 +389,10 @@ static inline void case_elementwise(struct kernel_case *test, uint32_t place)
         case_in(test, 1, op->kind == OP_ADD ? t_in : t_in / (size_t)b, place, 1);
         case_out(test, 0, t_in, place);
     } else if (op->kind == OP_CONCAT) {
-        case_in(test, 0, t_in, place, 1);
-        case_in(test, 1, t_out, place, 1);
+        if (place % 7)
+            case_in(test, 0, t_in, place, 1);
+        if (place % 5)
+            case_in(test, 1, t_out, place, 1);
         case_out(test, 0, t_in + t_out, place);
     } else if (op->kind == OP_SPLIT) {
         case_in(test, 0, t_in + t_out, place, 1);

@@ -14,6 +14,26 @@ static inline uint64_t below(uint32_t seed, uint64_t draw, uint64_t n)
     return rng_below(rng_key(70, RNG_TEST, seed), 0, draw, n);
 }
 
+/* The head: dense layers over all tokens, or one layer from each token of the newest step to all horizons. */
+static inline void make_joint(struct encoder_config *config, uint32_t seed)
+{
+    const int64_t horizon = 1 + (int64_t)below(seed, 101, 3);
+    config->steps = 1 + (int64_t)below(seed, 102, 3);
+    config->stations = 1 + (int64_t)below(seed, 103, 3);
+    config->tokens = config->steps * config->stations;
+    config->mask_block = below(seed, 104, 3) ? config->stations : 0;
+    config->outputs = config->stations * horizon;
+    config->skip_steps = 0;
+    config->n_decode = (int)below(seed, 105, 2);
+    if (config->n_decode) {
+        config->decode_width[0] = config->outputs;
+        return;
+    }
+    config->head_tokens = config->stations;
+    config->n_reduce = 1 + (int)below(seed, 106, 2);
+    config->reduce_width[config->n_reduce - 1] = horizon;
+}
+
 /* A small model with any mixture of options. */
 static inline struct encoder_config random_config(uint32_t seed)
 {
@@ -55,6 +75,8 @@ static inline struct encoder_config random_config(uint32_t seed)
         config.n_reduce = 1 + (int)below(seed, 64, 2);
         config.reduce_width[config.n_reduce - 1] = 1;
     }
+    if (below(seed, 100, 3) == 0) /* joint: stations at steps, masked or not */
+        make_joint(&config, seed);
     int64_t sample = config.tokens * config.features;
     config.last_stride = 1;
     if (config.stations > sample)

@@ -291,13 +291,14 @@ START_TEST(impossible_adapters_are_refused_by_key)
         struct adapter_config adapter;
         int64_t head_groups, matrix_shards;
     } cases[] = {
-        {"train.adapter.width", {ADAPTER_LORA, 0, 1, 0, 1, 0}, 0, 0},
-        {"train.adapter.alpha", {ADAPTER_LORA, 1, 0, 0, 1, 0}, 0, 0},
-        {"train.adapter.dropout", {ADAPTER_LORA, 1, 1, 1, 1, 0}, 0, 0},
-        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, 0, 0}, 0, 0},
-        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, ALL_ADAPTER_TARGETS + 1, 0}, 0, 0},
-        {"model.heads", {ADAPTER_NONE, 0, 0, 0, 0, 0}, OP_MAX_OUT + 1, 0},
-        {"model.d_model", {ADAPTER_LORA, 1, 1, 0, 1, 0}, 0, OP_MAX_IN + 1},
+        {"train.adapter.width", {ADAPTER_LORA, 0, 1, 0, 1, 0, 0}, 0, 0},
+        {"train.adapter.alpha", {ADAPTER_LORA, 1, 0, 0, 1, 0, 0}, 0, 0},
+        {"train.adapter.dropout", {ADAPTER_LORA, 1, 1, 1, 1, 0, 0}, 0, 0},
+        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, 0, 0, 0}, 0, 0},
+        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, ALL_ADAPTER_TARGETS + 1, 0, 0}, 0, 0},
+        {"train.adapter.width", {ADAPTER_LORA, 513, 1, 0, TARGET_O, 0, 1}, 0, 0},
+        {"model.heads", {ADAPTER_NONE, 0, 0, 0, 0, 0, 0}, OP_MAX_OUT + 1, 0},
+        {"model.d_model", {ADAPTER_LORA, 1, 1, 0, 1, 0, 0}, 0, OP_MAX_IN + 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct encoder_config config;

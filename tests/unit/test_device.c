@@ -223,7 +223,7 @@ END_TEST
 START_TEST(a_causal_mask_halves_the_arithmetic_of_long_prompts)
 {
     const struct gpu_profile *gpu = catalogue_gpu("h100-sxm");
-    struct gpu_attention a = {8, 32, 32, 32768, 32768, 128, GPU_BF16, 2, 0, 0, 1, 0};
+    struct gpu_attention a = {8, 32, 32, 32768, 32768, 128, GPU_BF16, 2, 0, 0, 1, 0, 0};
     struct cost full, causal;
     gpu_attention_cost(gpu, &a, &full);
     a.causal = 1;
@@ -233,10 +233,41 @@ START_TEST(a_causal_mask_halves_the_arithmetic_of_long_prompts)
 }
 END_TEST
 
+/* From one block of everything, which is no mask, to blocks of 1, the plain causal mask; pairs counted one by one. */
+START_TEST(a_mask_of_blocks_lies_between_none_and_a_plain_one)
+{
+    const struct gpu_profile *gpu = catalogue_gpu("a100-80g");
+    for (uint64_t i = 0; i < N_CASES; i++) {
+        uint64_t keys = size_of(key(6), 0, i, 300), queries = 1 + size_of(key(6), 1, i, keys) % keys;
+        uint64_t block = size_of(key(6), 2, i, keys), pairs = 0;
+        struct gpu_attention a = {3, 4, 4, queries, keys, 64, GPU_BF16, 2, 0, 0, 1, 0, 0};
+        struct cost full, plain, blocks;
+        gpu_attention_cost(gpu, &a, &full);
+        a.causal = 1;
+        gpu_attention_cost(gpu, &a, &plain);
+        a.causal_block = block;
+        gpu_attention_cost(gpu, &a, &blocks);
+        for (uint64_t q = keys - queries; q < keys; q++)
+            pairs += (q / block + 1) * block < keys ? (q / block + 1) * block : keys;
+        ck_assert_uint_eq(blocks.flops, 12 * 4 * 64 * pairs);
+        ck_assert_uint_le(plain.flops, blocks.flops);
+        ck_assert_uint_le(blocks.flops, full.flops);
+        ck_assert_uint_le(plain.time_ps, blocks.time_ps);
+        ck_assert_uint_le(blocks.time_ps, full.time_ps);
+        a.fused = 0;
+        gpu_attention_cost(gpu, &a, &blocks);
+        a.causal = 0;
+        gpu_attention_cost(gpu, &a, &full);
+        ck_assert_uint_eq(blocks.time_ps, full.time_ps);
+        check_power(gpu, &blocks);
+    }
+}
+END_TEST
+
 START_TEST(decoding_long_contexts_reads_memory_at_its_rate)
 {
     const struct gpu_profile *gpu = catalogue_gpu("h200-sxm");
-    struct gpu_attention a = {64, 64, 8, 1, 65536, 128, GPU_BF16, 2, 1, 0, 1, 0};
+    struct gpu_attention a = {64, 64, 8, 1, 65536, 128, GPU_BF16, 2, 1, 0, 1, 0, 0};
     struct cost cost;
     gpu_attention_cost(gpu, &a, &cost);
     double rate = (double)cost.bytes / ((double)cost.time_ps * 1e-12);
@@ -323,6 +354,7 @@ Suite *suite_device(void)
     tcase_add_test(stream, streams_are_positive_monotone_and_never_faster_than_the_caches);
     tcase_add_test(attention, attention_is_positive_and_its_parts_compare_as_they_should);
     tcase_add_test(attention, a_causal_mask_halves_the_arithmetic_of_long_prompts);
+    tcase_add_test(attention, a_mask_of_blocks_lies_between_none_and_a_plain_one);
     tcase_add_test(attention, decoding_long_contexts_reads_memory_at_its_rate);
     tcase_add_test(stream, idle_costs_idle_power);
     tcase_add_test(catalogue, profiles_are_in_order);

@@ -177,6 +177,15 @@ static void change_config(struct encoder_config *config, int which)
     case 15:
         config->skip_steps = 4;
         break;
+    case 16:
+        config->steps = 4;
+        break;
+    case 17:
+        config->mask_block = 7;
+        break;
+    case 18:
+        config->head_tokens = 7;
+        break;
     default:
         config->ffn = -4;
         break;
@@ -189,7 +198,7 @@ START_TEST(impossible_shapes_are_refused_by_key)
         "model.d_model",      "model.tokens",       "model.dropout",  "model.decode_width", "model.head",
         "model.reduce_width", "model.reduce_width", "model.residual", "model.residual",     "train.huber_delta",
         "model.tokens",       "model.dropout",      "model.layers",   "model.tokens",       "model.decode_width",
-        "model.skip_steps",   "model.ffn"};
+        "model.skip_steps",   "model.tokens",       "model.mask",     "model.head",         "model.ffn"};
     struct encoder_config config = small_config();
     struct fault fault = FAULT_NONE;
     config.residual = 1;
@@ -523,6 +532,77 @@ START_TEST(linear_skip_adds_a_linear_of_the_newest_inputs)
 }
 END_TEST
 
+/* Samples with other values at their later steps: what the blocks make of the earlier ones keeps every byte, with a
+ * mask; without one nothing does. */
+START_TEST(a_mask_lets_nothing_back_in_time)
+{
+    enum { STEPS = 3, STATIONS = 2, SAMPLES = 2 };
+    struct encoder_config config = small_config();
+    struct model model;
+    struct interpreter it;
+    config.steps = STEPS;
+    config.mask_block = _i ? STATIONS : 0;
+    config.pieces.head_groups = 1 + _i % 2;
+    model_init(&model, &config, SAMPLES, 0);
+    interpreter_open(&it, &model.graph, FORMAT_FP64);
+    interpreter_randomise(&it, 900);
+    int x = graph_find(&model.graph, "x"), z = graph_find(&model.graph, "layers.2.norm2.out");
+    int64_t d = config.d_model, n = model.graph.tensors[z].elements;
+    double *before = malloc((size_t)n * sizeof *before);
+    interpreter_run(&it, PHASE_FORWARD);
+    for (int64_t i = 0; i < n; i++)
+        before[i] = interpreter_get(&it, z, i);
+    for (int64_t i = 0; i < model.graph.tensors[x].elements; i++)
+        if (i / config.features % config.tokens / STATIONS == STEPS - 1)
+            interpreter_put(&it, x, i, 1 - interpreter_get(&it, x, i));
+    interpreter_run(&it, PHASE_FORWARD);
+    int changed_early = 0, changed_late = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int changed = interpreter_get(&it, z, i) != before[i];
+        *(i / d % config.tokens / STATIONS == STEPS - 1 ? &changed_late : &changed_early) += changed;
+    }
+    ck_assert_int_gt(changed_late, 0);
+    ck_assert(_i ? changed_early == 0 : changed_early > 0);
+    free(before);
+    interpreter_close(&it);
+    arena_free(model.arena);
+}
+END_TEST
+
+/* One layer from each token of the newest step: prediction h of station s is row h of the layer times token s. */
+START_TEST(a_head_on_the_newest_step_is_horizon_major)
+{
+    enum { STATIONS = 2, HORIZON = 3 };
+    struct encoder_config config = small_config();
+    struct model model;
+    struct interpreter it;
+    config.steps = 3;
+    config.concat = 0;
+    config.stations = config.head_tokens = STATIONS;
+    config.outputs = STATIONS * HORIZON;
+    config.n_decode = 0;
+    config.n_reduce = 1;
+    config.reduce_width[0] = HORIZON;
+    model_init(&model, &config, 2, 0);
+    interpreter_open(&it, &model.graph, FORMAT_FP64);
+    interpreter_randomise(&it, 901);
+    interpreter_run(&it, PHASE_FORWARD);
+    int z = graph_find(&model.graph, "layers.2.norm2.out"), w = graph_find(&model.graph, "reduce.0.weight"),
+        bias = graph_find(&model.graph, "reduce.0.bias"), y = output_of(&model.graph);
+    for (int64_t b = 0; b < 2; b++)
+        for (int64_t h = 0; h < HORIZON; h++)
+            for (int64_t s = 0; s < STATIONS; s++) {
+                double sum = interpreter_get(&it, bias, h);
+                for (int64_t c = 0; c < 8; c++)
+                    sum += interpreter_get(&it, w, h * 8 + c) *
+                           interpreter_get(&it, z, (b * 6 + 2 * STATIONS + s) * 8 + c);
+                ck_assert_double_eq_tol(interpreter_get(&it, y, (b * HORIZON + h) * STATIONS + s), sum, 1e-12);
+            }
+    interpreter_close(&it);
+    arena_free(model.arena);
+}
+END_TEST
+
 /* The model that starts as its residual: only the last layer and the skip are zero. */
 START_TEST(zero_output_starts_with_zero)
 {
@@ -619,6 +699,8 @@ Suite *suite_encoder(void)
     tcase_add_test(shapes, frozen_parts_cost_what_they_must);
     tcase_add_test(shapes, dropout_sites_are_numbered);
     tcase_add_test(shapes, zero_output_starts_with_zero);
+    tcase_add_loop_test(shapes, a_mask_lets_nothing_back_in_time, 0, 3);
+    tcase_add_test(shapes, a_head_on_the_newest_step_is_horizon_major);
     tcase_add_loop_test(values, gradients_agree_with_differences, 0, RANDOM_MODELS);
     tcase_add_loop_test(values, frozen_parts_leave_the_other_gradients_as_they_are, 0, 42);
     tcase_add_loop_test(values, evaluation_is_training_without_dropout, 0, 40);

@@ -264,7 +264,7 @@ END_TEST
 START_TEST(split_is_the_backward_of_concat)
 {
     for (int f = 0; f < 2; f++) {
-        struct kernel_case concat = case_of(OP_CONCAT, 400);
+        struct kernel_case concat = case_of(OP_CONCAT, 401);
         case_run(&concat, f ? FORMAT_FP64 : FORMAT_FP32, -1);
         struct kernel_case split = backward_of(&concat, OP_SPLIT);
         give(&split, 0, concat.out[0], concat.n_out[0]);

@@ -267,22 +267,27 @@ START_TEST(targets_are_where_adapters_are)
     graph_init(&graph, arena);
     family_build(&config, SAMPLES, 1, 0, &graph);
     int n_adapters = 0, n_found = 0;
-    for (int t = 0; t < graph.n_tensors; t++)
-        n_adapters += graph.tensors[t].role == TENSOR_PARAM && strstr(graph.tensors[t].name, ".lora_a") != NULL;
-    for (int64_t layer = 0; layer < family_layers(&config); layer++) {
-        struct family_weight weights[FAMILY_MAX_TARGETS];
-        int n = family_targets(&config, layer, family_adapter(&config)->targets, arena, weights);
-        for (int i = 0; i < n; i++) {
-            const char *modules[3];
-            int weight = graph_find(&graph, weights[i].name);
-            ck_assert_msg(weight != NO_TENSOR, "no weight %s", weights[i].name);
-            ck_assert_int_eq(adapter_modules(weights[i].name, arena, modules), weights[i].parts);
-            int b = graph_find(&graph, arena_printf(arena, "%s.lora_b", modules[weights[i].part]));
-            ck_assert_msg(b != NO_TENSOR, "no adapter %s", modules[weights[i].part]);
-            ck_assert_int_eq(graph.tensors[b].dims[0] * weights[i].parts, graph.tensors[weight].dims[0]);
-            n_found++;
+    struct adapter_place place;
+    for (int t = 0; t < graph.n_tensors; t++) {
+        if (graph.tensors[t].role != TENSOR_PARAM || !adapter_place_of(graph.tensors[t].name, arena, &place))
+            continue;
+        n_adapters++;
+        for (int64_t layer = 0; layer < family_layers(&config); layer++) {
+            struct family_weight weights[FAMILY_MAX_TARGETS];
+            int n = family_targets(&config, layer, family_adapter(&config)->targets, arena, weights);
+            for (int i = 0; i < n; i++)
+                if (strcmp(weights[i].name, place.weight) == 0 && weights[i].part == place.part) {
+                    int weight = graph_find(&graph, place.weight);
+                    int b = graph_find(&graph, arena_printf(arena, "%s.lora_b", place.module));
+                    ck_assert_msg(weight != NO_TENSOR, "no weight %s", place.weight);
+                    ck_assert_msg(b != NO_TENSOR, "no adapter %s", place.module);
+                    ck_assert_int_eq(weights[i].parts, place.parts);
+                    ck_assert_int_eq(graph.tensors[b].dims[0] * place.parts, graph.tensors[weight].dims[0]);
+                    n_found++;
+                }
         }
     }
+    ck_assert_int_gt(n_adapters, 0);
     ck_assert_int_eq(n_found, n_adapters);
     arena_free(arena);
 }
@@ -335,10 +340,10 @@ START_TEST(impossible_adapters_are_refused_by_key)
         struct adapter_config adapter;
         struct pieces pieces;
     } cases[] = {
-        {"train.adapter.width", {ADAPTER_LORA, 0, 1, 0, 1, 0}, {0, 0, 0}},
-        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, 0, 0}, {0, 0, 0}},
-        {"model.heads", {ADAPTER_NONE, 0, 0, 0, 0, 0}, {0, 5, 0}},
-        {"model.d_model", {ADAPTER_LORA, 1, 1, 0, 1, 0}, {0, 0, OP_MAX_IN + 1}},
+        {"train.adapter.width", {ADAPTER_LORA, 0, 1, 0, 1, 0, 0}, {0, 0, 0}},
+        {"train.adapter.targets", {ADAPTER_LORA, 1, 1, 0, 0, 0, 0}, {0, 0, 0}},
+        {"model.heads", {ADAPTER_NONE, 0, 0, 0, 0, 0, 0}, {0, 5, 0}},
+        {"model.d_model", {ADAPTER_LORA, 1, 1, 0, 1, 0, 0}, {0, 0, OP_MAX_IN + 1}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct traffic_config config = traffic_preset();
