@@ -152,6 +152,21 @@ static enum status check_length(const struct reading *reading)
     return refuse_value(reading, "train.steps", "a whole number above 0, because the job has no data.file", "0");
 }
 
+/* The target of swe, weather and covid as published can be among the inputs. */
+static enum status check_published(const struct reading *reading)
+{
+    const struct job *job = reading->job;
+    if (!job->data.as_published)
+        return STATUS_OK;
+    if (strcmp(job->model.preset, "traffic") == 0)
+        return refuse_value(reading, "data.as_published", "false, because HpT's applications do not have traffic",
+                            "true");
+    if (job->model.residual && strcmp(job->model.preset, "wind") != 0)
+        return refuse_value(reading, "model.residual",
+                            "false, because with data.as_published the last value is the target", "true");
+    return STATUS_OK;
+}
+
 static enum status check_switch(const struct reading *reading)
 {
     const struct job_switch *mode_switch = &reading->job->train.mode_switch;
@@ -188,6 +203,8 @@ enum status job_check(const struct reading *reading)
         status = check_lengths(reading, "model.decode_act", job->model.decode_act.n, job->model.decode_width.n);
     if (!status)
         status = check_split(reading);
+    if (!status)
+        status = check_published(reading);
     if (!status)
         status = check_switch(reading);
     return status ? status : check_length(reading);

@@ -53,6 +53,7 @@ struct job_data {
     struct word_list inputs;    /* variables that are features; empty: the target */
     const char *target;         /* variable; NULL: the only one */
     int64_t window, horizon;    /* time steps in, ahead (defaults 12, 1) */
+    int as_published;           /* swe, weather, covid: the first step ahead is the last of the window */
     int64_t slots;              /* traffic: times of the day; JOB_UNSET: from the data's step */
     const char *split_by;       /* rows: test_rows; fraction: test_fraction */
     int64_t test_rows[2];       /* first and last row (inclusive) whose values are targets of the test set */

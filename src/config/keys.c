@@ -90,6 +90,9 @@ static const struct job_key keys[] = {
     {"data.window", KEY_INT, IN(data.window), DEFAULT("12"), FROM(1, MILLION), MEANS("time steps that the model sees")},
     {"data.horizon", KEY_INT, IN(data.horizon), DEFAULT("1"), FROM(1, MILLION),
         MEANS("time steps ahead that it predicts")},
+    {"data.as_published", KEY_SWITCH, IN(data.as_published), DEFAULT("false"),
+        MEANS("predict what the preset's published run does: swe, weather, covid the last step of the window itself, "
+              "whose inputs the model sees; wind the next one")},
     {"data.slots", KEY_INT, IN(data.slots), OPEN("the step of the data"), FROM(1, MILLION),
         MEANS("traffic: times of the day that are told apart; without time stamps: rows of a day")},
     {"data.split_by", KEY_WORD, IN(data.split_by), OPEN("what is given: rows, time, else fraction"),

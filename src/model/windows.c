@@ -63,7 +63,7 @@ static enum status open_series(struct windows *windows, struct fault *fault)
     if (series_is_static(windows->series[windows->target]))
         return fault_set(fault, STATUS_USAGE, "data.target: expected a variable that changes with time, found %s",
                          target);
-    windows->shape.residual_possible = windows->target < windows->n_inputs;
+    windows->shape.residual_possible = windows->target < windows->n_inputs && !config->nowcast;
     windows->shape.target = target;
     windows->shape.units = series_units(windows->series[windows->target]);
     return STATUS_OK;
@@ -285,6 +285,12 @@ int64_t windows_row(const struct windows *windows, enum window_set set, int64_t 
     return shape->test_last_row + 1 + window + sample - windows->n_before;
 }
 
+/* First input row of a sample whose first target row is `target_row`. */
+static int64_t first_input_row(const struct windows *windows, int64_t target_row)
+{
+    return target_row - windows->config.window + (windows->config.nowcast != 0);
+}
+
 static void put(void *to, int element_bytes, int64_t i, double value)
 {
     if (element_bytes == 8)
@@ -337,7 +343,7 @@ enum status windows_sample(struct windows *windows, enum window_set set, int64_t
 {
     const struct windows_shape *shape = &windows->shape;
     int64_t first = windows_row(windows, set, sample);
-    enum status status = put_inputs(windows, first - windows->config.window, element_bytes, x, fault);
+    enum status status = put_inputs(windows, first_input_row(windows, first), element_bytes, x, fault);
     for (int64_t h = 0; h < shape->horizon && status == STATUS_OK; h++) {
         const float *row;
         status = series_row(windows->series[windows->target], first + h, &row, fault);
@@ -353,7 +359,7 @@ enum status windows_sample(struct windows *windows, enum window_set set, int64_t
 void windows_slots(const struct windows *windows, enum window_set set, int64_t sample, int element_bytes, void *slots)
 {
     const int64_t day_s = 86400, n = windows->shape.slots;
-    int64_t first = windows_row(windows, set, sample) - windows->config.window;
+    int64_t first = first_input_row(windows, windows_row(windows, set, sample));
     for (int64_t k = 0; k < windows->config.window; k++) {
         int64_t time_s = dataset_time(windows->dataset, first + k), slot = (first + k) % n;
         if (time_s != DATASET_NO_TIME) {

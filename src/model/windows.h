@@ -3,7 +3,8 @@
  * Sample numbers 0..n-1 of the training and of the test set stand for target rows. Sample with first target row r reads
  * rows r-window .. r-1 of the inputs and rows r .. r+horizon-1 of the target. A sample belongs to the test set when its
  * target rows and its input rows all do, to the training set when none does; samples across a border belong to neither.
- * So no test row is ever read in training, and statistics come from rows outside of the test set.
+ * So no test row is ever read in training, and statistics come from rows outside of the test set. With `nowcast` a
+ * sample reads rows r-window+1 .. r of the inputs instead; which samples there are stays the same.
  *
  * A part of the training samples, the last ones by time, can be kept out of training as a validation set. The samples
  * before them that share a row with the first of them belong to neither.
@@ -32,6 +33,7 @@ struct windows_config {
     int n_inputs;
     const char *target; /* NULL: the only variable */
     int64_t window, horizon;
+    int nowcast; /* inputs one row later: the last of them is the first target row */
     enum windows_layout layout;
     int64_t slots;         /* grid: times of the day that are told apart; 0: as many as the data has */
     const char *normalise; /* station global none */
@@ -50,7 +52,7 @@ struct windows_shape {
     int64_t slots;         /* grid: times of the day, as windows_slots numbers them; else 0 */
     int64_t channels;      /* inputs */
     int masked;            /* some value is missing */
-    int residual_possible; /* the target is among the inputs; grid: it is the first of them */
+    int residual_possible; /* the target's past is among the inputs; grid: it is the first of them */
     const char *target, *units;
 };
 

@@ -29,6 +29,7 @@ struct windows_config build_windows_config(const struct job *job)
         .target = data->target,
         .window = data->window,
         .horizon = data->horizon,
+        .nowcast = data->as_published && strcmp(job->model.preset, "wind") != 0,
         .layout = layout_of(job),
         .slots = job->data.slots == JOB_UNSET ? 0 : job->data.slots,
         .normalise = data->normalise,

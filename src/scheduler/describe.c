@@ -49,8 +49,8 @@ void training_describe(const struct training *training, struct run *run)
     run->name = job->name;
     run->config = job_print(training->arena, job);
     run->model_text =
-        arena_printf(training->arena, "%s%s", family_text(&training->config, job->model.preset, training->arena),
-                     mode_text(training));
+        arena_printf(training->arena, "%s%s%s", family_text(&training->config, job->model.preset, training->arena),
+                     mode_text(training), job->data.as_published ? ", target as published" : "");
     run->placement_text = describe_placement(training);
     run->n_parameters = parameter_elements(program, 0);
     run->n_trainable = parameter_elements(program, 1);

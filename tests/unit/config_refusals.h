@@ -286,6 +286,12 @@ static const struct refusal {
      "after the number is not allowed)"},
     {MODEL CLUSTER "data: {validation_fraction: 0}\ntrain: {steps: 1, switch: {policy: safe}}\n", {NULL}, 2,
      "j.yaml:3: data.validation_fraction: expected a number above 0, because train.switch.policy is safe, found 0"},
+    {"model: {preset: traffic}\n" CLUSTER "data: {as_published: true}\n", {NULL}, 2,
+     "j.yaml:3: data.as_published: expected false, because HpT's applications do not have traffic, found true"},
+    {"model: {preset: swe, residual: true}\n" CLUSTER "data: {as_published: true}\n", {NULL}, 2,
+     "j.yaml:1: model.residual: expected false, because with data.as_published the last value is the target, found "
+     "true"},
+    {"data: {as_published: 2}\n", {NULL}, 2, "j.yaml:1: data.as_published: expected true or false, found '2'"},
     {"data: {validation_fraction: 1}\n", {NULL}, 2,
      "j.yaml:1: data.validation_fraction: expected a number of at least 0 and below 1, found '1'"},
     {"data: {window: 0}\n", {NULL}, 2,

@@ -86,6 +86,40 @@ START_TEST(sets_are_apart)
 }
 END_TEST
 
+/* As published: the same samples, whose inputs end with the row of the target. */
+START_TEST(inputs_reach_the_target_row)
+{
+    enum { WINDOW = 4 };
+    struct folder folder;
+    folder_open(&folder);
+    const char *file = folder_file(&folder, "synth.h5");
+    write_data(file, 60);
+    struct windows_config config = {
+        .file = file, .window = WINDOW, .horizon = 1 + _i, .normalise = "station", .test_rows = {40, 59}};
+    struct windows *next = open_windows(&config, 0.2);
+    config.nowcast = 1;
+    struct windows *same = open_windows(&config, 0.2);
+    ck_assert_int_eq(windows_shape(next)->residual_possible, 1);
+    ck_assert_int_eq(windows_shape(same)->residual_possible, 0);
+    for (int set = WINDOWS_TRAIN; set <= WINDOWS_TEST; set++) {
+        double before[STATIONS * WINDOW], x[STATIONS * WINDOW], target[4 * STATIONS], wanted[4 * STATIONS];
+        struct fault fault = FAULT_NONE;
+        ck_assert_int_eq(windows_row(next, (enum window_set)set, 1), windows_row(same, (enum window_set)set, 1));
+        windows_sample(next, (enum window_set)set, 1, 8, before, wanted, NULL, &fault);
+        windows_sample(same, (enum window_set)set, 1, 8, x, target, NULL, &fault);
+        ck_assert_int_eq(fault.status, STATUS_OK);
+        for (int s = 0; s < STATIONS; s++) {
+            ck_assert_double_eq(target[s], wanted[s]);
+            ck_assert_double_eq(x[s * WINDOW + WINDOW - 1], target[s]);
+            ck_assert_mem_eq(x + s * WINDOW, before + s * WINDOW + 1, (WINDOW - 1) * sizeof *x);
+        }
+    }
+    windows_close(next);
+    windows_close(same);
+    folder_close(&folder);
+}
+END_TEST
+
 START_TEST(sets_that_cannot_be)
 {
     struct folder folder;
@@ -115,6 +149,7 @@ Suite *suite_validation(void)
     TCase *tcase = tcase_create("validation");
     tcase_add_loop_test(tcase, sets_are_apart, 0, CASES);
     tcase_add_test(tcase, sets_that_cannot_be);
+    tcase_add_loop_test(tcase, inputs_reach_the_target_row, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;
 }
