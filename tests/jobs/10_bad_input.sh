@@ -92,6 +92,19 @@ broken "data that is no HDF5" 4 "base.yaml" "s|file: .*good.h5|file: $base|"
 broken "unknown variable" 2 "no-such" 's/  window: 3/  window: 3\n  target: no-such/'
 broken "test rows beyond the data" 2 "test_rows" 's/  window: 3/  window: 3\n  test_rows: [70, 900]/'
 broken "test rows in the wrong order" 2 "test_rows" 's/  window: 3/  window: 3\n  test_rows: [70, 60]/'
+with "mask over places" 2 "model.mask: expected none with model.attention spatial" --set model.mask=causal
+with "unknown mask" 2 "model.mask: expected one of none, causal" --set model.attention=joint --set model.mask=sparse
+with "last steps of a token of one step" 2 "model.skip_steps: expected 0 with model.attention joint" \
+    --set model.attention=joint --set model.linear_skip=true --set model.skip_steps=1
+with "tokens that the data does not have" 2 "model.tokens: expected 12, which follows from the data set, found 4" \
+    --set model.attention=joint --set model.tokens=4
+with "joint attention of the traffic model" 2 "expected factorised for the preset traffic, found joint" \
+    --set model.preset=traffic --set model.attention=joint
+with "mask of the traffic model" 2 "model.mask: the preset traffic has no such part" \
+    --set model.preset=traffic --set model.mask=none
+with "adapters wider than their weights" 2 "train.adapter.width: expected at most 8" \
+    --set train.mode=lora --set train.adapter.init=svd --set train.adapter.width=9
+with "unknown start of adapters" 2 "train.adapter.init: expected one of zero, svd" --set train.adapter.init=pca
 with "override of an unknown key" 2 "did you mean 'train.minibatch'" --set train.minibach=4
 with "override without value" 2 "--set" --set train.minibatch
 with "seed that is no number" 2 "train.seed" --seed abc
@@ -200,6 +213,8 @@ hpt_with "tests without losses" 2 "expected never, at or always in a timing-only
 hpt_with "unknown placement" 2 "did you mean 'hpt'" --set placement.policy=htp
 hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64
 hpt_with "adapters from the start" 2 "placement.policy: expected gpu-only with train.mode lora, found hpt" --set train.mode=lora
+hpt_with "adapters after the switch wider than their weights" 2 "train.adapter.width: expected at most 8" \
+    --set train.adapter.init=svd --set train.adapter.width=9
 hpt_with "a subspace from the start" 2 "placement.policy: expected gpu-only with train.mode did, found hpt" --set train.mode=did
 hpt_with "a scaled subspace from the start" 2 "placement.policy: expected gpu-only with train.mode said, found hpt" --set train.mode=said
 hpt_with "parts of another family" 2 "model.positions: the preset traffic has no such part: leave the key out" --set model.preset=traffic --set model.positions=none
