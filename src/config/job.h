@@ -14,6 +14,7 @@
 
 /* A value that the file left open and that a preset of the model fills in. */
 #define JOB_UNSET (-1)
+#define JOB_MAX_HORIZON 512
 
 enum { JOB_MAX_LIST = 8 };
 

@@ -88,7 +88,7 @@ static const struct job_key keys[] = {
     {"data.inputs", KEY_TEXTS, IN(data.inputs), OPEN("the target"), .most = 64, MEANS("variables that are features")},
     {"data.target", KEY_TEXT, IN(data.target), OPEN("the only variable"), MEANS("variable to predict")},
     {"data.window", KEY_INT, IN(data.window), DEFAULT("12"), FROM(1, MILLION), MEANS("time steps that the model sees")},
-    {"data.horizon", KEY_INT, IN(data.horizon), DEFAULT("1"), FROM(1, MILLION),
+    {"data.horizon", KEY_INT, IN(data.horizon), DEFAULT("1"), FROM(1, JOB_MAX_HORIZON),
         MEANS("time steps ahead that it predicts")},
     {"data.as_published", KEY_SWITCH, IN(data.as_published), DEFAULT("false"),
         MEANS("predict what the preset's published run does: swe, weather, covid the last step of the window itself, "

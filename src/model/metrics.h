@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { METRIC_MAX_HORIZON = 64 };
+enum { METRIC_MAX_HORIZON = 512 };
 
 struct metric_row {
     double count;

@@ -5,6 +5,7 @@
 
 #include "graph/autodiff.h"
 #include "model/intrinsic.h"
+#include "model/metrics.h"
 #include "scheduler/low.h"
 #include "scheduler/lower.h"
 #include "scheduler/place.h"
@@ -18,6 +19,8 @@ static enum windows_layout layout_of(const struct job *job)
         return WINDOWS_JOINT;
     return strcmp(attention, "temporal") == 0 ? WINDOWS_TEMPORAL : WINDOWS_SPATIAL;
 }
+
+_Static_assert(JOB_MAX_HORIZON <= METRIC_MAX_HORIZON, "errors are kept for every step ahead that a job can ask for");
 
 struct windows_config build_windows_config(const struct job *job)
 {

@@ -294,6 +294,8 @@ static const struct refusal {
     {"data: {as_published: 2}\n", {NULL}, 2, "j.yaml:1: data.as_published: expected true or false, found '2'"},
     {"data: {validation_fraction: 1}\n", {NULL}, 2,
      "j.yaml:1: data.validation_fraction: expected a number of at least 0 and below 1, found '1'"},
+    {"data: {horizon: 513}\n", {NULL}, 2,
+     "j.yaml:1: data.horizon: expected a whole number from 1 to 512, found '513'"},
     {"data: {window: 0}\n", {NULL}, 2,
      "j.yaml:1: data.window: expected a whole number from 1 to 1000000, found '0'"},
     {"data: {inputs: [a, \"\"]}\n", {NULL}, 2,
