@@ -91,15 +91,15 @@ extern const struct device systolic_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {
-    uint32_t program;   /* enum program_id */
-    uint32_t step;      /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
-    uint32_t validation; /* evaluation: of the validation set, not of the test set */
-    uint32_t n_samples; /* may be fewer than the program's in evaluation */
-    uint32_t stop;      /* rank 0 wants to end the run: nothing is executed */
-    uint32_t state_since; /* optimiser: its state was zero after this step */
-    uint32_t generation; /* handover: number of the fresh start; keys the random numbers of FILL */
+    uint32_t program;       /* enum program_id */
+    uint32_t step;          /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
+    uint32_t validation;    /* evaluation: of the validation set, not of the test set */
+    uint32_t n_samples;     /* may be fewer than the program's in evaluation */
+    uint32_t stop;          /* rank 0 wants to end the run: nothing is executed */
+    uint32_t state_since;   /* optimiser: its state was zero after this step */
+    uint32_t generation;    /* handover: number of the fresh start; keys the random numbers of FILL */
     uint64_t not_before_ps; /* virtual time of the decision that this program follows from; 0: none */
-    uint64_t repeat;     /* timing-only: this many steps (>= 1) */
+    uint64_t repeat;        /* timing-only: this many steps (>= 1) */
     double learning_rate;
 };
 

@@ -1,5 +1,6 @@
 /* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_mail.c
- * (messages between devices), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to know). */
+ * (messages between devices), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to know).
+ */
 #ifndef RANK_PRIVATE_H
 #define RANK_PRIVATE_H
 
@@ -45,7 +46,7 @@ struct executor {
     void **vectors;  /* [n_local] */
     struct mail *mail;
     int loss_device[N_PROGRAMS]; /* the first device that holds the sums of losses, or -1 */
-    struct reply *replies; /* [n_ranks] */
+    struct reply *replies;       /* [n_ranks] */
     void *scratch;
     uint32_t *samples;
     int collectives_done; /* within the run */

@@ -152,7 +152,7 @@
     X(latency_ps, 1000, SOURCE, "UCIe 3D hybrid bonding: below 1 ns")                                                  \
     X(fj_per_bit, 500, SOURCE, "through-silicon vias, AttAcc's artifact after FGDRAM (MICRO 2017)")
 #define INTERPOSER(X)                                                                                                  \
-    X(bandwidth_bytes_per_s, 260e9, DERIVED, "a fifth of a mm of edge at UCIe 2.5D's 1.3 TB/s per mm")    \
+    X(bandwidth_bytes_per_s, 260e9, DERIVED, "a fifth of a mm of edge at UCIe 2.5D's 1.3 TB/s per mm")                 \
     X(latency_ps, 2000, SOURCE, "UCIe 2.5D: about 2 ns")                                                               \
     X(fj_per_bit, 300, SOURCE, "UCIe 2.5D: 0.25-0.3 pJ/bit")
 

@@ -25,7 +25,7 @@ struct ledger { /* of one device */
     struct ledger_entry entry[N_KERNEL_CLASSES];
     uint64_t compute_ps[N_KERNEL_CLASSES]; /* compute engine busy, by class */
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
-    uint64_t idle_ps; /* before its first work, between programs and after its last */
+    uint64_t idle_ps;                      /* before its first work, between programs and after its last */
     wide_uint wait_energy_fj, idle_energy_fj;
     uint64_t end_ps; /* virtual time of the run: the same for all devices */
 };

@@ -75,7 +75,8 @@ static int list_parameters(struct traffic_run *run, struct traffic_parameter **l
     int n = 0, t = 0;
     *list = arena_array(golden->arena, (size_t)run->graph.n_tensors, sizeof **list);
     for (; (name = strtok_r(rest, "\n", &rest)); n++, t++) {
-        while (t < run->graph.n_tensors && (run->graph.tensors[t].role != TENSOR_PARAM || run->graph.tensors[t].is_block))
+        while (t < run->graph.n_tensors &&
+               (run->graph.tensors[t].role != TENSOR_PARAM || run->graph.tensors[t].is_block))
             t++;
         if (t == run->graph.n_tensors || strcmp(run->graph.tensors[t].name, name) != 0)
             golden_die(golden, "param_order: parameter %d: expected %s, found %s", n,
