@@ -134,6 +134,12 @@ static void check_sizes(size_t dim, size_t elements)
         bug("a projection from %zu to %zu dimensions", dim, elements);
 }
 
+/* The words of a table lie behind its factors. */
+static const uint32_t *words_behind(const void *factors_end)
+{
+    return factors_end;
+}
+
 KERNEL_CLONES
 static void spread(size_t length, const float *restrict gauss, const uint32_t *restrict words, uint32_t mask,
                    const float *restrict small, float *restrict work)
@@ -147,7 +153,7 @@ void fastfood_f32(size_t dim, size_t elements, const float *table, const float *
 {
     check_sizes(dim, elements);
     const size_t length = fastfood_length(elements), period = power_of_two(dim);
-    const uint32_t *words = (const uint32_t *)(table + length), mask = (uint32_t)period - 1;
+    const uint32_t *words = words_behind(table + length), mask = (uint32_t)period - 1;
     float *small = scratch;
     for (size_t i = 0; i < dim; i++)
         small[i] = words[i] & sign_bit ? -x[i] : x[i];
@@ -162,7 +168,7 @@ void fastfood_transposed_f32(size_t dim, size_t elements, const float *table, co
 {
     check_sizes(dim, elements);
     const size_t length = fastfood_length(elements), period = power_of_two(dim);
-    const uint32_t *words = (const uint32_t *)(table + length), mask = (uint32_t)period - 1;
+    const uint32_t *words = words_behind(table + length), mask = (uint32_t)period - 1;
     double *sums = scratch;
     memcpy(work, g, elements * sizeof *work);
     memset(work + elements, 0, (length - elements) * sizeof *work);
@@ -179,7 +185,7 @@ void fastfood_f64(size_t dim, size_t elements, const double *table, const double
 {
     check_sizes(dim, elements);
     const size_t length = fastfood_length(elements);
-    const uint32_t *words = (const uint32_t *)(table + length);
+    const uint32_t *words = words_behind(table + length);
     double *u = scratch;
     for (size_t i = 0; i < length; i++)
         u[i] = i >= dim ? 0 : words[i] & sign_bit ? -x[i] : x[i];
@@ -194,7 +200,7 @@ void fastfood_transposed_f64(size_t dim, size_t elements, const double *table, c
 {
     check_sizes(dim, elements);
     const size_t length = fastfood_length(elements);
-    const uint32_t *words = (const uint32_t *)(table + length);
+    const uint32_t *words = words_behind(table + length);
     double *u = scratch;
     for (size_t i = 0; i < length; i++)
         work[i] = i < elements ? g[i] : 0;

@@ -55,7 +55,7 @@ KERNEL_INLINE vn vn_set(float x)
 {
     vn all;
     for (int i = 0; i < VN_FLOATS; i++)
-        all[i] = x;
+        all[i] = x; /* cppcheck-suppress uninitvar ; every lane is set */
     return all;
 }
 
