@@ -256,7 +256,7 @@ START_TEST(impossible_problems_are_refused)
          .test_first_row = 9,
          .test_last_row = 12,
          .window = 1,
-         .horizon = 65},
+         .horizon = METRIC_MAX_HORIZON + 1},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct fault fault = FAULT_NONE;

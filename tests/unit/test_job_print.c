@@ -188,7 +188,7 @@ static int random_override(struct random *random, const struct job_key *key, int
     int is_needed = !strncmp(key->path, "cluster.links", 13) || !strcmp(key->path, "train.steps") ||
                     !strncmp(key->path, "data.test", 9) || !strcmp(key->path, "data.split_by") ||
                     !strcmp(key->path, "train.switch.at_step");
-    if (!strcmp(key->path, "cluster") || (!is_needed && below(random, 3) == 0))
+    if (!strcmp(key->path, "cluster") || !strcmp(key->path, "data.as_published") || (!is_needed && below(random, 3) == 0))
         return 0;
     if (field)
         snprintf(text, size, "%.*s[%d]%s=", (int)(field - key->path), key->path, (int)below(random, 3), field + 2);
@@ -221,6 +221,10 @@ START_TEST(prints_what_it_reads_back)
                 overrides[n] = texts[n];
                 n++;
             }
+        if (step % 4 == 0 && n + 2 <= MAX_OVERRIDES) { /* not with every preset */
+            overrides[n++] = "model.preset=wind";
+            overrides[n++] = "data.as_published=true";
+        }
         struct job job = parse(arena, start, overrides, n);
         char *printed = job_print(arena, &job);
         struct job again = parse(arena, printed, NULL, 0);
