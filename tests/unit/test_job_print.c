@@ -188,7 +188,8 @@ static int random_override(struct random *random, const struct job_key *key, int
     int is_needed = !strncmp(key->path, "cluster.links", 13) || !strcmp(key->path, "train.steps") ||
                     !strncmp(key->path, "data.test", 9) || !strcmp(key->path, "data.split_by") ||
                     !strcmp(key->path, "train.switch.at_step");
-    if (!strcmp(key->path, "cluster") || !strcmp(key->path, "data.as_published") || (!is_needed && below(random, 3) == 0))
+    if (!strcmp(key->path, "cluster") || !strcmp(key->path, "data.as_published") ||
+        (!is_needed && below(random, 3) == 0))
         return 0;
     if (field)
         snprintf(text, size, "%.*s[%d]%s=", (int)(field - key->path), key->path, (int)below(random, 3), field + 2);
