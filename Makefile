@@ -92,7 +92,7 @@ $(BUILD)/.ready: scripts/bootstrap
 $(BUILD)/flags: FORCE | $(BUILD)/.ready
 	@echo '$(CC) $(BASE_CFLAGS) $(KERNEL_CFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(BASE_CFLAGS) $(KERNEL_CFLAGS) $(CFLAGS)' > $@
 
-$(BUILD)/src/kernel/%.o: BASE_CFLAGS += $(KERNEL_CFLAGS)
+$(BUILD)/src/kernel/%.o: private BASE_CFLAGS += $(KERNEL_CFLAGS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -134,7 +134,7 @@ $(BUILD)/tests/mpi/suites.c: $(MPI_SOURCES) Makefile
 $(BUILD)/tests/unit/suites.o $(BUILD)/tests/mpi/suites.o: %.o: %.c
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests -c -o $@ $<
 
-$(BUILD)/tests/%.o: BASE_CFLAGS += -Itests
+$(BUILD)/tests/%.o: private BASE_CFLAGS += -Itests
 
 $(BUILD)/check-unit: $(BUILD)/tests/run_unit.o $(BUILD)/tests/unit/suites.o $(UNIT_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
 	$(call say,LD  $@)

@@ -9,14 +9,20 @@ BUILD_DIR=$PWD/${BUILD:-build}
 export BUILD_DIR
 work=$(mktemp -d "${TMPDIR:-/tmp}/polyrank-jobs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-export WORK=$work
 export PASSED=$work/passed FAILED=$work/failed
 : >"$PASSED"
 : >"$FAILED"
-for part in tests/jobs/[0-9]*.sh; do
-    echo "-- $part"
-    bash "$part"
-done
+
+# Each part works in a folder of its own, so they run side by side; what a part says comes in one piece.
+export work
+part() {
+    export WORK=$work/$(basename "$1" .sh)
+    mkdir "$WORK"
+    bash "$1" >"$WORK.log" 2>&1
+    { echo "-- $1"; cat "$WORK.log"; }
+}
+export -f part
+printf '%s\n' tests/jobs/[0-9]*.sh | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} bash -c 'part {}'
 passed=$(wc -l <"$PASSED") failed=$(wc -l <"$FAILED")
 [ "$failed" = 0 ] || sed 's/^/failed: /' "$FAILED"
 echo "jobs: $passed passed, $failed failed"
