@@ -169,8 +169,9 @@ enum op_kind {
 
 enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
 
-/* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
-enum activation { ACT_NONE, ACT_RELU, ACT_GELU, ACT_GELU_TANH };
+/* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2; ACT_SILU:
+ * x / (1 + exp(-x)), forward only. */
+enum activation { ACT_NONE, ACT_RELU, ACT_GELU, ACT_GELU_TANH, ACT_SILU };
 
 /* Local. Whether the backward pass needs the activation's input (kept as `pre`) and not its output. */
 static inline int act_is_gelu(enum activation act)
