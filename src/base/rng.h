@@ -20,7 +20,8 @@ enum rng_purpose {
     RNG_STUCK,    /* cells that do not take what is written; place = number of the matrix */
     RNG_DRIFT,    /* how fast each cell drifts; place = number of the matrix */
     RNG_FASTFOOD, /* random projections; place = site in the graph */
-    RNG_PROBE     /* probes of a low-rank approximation; place = matrix */
+    RNG_PROBE,    /* probes of a low-rank approximation; place = matrix */
+    RNG_TOKEN     /* sampling of tokens; place = number of the request */
 };
 
 struct rng_key {

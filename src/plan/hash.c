@@ -68,6 +68,12 @@ static uint64_t mix_op(uint64_t hash, const struct op *op)
                                 op->first_sample,
                                 op->matrix,
                                 op->replicas,
+                                op->tokens,
+                                op->kv_heads,
+                                op->shard,
+                                op->shards,
+                                op->shard_block,
+                                op->kv_bits,
                                 (int64_t)op->transfer_bytes};
     const double reals[] = {op->dropout,       op->eps,          op->huber_delta, op->beta1, op->beta2,
                             op->optimiser_eps, op->weight_decay, op->clip_norm,   op->scale};
@@ -109,7 +115,8 @@ static uint64_t mix_slot(uint64_t hash, const struct slot *slot)
     hash = mix_text(hash, slot->name);
     const int64_t integers[] = {slot->kind,           slot->root,      slot->elements,   (int64_t)slot->offset_bytes,
                                 (int64_t)slot->bytes, slot->init,      slot->init_place, slot->n_dims,
-                                slot->is_weight,      slot->is_trained};
+                                slot->is_weight,      slot->is_trained, slot->copies,    slot->part,
+                                slot->parts};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     hash = mix_double(hash, slot->init_scale);
@@ -133,7 +140,11 @@ uint64_t program_hash(const struct program *program, uint64_t hash)
                                 (int64_t)program->memory_bytes,
                                 (int64_t)program->scratch_bytes,
                                 program->sums,
-                                program->output};
+                                program->output,
+                                program->varies,
+                                program->loop_first,
+                                program->loop_end,
+                                program->loop_count};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     for (int k = 0; k < N_SLOT_KINDS; k++)

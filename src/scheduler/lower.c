@@ -28,7 +28,7 @@ static enum slot_kind kind_of(enum tensor_role role)
 static enum slot_init init_of(const struct tensor *tensor)
 {
     static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,   SLOT_INIT_UNIFORM,
-                                          SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_FACTOR};
+                                          SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_WEIGHT, SLOT_INIT_FACTOR};
     return tensor->values ? SLOT_INIT_VALUES : init[tensor->init];
 }
 
@@ -39,7 +39,10 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .name = tensor->name,
         .root = t,
         .elements = tensor->elements,
-        .bytes = (uint64_t)tensor->elements * element_bytes,
+        .bytes = (uint64_t)(tensor->elements * (tensor->copies > 1 ? tensor->copies : 1)) * element_bytes,
+        .copies = tensor->copies,
+        .part = tensor->part,
+        .parts = tensor->parts,
         .init = init_of(tensor),
         .init_scale = tensor->init_scale,
         .init_place = tensor->init_place,
@@ -82,7 +85,7 @@ static uint64_t operand_bytes(const struct program *program, const int *slots, i
     return bytes;
 }
 
-static void lower_node(const struct node *node, const struct program *program, struct arena *arena, struct instr *instr)
+static void lower_node(const struct node *node, struct program *program, struct arena *arena, struct instr *instr)
 {
     struct op *op = arena_take(arena, sizeof *op);
     *op = node->op;
@@ -90,7 +93,7 @@ static void lower_node(const struct node *node, const struct program *program, s
         op->transfer_bytes = operand_bytes(program, node->out, OP_MAX_OUT);
     if (op->kind == OP_METRIC || op->kind == OP_SEND)
         op->transfer_bytes = program->slots[node->in[0]].bytes;
-    if (op->kind == OP_RECV)
+    if (op->kind == OP_RECV || op->kind == OP_ALLREDUCE)
         op->transfer_bytes = program->slots[node->out[0]].bytes;
     int is_message = op->kind == OP_SEND || op->kind == OP_RECV;
     *instr = (struct instr){
@@ -99,8 +102,8 @@ static void lower_node(const struct node *node, const struct program *program, s
         .phase = (int)node->phase,
         .block = node->block,
         .name = node->name,
-        .group = -1,
-        .channel = is_message ? node->channel : -1,
+        .group = op->kind == OP_ALLREDUCE ? 0 : -1,
+        .channel = is_message ? node->channel : op->kind == OP_ALLREDUCE ? program->n_collectives++ : -1,
         .peer = is_message ? node->peer : -1,
     };
     memcpy(instr->in, node->in, sizeof instr->in);
@@ -202,11 +205,16 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
         add_bucket_slot(program, graph, &buckets[b], b, element_bytes, arena);
     program->instrs = arena_array(arena, (size_t)(graph->n_nodes + n_buckets), sizeof *program->instrs);
     for (int i = 0; i < graph->n_nodes; i++) {
+        if (i == graph->loop_first)
+            program->loop_first = program->n_instrs;
         lower_node(&graph->nodes[i], program, arena, &program->instrs[program->n_instrs++]);
         for (int b = 0; b < n_buckets; b++)
             if (buckets[b].after == i)
                 add_allreduce(program, &buckets[b], first_slot + b, arena);
+        if (i + 1 == graph->loop_end)
+            program->loop_end = program->n_instrs;
     }
+    program->loop_count = graph->loop_end > graph->loop_first ? graph->loop_count : 0;
 }
 
 /* Each device's part of a collective's energy and traffic is the same. */
@@ -267,6 +275,7 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     program->device = lowering->device;
     program->first_sample = lowering->first_sample;
     program->samples = lowering->samples;
+    program->varies = lowering->varies;
     program->slots = arena_array(lowering->arena, 2 * (size_t)graph->n_tensors + 1, sizeof *program->slots);
     for (; program->n_slots < graph->n_tensors; program->n_slots++)
         lower_tensor(graph, program->n_slots, element_bytes, &program->slots[program->n_slots]);

@@ -11,6 +11,7 @@ struct lowering {
     int device;
     int64_t first_sample, samples; /* the device's share of the minibatch */
     int n_group;                   /* devices that share the minibatch and sum their gradients */
+    int varies;                    /* a program whose rows come with each iteration */
     double bucket_bytes;           /* all-reduce of gradients in pieces of about this size */
     const struct program *shared;  /* program of the same device whose parameters this one uses, or NULL */
     struct arena *arena;
