@@ -17,7 +17,9 @@
 #include "base/cost.h"
 #include "base/status.h"
 #include "cluster/comm.h"
+#include "kernel/batch.h"
 #include "kernel/run.h"
+#include "model/decoder_load.h"
 #include "model/metrics.h"
 #include "model/windows.h"
 #include "plan/ledger.h"
@@ -44,6 +46,8 @@ struct device_spec {
     double launch_s; /* gpu; 0: the profile's */
     double idle_w;   /* below 0: the backend's */
     enum number_format format;
+    int stores_format; /* values in memory and in messages have the format's bytes (inference), not single precision's
+                        */
     int fused_attention;
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */
     int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
@@ -112,11 +116,20 @@ struct step_result {
 
 struct executor;
 
+/* Prices an instruction of an iteration, its op bound to it; pure. For PROGRAM_ITERATE. */
+struct executor_prices {
+    const void *context;
+    void (*price)(const void *context, int device, struct instr *instr);
+};
+
 struct executor_options {
     int timing_only;
     int keep_predictions;
     uint64_t seed;
-    uint32_t trace_steps; /* record marks in the first so many runs of each program */
+    struct executor_prices prices;        /* of programs that vary */
+    const struct decoder_config *decoder; /* of PROGRAM_ITERATE; NULL: none */
+    const struct decoder_source *weights; /* its weights; NULL when timing-only */
+    uint32_t trace_steps;                 /* record marks in the first so many runs of each program */
 };
 
 /* Collective. Opens the devices that live here, gets their memory, initialises their parameters. `windows` may be NULL
@@ -135,6 +148,17 @@ int executor_home(int device, int n_devices, int n_ranks);
  * executor_metrics. A fault on any rank is everybody's. */
 enum status executor_step(struct executor *executor, const struct step_record *record, const uint32_t *samples,
                           uint64_t *step_end_ps, struct step_result *result, struct fault *fault);
+
+/* Collective. Runs PROGRAM_ITERATE once: the tokens of `batch` through the decoder, not before not_before_ps. batch
+ * counts on rank 0 only, where next[n_answers] gets the tokens chosen (unless timing-only); a batch of NULL there ends
+ * the run on all ranks (result->stopped). Blocks of the cache are the caller's to assign. */
+struct iteration {
+    const struct batch *batch;
+    uint32_t number; /* from 1 */
+    uint64_t not_before_ps;
+};
+enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
+                             struct step_result *result, struct fault *fault);
 
 /* The rest are collective and give their result on rank 0; memory in `arena`.
  *

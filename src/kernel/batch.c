@@ -4,16 +4,16 @@
 
 int64_t batch_rows(const struct batch *batch, enum token_rows tokens)
 {
-    int64_t prompt = batch->n_tokens - batch->n_decode;
+    int64_t prompt = batch->n_tokens - batch->n_cached_tokens;
     switch (tokens) {
     case TOKENS_ALL:
         return batch->n_tokens;
-    case TOKENS_DECODE:
-        return batch->n_decode;
+    case TOKENS_CACHED:
+        return batch->n_cached_tokens;
     case TOKENS_PROMPT:
         return prompt;
     case TOKENS_BOTH:
-        return batch->n_decode && prompt ? batch->n_tokens : 0;
+        return batch->n_cached_tokens && prompt ? batch->n_tokens : 0;
     case TOKENS_ANSWER:
         return batch->n_answers;
     default:
@@ -43,8 +43,8 @@ uint64_t batch_pairs(const struct op *op)
     uint64_t pairs = 0;
     if (!batch)
         return op->kind == OP_KV_ATTENTION ? (uint64_t)(op->rows * op->n_key) : pairs_up_to(0, op->rows);
-    int first = op->tokens == TOKENS_PROMPT ? batch->n_decode : 0;
-    int end = op->tokens == TOKENS_DECODE ? batch->n_decode : batch->n_parts;
+    int first = op->tokens == TOKENS_PROMPT ? batch->n_cached : 0;
+    int end = op->tokens == TOKENS_CACHED ? batch->n_cached : batch->n_parts;
     for (int i = first; i < end; i++)
         pairs += op->kind == OP_KV_ATTENTION ? shard_pairs(op, &batch->parts[i])
                                              : pairs_up_to(batch->parts[i].context, batch->parts[i].tokens);
@@ -54,7 +54,7 @@ uint64_t batch_pairs(const struct op *op)
 int64_t batch_message_elements(const struct op *op, const struct batch *batch)
 {
     if (op->tokens == TOKENS_ALL)
-        return batch->n_decode * op->out + (batch->n_tokens - batch->n_decode) * op->in;
+        return batch->n_cached_tokens * op->out + (batch->n_tokens - batch->n_cached_tokens) * op->in;
     return batch_rows(batch, op->tokens) * op->out;
 }
 

@@ -14,21 +14,21 @@ static const struct batch *batch_of(const struct op *op)
     return op->batch;
 }
 
-/* The row of head g of a sequence's token with this index, in keys and values. */
-static size_t cache_row(const struct op *op, const struct batch_part *part, size_t g, int64_t index)
+/* The row of head g of a sequence's token at `position`, in keys and values. */
+static size_t cache_row(const struct op *op, const struct batch_part *part, size_t g, int64_t position)
 {
-    if (part->place < 0 || part->place >= op->samples || index < 0 || index >= op->n_key)
-        bug("token %lld of place %d in a cache of %lld places of %lld tokens", (long long)index, (int)part->place,
-            (long long)op->samples, (long long)op->n_key);
-    return ((size_t)part->place * (size_t)op->kv_heads + g) * (size_t)op->n_key + (size_t)index;
+    int64_t block = part->block[position / op->n_key];
+    if (block >= op->samples)
+        bug("block %lld of a KV cache of %lld", (long long)block, (long long)op->samples);
+    return ((size_t)block * (size_t)op->kv_heads + g) * (size_t)op->n_key + (size_t)(position % op->n_key);
 }
 
-/* A query and the scores of as many keys as there can be; of a prompt also its keys and values. */
+/* A query and the scores of as many keys as a sequence can have (op.in); of a prompt also its keys and values. */
 size_t kv_scratch_bytes(const struct op *op)
 {
     size_t width = (size_t)op->head_width;
     if (op->kind == OP_KV_ATTENTION)
-        return (width + (size_t)op->n_key) * sizeof(double);
+        return (width + (size_t)op->in) * sizeof(double);
     return op->kind == OP_PROMPT_ATTENTION ? (width + (size_t)op->rows * (2 * width + 1)) * sizeof(double) : 0;
 }
 

@@ -32,7 +32,7 @@ KV_KERNEL(KV(kv_append))
             if (!shard_holds(at, op->shard, op->shards, op->shard_block))
                 continue;
             for (size_t g = 0; g < heads; g++) {
-                size_t to = cache_row(op, &batch->parts[i], g, shard_index(at, op->shards, op->shard_block)) * width;
+                size_t to = cache_row(op, &batch->parts[i], g, at) * width;
                 const REAL *k = row + (g * (queries + 2) + queries) * width;
                 KV(keep)(op, context->format, k, out[0] + to);
                 KV(keep)(op, context->format, k + width, out[1] + to);
@@ -49,33 +49,72 @@ static REAL KV(dot)(size_t n, const REAL *a, const REAL *b)
     return sum;
 }
 
-/* One query against n keys, `step` elements apart: o[D] = sum of e^(score - *most) v, *sum of e^(score - *most). Without
- * keys o and *sum are 0. */
-static void KV(attend)(const struct op *op, enum number_format format, size_t n, size_t step, const REAL *query,
-                       const REAL *keys, const REAL *values, REAL *score, REAL *o, REAL *most, REAL *sum)
+/* Scores of one query with n keys that lie together; returns the largest, not below `most`. */
+static REAL KV(score_keys)(size_t width, size_t n, const REAL *query, const REAL *keys, REAL *score, REAL most)
 {
-    size_t width = (size_t)op->head_width;
     REAL scale = (REAL)(1 / sqrt((double)width));
-    *most = (REAL)-INFINITY;
-    *sum = 0;
-    memset(o, 0, width * sizeof *o);
     for (size_t j = 0; j < n; j++) {
-        score[j] = KV(dot)(width, query, keys + j * step) * scale;
-        *most = score[j] > *most ? score[j] : *most;
+        score[j] = KV(dot)(width, query, keys + j * width) * scale;
+        most = score[j] > most ? score[j] : most;
     }
+    return most;
+}
+
+/* score becomes e^(score - most) in the operands' format; returns their sum before rounding. */
+static REAL KV(exponentials)(enum number_format format, size_t n, REAL *score, REAL most)
+{
+    REAL sum = 0;
     for (size_t j = 0; j < n; j++) {
-        score[j] = KV_EXP(score[j] - *most);
-        *sum += score[j];
+        score[j] = KV_EXP(score[j] - most);
+        sum += score[j];
     }
     KV_ROUND(format, n, score, score);
+    return sum;
+}
+
+static void KV(add_values)(size_t width, size_t n, const REAL *share, const REAL *values, REAL *o)
+{
     for (size_t j = 0; j < n; j++)
 #pragma omp simd
         for (size_t d = 0; d < width; d++)
-            o[d] += score[j] * values[j * step + d];
+            o[d] += share[j] * values[j * width + d];
 }
 
-/* One row's query heads. `whole`: o is divided by the sum and stands without maximum and sum. */
-static void KV(attend_row)(const struct op *op, enum number_format format, int64_t n, const struct batch_part *part,
+/* Tokens of the block that begins at `first` that this shard holds, of a sequence of n. */
+static size_t KV(tokens_here)(const struct op *op, int64_t first, int64_t n)
+{
+    int64_t left = n - first;
+    return !shard_holds(first, op->shard, op->shards, op->shard_block) ? 0
+                                                                       : (size_t)(left < op->n_key ? left : op->n_key);
+}
+
+/* One query against this shard's share of a sequence's first n tokens: o[D] = sum of e^(score - *most) v, *sum of
+ * e^(score - *most). Without tokens o and *sum are 0. */
+static void KV(attend)(const struct op *op, enum number_format format, const struct batch_part *part, size_t g,
+                       int64_t n, const REAL *query, const REAL *keys, const REAL *values, REAL *score, REAL *o,
+                       REAL *most, REAL *sum)
+{
+    size_t width = (size_t)op->head_width, done = 0;
+    *most = (REAL)-INFINITY;
+    memset(o, 0, width * sizeof *o);
+    for (int64_t first = 0; first < n; first += op->n_key) {
+        size_t here = KV(tokens_here)(op, first, n);
+        const REAL *block = here ? keys + cache_row(op, part, g, first) * width : NULL;
+        *most = KV(score_keys)(width, here, query, block, score + done, *most);
+        done += here;
+    }
+    *sum = KV(exponentials)(format, done, score, *most);
+    done = 0;
+    for (int64_t first = 0; first < n; first += op->n_key) {
+        size_t here = KV(tokens_here)(op, first, n);
+        const REAL *block = here ? values + cache_row(op, part, g, first) * width : NULL;
+        KV(add_values)(width, here, score + done, block, o);
+        done += here;
+    }
+}
+
+/* One row's query heads. Of a single shard o is divided by the sum and stands without maximum and sum. */
+static void KV(attend_row)(const struct op *op, enum number_format format, const struct batch_part *part, int64_t n,
                            const REAL *row, const REAL *keys, const REAL *values, REAL *scratch, REAL *out)
 {
     size_t width = (size_t)op->head_width, queries = (size_t)(op->heads / op->kv_heads);
@@ -84,9 +123,8 @@ static void KV(attend_row)(const struct op *op, enum number_format format, int64
     for (size_t g = 0; g < (size_t)op->kv_heads; g++)
         for (size_t h = 0; h < queries; h++) {
             REAL *o = out + (g * queries + h) * (width + (whole ? 0 : 2));
-            size_t at = cache_row(op, part, g, 0) * width;
             KV_ROUND(format, width, row + (g * (queries + 2) + h) * width, query);
-            KV(attend)(op, format, (size_t)n, width, query, keys + at, values + at, score, o, &most, &sum);
+            KV(attend)(op, format, part, g, n, query, keys, values, score, o, &most, &sum);
             for (size_t d = 0; whole && d < width; d++)
                 o[d] /= sum;
             if (!whole) {
@@ -103,9 +141,9 @@ KV_KERNEL(KV(kv_attention))
     size_t out_columns = (size_t)(op->heads * (op->head_width + (op->shards <= 1 ? 0 : 2))), row = 0;
     for (int i = 0; i < batch->n_parts && row < (size_t)op->rows; i++)
         for (int64_t t = 0; t < batch->parts[i].tokens && row < (size_t)op->rows; t++, row++) {
-            int64_t n = shard_tokens(batch->parts[i].context + t + 1, op->shard, op->shards, op->shard_block);
-            KV(attend_row)(op, context->format, n, &batch->parts[i], in[0] + row * columns, in[1], in[2],
-                           context->scratch, out[0] + row * out_columns);
+            KV(attend_row)
+            (op, context->format, &batch->parts[i], batch->parts[i].context + t + 1, in[0] + row * columns, in[1],
+             in[2], context->scratch, out[0] + row * out_columns);
         }
 }
 
@@ -164,7 +202,10 @@ static void KV(prompt_head)(const struct op *op, enum number_format format, size
         for (size_t h = 0; h < queries; h++) {
             REAL *o = out + t * o_columns + (g * queries + h) * width;
             KV_ROUND(format, width, rows + t * columns + (g * (queries + 2) + h) * width, query);
-            KV(attend)(op, format, t + 1, width, query, keys, keys + tokens * width, score, o, &most, &sum);
+            memset(o, 0, width * sizeof *o);
+            most = KV(score_keys)(width, t + 1, query, keys, score, (REAL)-INFINITY);
+            sum = KV(exponentials)(format, t + 1, score, most);
+            KV(add_values)(width, t + 1, score, keys + tokens * width, o);
             for (size_t d = 0; d < width; d++)
                 o[d] /= sum;
         }
@@ -174,14 +215,15 @@ KV_KERNEL(KV(prompt_attention))
 {
     const struct batch *batch = batch_of(op);
     size_t columns = (size_t)((op->heads + 2 * op->kv_heads) * op->head_width);
-    size_t out_columns = (size_t)(op->heads * op->head_width), row = (size_t)batch->n_decode;
-    for (int i = batch->n_decode; i < batch->n_parts; i++) {
+    size_t out_columns = (size_t)(op->heads * op->head_width), row = (size_t)batch->n_cached_tokens;
+    for (int i = batch->n_cached; i < batch->n_parts; i++) {
         const struct batch_part *part = &batch->parts[i];
         if (part->context)
             bug("a prompt's attention to itself alone, with %lld tokens before it", (long long)part->context);
         for (size_t g = 0; g < (size_t)op->kv_heads; g++)
-            KV(prompt_head)(op, context->format, (size_t)part->tokens, in[0] + row * columns, g, context->scratch,
-                            out[0] + row * out_columns);
+            KV(prompt_head)
+        (op, context->format, (size_t)part->tokens, in[0] + row * columns, g, context->scratch,
+         out[0] + row * out_columns);
         row += (size_t)part->tokens;
     }
 }

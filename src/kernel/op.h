@@ -92,25 +92,26 @@
  *
  * Ops on the tokens of an iteration (kernel/batch.h). T rows: the tokens that op.tokens names. Packed queries, keys and
  * values: for each KV head its H/G query heads, then k, then v: qkv[T,G*(H/G+2)*D], H = heads, G = kv_heads. The KV cache
- * of one layer: keys and values [P,G,M,D], P = samples places for sequences, M = n_key tokens each.
+ * of one layer: keys and values [P,G,M,D], P = samples blocks of M = n_key tokens each.
  *
  *   EMBED_TOKENS  in table[O,C] positions[M,C]-       out x[T,C]
  *                       x = table[token] + positions[place of the token]
  *   RMS_NORM      in x[T,C] u[T,C]- gamma[C]          out y[T,C] s[T,C]-
- *                       s = x + u, y = gamma s / sqrt(mean(s^2) + eps); without u: s absent, of x
+ *                       s = x + u, y = gamma s / sqrt(mean(s^2) + eps); without u (op.parts 1, else 2): s absent, of
+ *                       x; s may be x
  *   ROTATE        in qkv, frequency[D/2]              out qkv  q and k: pair (2j, 2j+1) of each head turned by the
  *                       token's position * frequency[j]; in place
  *   GATE          in a[T,O] b[T,O]                    out y[T,O]  y = act(a) b
  *   KV_APPEND     in qkv                              out keys values
- *                       k and v of the tokens that this shard holds go to their places; what was there stays
+ *                       k and v of the tokens that this shard holds go to their places; all else stays
  *   KV_ATTENTION  in qkv keys values                  out part[T,H*D] or [T,H*(D+2)]
  *                       softmax(q k^T / sqrt D) v over the tokens up to the query's own in the cache. One of several
  *                       shards (op.shards > 1): the unnormalised output, the maximum and the sum of each head
  *   KV_COMBINE    in part_0 .. part_7-                out o[T,H*D]  the softmax over all shards' tokens, added up in the
  *                       order of the shards
- *   PROMPT_ATTENTION  in qkv                          out o[T,H*D]  each token of a prompt to those before it and itself;
+ *   PROMPT_ATTENTION  in qkv                          out o[T,H*D]  each token of a fresh prompt to those before it and itself;
  *                       rows of other tokens are left alone
- *   MERGE_ROWS    in a[T,C] b[T,C]                    out y[T,C]  rows of decoding sequences from a, of prompts from b
+ *   MERGE_ROWS    in a[T,C] b[T,C]                    out y[T,C]  rows that attend to the cache from a, of fresh prompts from b
  *   TAKE_ROWS     in x[T,C]                           out y[R,C]  the last token of each sequence that wants an answer
  *   SAMPLE        in logits[R,O]                      out id[R]  the next token of each (kernel/sample.h)
  *
@@ -227,9 +228,9 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 enum token_rows {
     TOKENS_NONE,   /* not an op on tokens: rows is what the graph says */
     TOKENS_ALL,    /* of all sequences */
-    TOKENS_DECODE, /* the first rows: one of each decoding sequence */
-    TOKENS_PROMPT, /* those of prompts, behind them; rows counts all tokens */
-    TOKENS_BOTH,   /* rows counts all tokens; no work when there are only decoding ones or only prompts */
+    TOKENS_CACHED, /* the first rows: sequences that attend to the KV cache */
+    TOKENS_PROMPT, /* those of fresh prompts, behind them; rows counts all tokens */
+    TOKENS_BOTH,   /* rows counts all tokens; no work when there are only those of one sort */
     TOKENS_ANSWER  /* one of each sequence that wants its next token */
 };
 
@@ -264,13 +265,13 @@ struct op {
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
     enum token_rows tokens;
-    int64_t kv_heads;             /* ops on tokens: G */
-    int64_t shard, shards;        /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
-    int64_t shard_block;          /* shards */
-    int kv_bits;                  /* KV_APPEND: 8 = int8 with a scale for each head of a token; else the format's */
-    const struct batch *batch;    /* the iteration; NULL in graphs and plans */
-    int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
-    uint64_t transfer_bytes;  /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
+    int64_t kv_heads;          /* ops on tokens: G */
+    int64_t shard, shards;     /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
+    int64_t shard_block;       /* shards */
+    int kv_bits;               /* KV_APPEND: 8 = int8 with a scale for each head of a token; else the format's */
+    const struct batch *batch; /* the iteration; NULL in graphs and plans */
+    int64_t matrix, replicas;  /* on a device that holds matrices: number of the weight there, copies of it */
+    uint64_t transfer_bytes;   /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
 /* Local. Names and classes. */

@@ -13,7 +13,8 @@ static int32_t largest(int64_t n, const double *x)
     return (int32_t)best;
 }
 
-/* Descending by share, ascending by number among equals: a heap sort, since equal shares must not depend on a library. */
+/* Descending by share, ascending by number among equals: a heap sort, since equal shares must not depend on a library.
+ */
 static int comes_before(const double *share, uint32_t a, uint32_t b)
 {
     return share[a] > share[b] || (share[a] == share[b] && a < b);

@@ -1,5 +1,5 @@
-/* tokens_body.h - ops on the rows of an iteration that do not touch the KV cache, for one type; tokens.c includes it once
- * for each.
+/* tokens_body.h - ops on the rows of an iteration that do not touch the KV cache, for one type; tokens.c includes it
+ * once for each.
  *
  * TOKENS(name): adds the type to a name; TOKENS_KERNEL(name): the signature; REAL: the type.
  */
@@ -12,7 +12,7 @@ TOKENS_KERNEL(TOKENS(embed_tokens))
     for (int i = 0; i < batch->n_parts; i++)
         for (int64_t t = 0; t < batch->parts[i].tokens; t++, row++) {
             int64_t id = batch->ids[row], at = batch->parts[i].context + t;
-            if (id < 0 || id >= op->out || (in[1] && at >= op->n_key))
+            if (id >= op->out || (in[1] && at >= op->n_key))
                 bug("token %lld of %lld at position %lld", (long long)id, (long long)op->out, (long long)at);
             const REAL *from = in[0] + (size_t)id * c, *position = in[1] ? in[1] + (size_t)at * c : NULL;
             for (size_t k = 0; k < c; k++)
@@ -107,9 +107,9 @@ TOKENS_KERNEL(TOKENS(merge_rows))
 {
     (void)context;
     const struct batch *batch = batch_of(op);
-    size_t c = (size_t)op->in, decode = (size_t)batch->n_decode, rows = (size_t)batch->n_tokens;
-    memcpy(out[0], in[0], decode * c * sizeof **out);
-    memcpy(out[0] + decode * c, in[1] + decode * c, (rows - decode) * c * sizeof **out);
+    size_t c = (size_t)op->in, cached = (size_t)batch->n_cached_tokens, rows = (size_t)batch->n_tokens;
+    memcpy(out[0], in[0], cached * c * sizeof **out);
+    memcpy(out[0] + cached * c, in[1] + cached * c, (rows - cached) * c * sizeof **out);
 }
 
 TOKENS_KERNEL(TOKENS(take_rows))

@@ -3,16 +3,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/batch.h"
-
 struct building {
     const struct decoder_config *config;
     const struct decoder_layout *layout;
     struct graph *graph;
     int *device_of, max_nodes;
-    int gpu;                            /* whose nodes are being built */
-    int64_t kv_heads, queries, columns; /* this GPU's; query heads of a KV head; columns of packed q, k, v of a KV head */
-    int x;                              /* residual stream */
+    int gpu; /* whose nodes are being built */
+    int64_t kv_heads, queries,
+        columns; /* this GPU's; query heads of a KV head; columns of packed q, k, v of a KV head */
+    int x;       /* residual stream */
 };
 
 static char *named(const struct building *b, const char *name)
@@ -37,8 +36,8 @@ static int weight(struct building *b, const char *name, int64_t rows, int64_t co
     return t;
 }
 
-static void node(struct building *b, int device, const struct op *op, const int *in, int n_in, const int *out, int n_out,
-                 const char *name)
+static void node(struct building *b, int device, const struct op *op, const int *in, int n_in, const int *out,
+                 int n_out, const char *name)
 {
     struct operands operands = operands_of(n_in, in, n_out, out);
     int i = b->graph->n_nodes;
@@ -59,8 +58,8 @@ static void on_gpu(struct building *b, const struct op *op, const int *in, int n
 }
 
 /* y = x w^T (+ bias). Of a sum over GPUs only the first adds the bias. */
-static int linear(struct building *b, const char *name, int x, int64_t rows, int64_t in, int64_t out, enum token_rows tokens,
-                  enum activation act, int has_bias, int64_t copies)
+static int linear(struct building *b, const char *name, int x, int64_t rows, int64_t in, int64_t out,
+                  enum token_rows tokens, enum activation act, int has_bias, int64_t copies)
 {
     const struct op op = {.kind = OP_LINEAR, .rows = rows, .in = in, .out = out, .act = act, .tokens = tokens};
     struct arena *arena = b->graph->arena;
@@ -81,12 +80,14 @@ static void allreduce(struct building *b, int x, const char *name)
 
 static void add(struct building *b, int x, int y, const char *name)
 {
-    const struct op op = {.kind = OP_ADD, .rows = b->layout->max_tokens, .in = b->config->d_model, .tokens = TOKENS_ALL};
+    const struct op op = {
+        .kind = OP_ADD, .rows = b->layout->max_tokens, .in = b->config->d_model, .tokens = TOKENS_ALL};
     on_gpu(b, &op, (int[]){x, y}, 2, x, name);
 }
 
 /* The residual stream x, increased by u (unless NO_TENSOR), and its norm. */
-static int norm(struct building *b, const char *name, int x, int u, int64_t rows, enum token_rows tokens, int64_t copies)
+static int norm(struct building *b, const char *name, int x, int u, int64_t rows, enum token_rows tokens,
+                int64_t copies)
 {
     const struct decoder_config *config = b->config;
     struct arena *arena = b->graph->arena;
@@ -95,7 +96,9 @@ static int norm(struct building *b, const char *name, int x, int u, int64_t rows
     int y = value(b, arena_printf(arena, "%s.out", name), rows, c);
     struct op op = {.kind = OP_RMS_NORM, .rows = rows, .in = c, .eps = config->norm_eps, .tokens = tokens};
     if (config->rms_norm) {
-        node(b, b->layout->gpu[b->gpu], &op, (int[]){x, u, gamma}, 3, (int[]){y, u == NO_TENSOR ? NO_TENSOR : x}, 2, name);
+        op.parts = u == NO_TENSOR ? 1 : 2;
+        node(b, b->layout->gpu[b->gpu], &op, (int[]){x, u, gamma}, 3, (int[]){y, u == NO_TENSOR ? NO_TENSOR : x}, 2,
+             name);
         return y;
     }
     int beta = weight(b, arena_printf(arena, "%s.beta", name), c, 0, copies);
@@ -155,8 +158,9 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
     op.shard = shard;
     op.shards = layout->shards;
     op.shard_block = layout->shard_block;
-    op.samples = layout->places;
-    op.n_key = shard_tokens(layout->capacity, 0, layout->shards, layout->shard_block);
+    op.samples = layout->n_blocks;
+    op.n_key = layout->block_tokens;
+    op.in = b->config->context;
     op.kv_bits = layout->kv_bits;
     const int64_t dims[] = {op.samples, kv_heads, op.n_key, op.head_width};
     int cache[2];
@@ -171,7 +175,8 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
     op.kv_bits = 0;
     int64_t width = op.heads * (op.head_width + (op.shards > 1 ? 2 : 0));
     int out = value(b, arena_printf(arena, "layers.attn.part%s", place), op.rows, width);
-    node(b, device, &op, (int[]){qkv, cache[0], cache[1]}, 3, &out, 1, arena_printf(arena, "layers.attn.heads%s", place));
+    node(b, device, &op, (int[]){qkv, cache[0], cache[1]}, 3, &out, 1,
+         arena_printf(arena, "layers.attn.heads%s", place));
     return out;
 }
 
@@ -184,13 +189,14 @@ static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_
     for (int64_t s = 0; s < layout->shards; s++) {
         int device = layout->pim[b->gpu * layout->pims_per_gpu + group * layout->shards + s];
         const char *place = arena_printf(arena, ".%lld.%lld", (long long)group, (long long)s);
-        parts[s] = cached_attention(b, device, qkv, kv_heads, s, TOKENS_DECODE, place);
+        parts[s] = cached_attention(b, device, qkv, kv_heads, s, TOKENS_CACHED, place);
     }
     if (layout->shards == 1)
         return parts[0];
-    struct op op = attention_op(b, OP_KV_COMBINE, kv_heads, TOKENS_DECODE);
+    struct op op = attention_op(b, OP_KV_COMBINE, kv_heads, TOKENS_CACHED);
     op.shards = layout->shards;
-    int o = value(b, arena_printf(arena, "layers.attn.combined.%lld", (long long)group), op.rows, op.heads * op.head_width);
+    int o =
+        value(b, arena_printf(arena, "layers.attn.combined.%lld", (long long)group), op.rows, op.heads * op.head_width);
     on_gpu(b, &op, parts, (int)layout->shards, o, arena_printf(arena, "layers.attn.combine.%lld", (long long)group));
     return o;
 }
@@ -234,7 +240,7 @@ static int decode_attention(struct building *b, int qkv)
     if (layout->groups == 1)
         return group_o[0];
     int64_t width = b->queries * b->config->head_width;
-    const struct op join = heads_op(b, OP_JOIN_HEADS, width, TOKENS_DECODE);
+    const struct op join = heads_op(b, OP_JOIN_HEADS, width, TOKENS_CACHED);
     int o = value(b, "layers.attn.joined", layout->max_tokens, b->kv_heads * width);
     on_gpu(b, &join, group_o, (int)layout->groups, o, "layers.attn.join");
     return o;
@@ -260,12 +266,13 @@ static int attention_block(struct building *b)
     const struct decoder_config *config = b->config;
     int64_t rows = b->layout->max_tokens, layers = config->layers, c = config->d_model;
     int x = norm(b, "layers.attn_norm", b->x, NO_TENSOR, rows, TOKENS_ALL, layers);
-    int qkv = linear(b, "layers.attn.qkv", x, rows, c, b->kv_heads * b->columns, TOKENS_ALL, ACT_NONE, config->biases, layers);
+    int qkv = linear(b, "layers.attn.qkv", x, rows, c, b->kv_heads * b->columns, TOKENS_ALL, ACT_NONE, config->biases,
+                     layers);
     if (config->rotary)
         rotate(b, qkv);
     int o = attention(b, qkv);
-    int sum = linear(b, "layers.attn.o", o, rows, b->kv_heads * b->queries * config->head_width, c, TOKENS_ALL, ACT_NONE,
-                     config->biases && b->gpu == 0, layers);
+    int sum = linear(b, "layers.attn.o", o, rows, b->kv_heads * b->queries * config->head_width, c, TOKENS_ALL,
+                     ACT_NONE, config->biases && b->gpu == 0, layers);
     allreduce(b, sum, "layers.attn");
     return sum;
 }
@@ -286,7 +293,8 @@ static int feed_forward(struct building *b, int x)
         on_gpu(b, &gate, (int[]){gated, up}, 2, y, "layers.ffn.act");
         up = y;
     }
-    int down = linear(b, "layers.ffn.down", up, rows, width, c, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0, layers);
+    int down =
+        linear(b, "layers.ffn.down", up, rows, width, c, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0, layers);
     allreduce(b, down, "layers.ffn");
     return down;
 }
@@ -322,8 +330,13 @@ static int logits(struct building *b)
 static void choose(struct building *b, const int *parts)
 {
     int64_t answers = b->layout->max_answers, n = b->layout->n_gpus, vocabulary = b->config->vocabulary;
-    const struct op join = {.kind = OP_JOIN_HEADS, .rows = answers, .parts = 1, .heads = vocabulary, .head_width = 1,
-                            .groups = n, .tokens = TOKENS_ANSWER};
+    const struct op join = {.kind = OP_JOIN_HEADS,
+                            .rows = answers,
+                            .parts = 1,
+                            .heads = vocabulary,
+                            .head_width = 1,
+                            .groups = n,
+                            .tokens = TOKENS_ANSWER};
     const struct op sample = {.kind = OP_SAMPLE, .rows = answers, .out = vocabulary, .tokens = TOKENS_ANSWER};
     int all = parts[0], next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
     b->gpu = 0;
@@ -350,7 +363,8 @@ int *decoder_graph(const struct decoder_config *config, const struct decoder_lay
     struct building b = {.config = config, .layout = layout, .graph = graph};
     int x[OP_MAX_IN], sum[OP_MAX_IN], part[OP_MAX_IN], n = layout->n_gpus;
     if (n < 1 || n > OP_MAX_IN || n > config->kv_heads || layout->groups > OP_MAX_IN || layout->shards > OP_MAX_IN)
-        bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups, (long long)layout->shards);
+        bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups,
+            (long long)layout->shards);
     b.queries = config->heads / config->kv_heads;
     b.columns = (b.queries + 2) * config->head_width;
     for (int g = 0; g < n; g++)

@@ -17,14 +17,14 @@
 #include "model/decoder.h"
 
 struct decoder_layout {
-    int n_gpus, pims_per_gpu;       /* no PIM devices: the cache lies on the GPUs */
-    const int *gpu;                 /* [n_gpus] numbers of the devices */
-    const int *pim;                 /* [n_gpus][pims_per_gpu] */
-    int64_t groups, shards;         /* at most 8 each; groups * shards <= pims_per_gpu; without PIM devices 1 */
-    int64_t shard_block;            /* tokens */
+    int n_gpus, pims_per_gpu;        /* no PIM devices: the cache lies on the GPUs */
+    const int *gpu;                  /* [n_gpus] numbers of the devices */
+    const int *pim;                  /* [n_gpus][pims_per_gpu] */
+    int64_t groups, shards;          /* at most 8 each; groups * shards <= pims_per_gpu; without PIM devices 1 */
+    int64_t shard_block;             /* tokens */
     int64_t max_tokens, max_answers; /* of an iteration */
-    int64_t places, capacity;       /* sequences in the cache, tokens of each */
-    int kv_bits;                    /* 8, or 0: the devices' number format */
+    int64_t n_blocks, block_tokens;  /* of the KV cache, on every device that holds part of it */
+    int kv_bits;                     /* 8, or 0: the devices' number format */
 };
 
 /* Local. Fills a graph_init'ed graph, its loop over the layers included; the tensor "next" holds the tokens chosen.

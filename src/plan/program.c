@@ -133,7 +133,8 @@ static void check_waits(const struct program *program, int i)
             instr->first_wait + instr->n_waits, program->n_waits);
     for (int w = instr->first_wait; w < instr->first_wait + instr->n_waits; w++) {
         const struct wait *wait = &program->waits[w];
-        if (wait->instr < 0 || wait->instr >= program->n_instrs || (!wait->previous_run && wait->instr >= i && !in_loop(program, i, wait->instr)))
+        if (wait->instr < 0 || wait->instr >= program->n_instrs ||
+            (!wait->previous_run && wait->instr >= i && !in_loop(program, i, wait->instr)))
             bug("instruction %s (%d) waits for instruction %d of %s run", instr->name, i, wait->instr,
                 wait->previous_run ? "the previous" : "this");
     }

@@ -40,7 +40,7 @@ enum slot_init {
     SLOT_INIT_VALUES,
     SLOT_INIT_FASTFOOD,
     SLOT_INIT_WEIGHT, /* model/decoder_load.h */
-    SLOT_INIT_FACTOR /* model/adapter.h; init_scale: that of the op FACTOR */
+    SLOT_INIT_FACTOR  /* model/adapter.h; init_scale: that of the op FACTOR */
 };
 
 /* A tensor in device memory. */
@@ -104,12 +104,12 @@ struct program {
     int n_slots;
     struct wait *waits;
     int n_waits;
-    int n_collectives;
-    int64_t samples;                   /* of this device's share of a minibatch */
-    int64_t first_sample;              /* number of its first sample within the minibatch */
-    uint64_t memory_bytes;             /* device memory needed: largest offset + bytes */
-    uint64_t kind_bytes[N_SLOT_KINDS]; /* of which, by kind (activations: peak) */
-    uint64_t scratch_bytes;            /* host scratch for kernels, not device memory */
+    int n_collectives, n_loop_collectives; /* instructions; those in the loop */
+    int64_t samples;                       /* of this device's share of a minibatch */
+    int64_t first_sample;                  /* number of its first sample within the minibatch */
+    uint64_t memory_bytes;                 /* device memory needed: largest offset + bytes */
+    uint64_t kind_bytes[N_SLOT_KINDS];     /* of which, by kind (activations: peak) */
+    uint64_t scratch_bytes;                /* host scratch for kernels, not device memory */
     int sums;   /* slot of {sum of losses, counted elements}, or NO_SLOT on a device that does not hold them */
     int output; /* slot of the model's output (evaluation), or NO_SLOT */
 };
@@ -122,7 +122,7 @@ struct program {
     X(PROGRAM_HANDOVER, "handover")         /* the weights go to the devices of the low-parameter mode */              \
     X(PROGRAM_LOW, "low")                   /* a step of the low-parameter mode */                                     \
     X(PROGRAM_LOW_EVALUATE, "low evaluate") /* a minibatch of the test set on its devices */                           \
-    X(PROGRAM_RETURN, "return")             /* merged weights go back */               \
+    X(PROGRAM_RETURN, "return")             /* merged weights go back */                                               \
     X(PROGRAM_ITERATE, "iterate")           /* tokens of sequences through a decoder */
 
 enum program_id {

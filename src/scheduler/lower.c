@@ -27,7 +27,7 @@ static enum slot_kind kind_of(enum tensor_role role)
 
 static enum slot_init init_of(const struct tensor *tensor)
 {
-    static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,   SLOT_INIT_UNIFORM,
+    static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,    SLOT_INIT_UNIFORM,
                                           SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_WEIGHT, SLOT_INIT_FACTOR};
     return tensor->values ? SLOT_INIT_VALUES : init[tensor->init];
 }
@@ -103,7 +103,9 @@ static void lower_node(const struct node *node, struct program *program, struct 
         .block = node->block,
         .name = node->name,
         .group = op->kind == OP_ALLREDUCE ? 0 : -1,
-        .channel = is_message ? node->channel : op->kind == OP_ALLREDUCE ? program->n_collectives++ : -1,
+        .channel = is_message                 ? node->channel
+                   : op->kind == OP_ALLREDUCE ? program->n_collectives++
+                                              : -1,
         .peer = is_message ? node->peer : -1,
     };
     memcpy(instr->in, node->in, sizeof instr->in);
@@ -215,6 +217,8 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
             program->loop_end = program->n_instrs;
     }
     program->loop_count = graph->loop_end > graph->loop_first ? graph->loop_count : 0;
+    for (int i = program->loop_first; i < program->loop_end; i++)
+        program->n_loop_collectives += program->instrs[i].op->kind == OP_ALLREDUCE;
 }
 
 /* Each device's part of a collective's energy and traffic is the same. */
@@ -237,23 +241,27 @@ static void price_message(const struct machine *machine, int device, struct inst
         instr->cost = (struct cost){.time_ps = instr->cost.time_ps};
 }
 
+void lower_price(const struct machine *machine, int device, int n_group, struct instr *instr)
+{
+    if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV)
+        price_message(machine, device, instr);
+    else if (instr->op->kind == OP_ALLREDUCE)
+        price_allreduce(machine, n_group, instr);
+    else
+        machine->backends[device]->cost(machine->states[device], instr->op, &instr->cost);
+}
+
 static enum status price(const struct lowering *lowering, struct program *program, struct fault *fault)
 {
     const struct machine *machine = lowering->machine;
     const struct device *backend = machine->backends[lowering->device];
     for (int i = 0; i < program->n_instrs; i++) {
         struct instr *instr = &program->instrs[i];
-        if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV) {
-            price_message(machine, lowering->device, instr);
-            continue;
-        }
-        if (!backend->supports(machine->states[lowering->device], instr->op))
+        int is_message = instr->op->kind == OP_SEND || instr->op->kind == OP_RECV;
+        if (!is_message && !backend->supports(machine->states[lowering->device], instr->op))
             return fault_set(fault, STATUS_USAGE, "%s cannot run %s (%s)", machine->specs[lowering->device].name,
                              op_name(instr->op->kind), instr->name);
-        if (instr->op->kind == OP_ALLREDUCE)
-            price_allreduce(machine, lowering->n_group, instr);
-        else
-            backend->cost(machine->states[lowering->device], instr->op, &instr->cost);
+        lower_price(machine, lowering->device, lowering->n_group, instr);
     }
     return STATUS_OK;
 }
@@ -263,6 +271,9 @@ static int find_output(const struct graph *graph)
     for (int i = 0; i < graph->n_nodes; i++)
         if (graph->nodes[i].op.kind == OP_LOSS)
             return graph->nodes[i].in[0];
+    for (int i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i].op.kind == OP_SAMPLE)
+            return graph->nodes[i].out[0];
     return NO_TENSOR;
 }
 

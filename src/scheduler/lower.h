@@ -22,4 +22,7 @@ struct lowering {
 enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
                   struct fault *fault);
 
+/* Local. The cost of an instruction; n_group devices take part in an all-reduce. */
+void lower_price(const struct machine *machine, int device, int n_group, struct instr *instr);
+
 #endif

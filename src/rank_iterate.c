@@ -1,0 +1,123 @@
+/* rank_iterate.c - one iteration of a decoder: the batch goes to all ranks, its tokens through the programs, the next
+ * tokens to rank 0. */
+#include <stdlib.h>
+
+#include "rank_private.h"
+
+/* What all ranks get to know of an iteration. */
+struct announcement {
+    int32_t n_parts, n_cached; /* n_parts 0: the run ends */
+    int64_t n_tokens, n_cached_tokens, n_answers, n_blocks;
+    uint64_t not_before_ps;
+    uint32_t number;
+};
+
+static int64_t count_blocks(const struct batch *batch, int64_t block_tokens, int i)
+{
+    return (batch->parts[i].context + batch->parts[i].tokens + block_tokens - 1) / block_tokens;
+}
+
+static int64_t block_tokens_of(const struct executor *executor)
+{
+    for (int d = 0; d < executor->plan->n_devices; d++) {
+        const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
+        for (int i = 0; i < program->n_instrs; i++)
+            if (program->instrs[i].op->kind == OP_KV_APPEND)
+                return program->instrs[i].op->n_key;
+    }
+    bug("a plan of iterations without a KV cache");
+}
+
+static struct announcement announce(const struct executor *executor, const struct iteration *iteration)
+{
+    const struct batch *batch = iteration->batch;
+    struct announcement now = {0};
+    if (comm_rank(executor->comm) != 0 || !batch)
+        return now;
+    now = (struct announcement){batch->n_parts,           batch->n_cached,  batch->n_tokens,
+                                batch->n_cached_tokens,   batch->n_answers, 0,
+                                iteration->not_before_ps, iteration->number};
+    if (batch->n_parts < 1 || batch->n_tokens < 1)
+        bug("an iteration without tokens");
+    int64_t block_tokens = block_tokens_of(executor);
+    for (int i = 0; i < batch->n_parts && !executor->options.timing_only; i++)
+        now.n_blocks += count_blocks(batch, block_tokens, i);
+    return now;
+}
+
+/* Parts, tokens and blocks of rank 0's batch, in the arena of this iteration on all ranks. */
+static enum status share_batch(struct executor *executor, const struct announcement *now, const struct batch *from,
+                               struct arena *arena, struct batch *batch, struct fault *fault)
+{
+    struct comm *comm = executor->comm;
+    size_t n_parts = (size_t)now->n_parts, n_tokens = (size_t)now->n_tokens, n_blocks = (size_t)now->n_blocks;
+    struct batch_part *parts = arena_array(arena, n_parts, sizeof *parts);
+    uint32_t *ids = arena_array(arena, n_tokens + n_blocks, sizeof *ids), *block = ids + n_tokens;
+    int64_t block_tokens = block_tokens_of(executor);
+    int first = comm_rank(comm) == 0, functional = !executor->options.timing_only;
+    if (first)
+        memcpy(parts, from->parts, n_parts * sizeof *parts);
+    for (int i = 0; first && functional && i < now->n_parts; i++) {
+        size_t n = (size_t)count_blocks(from, block_tokens, i);
+        memcpy(block, from->parts[i].block, n * sizeof *block);
+        block += n;
+    }
+    if (first && functional)
+        memcpy(ids, from->ids, n_tokens * sizeof *ids);
+    enum status status = comm_broadcast(comm, parts, n_parts * sizeof *parts, fault);
+    if (status == STATUS_OK && functional)
+        status = comm_broadcast(comm, ids, (n_tokens + n_blocks) * sizeof *ids, fault);
+    *batch = (struct batch){now->n_parts,   now->n_cached, now->n_tokens,          now->n_cached_tokens,
+                            now->n_answers, parts,         functional ? ids : NULL};
+    block = ids + n_tokens;
+    for (int i = 0; i < now->n_parts; i++) {
+        parts[i].block = functional ? block : NULL;
+        block += functional ? count_blocks(batch, block_tokens, i) : 0;
+    }
+    return status;
+}
+
+/* The tokens that the device with the answers has chosen. */
+static enum status fetch_tokens(struct executor *executor, const struct batch *batch, struct arena *arena,
+                                uint32_t *next, struct fault *fault)
+{
+    for (int d = 0; d < executor->plan->n_devices; d++) {
+        const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
+        void *values = NULL;
+        if (program->output == NO_SLOT)
+            continue;
+        enum status status = executor_fetch(executor, arena, d, PROGRAM_ITERATE, program->output, &values, fault);
+        for (int64_t i = 0; values && i < batch->n_answers; i++)
+            next[i] = element_bytes(executor) == 8 ? (uint32_t)((double *)values)[i] : (uint32_t)((float *)values)[i];
+        return status;
+    }
+    bug("no device chooses tokens");
+}
+
+enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
+                             struct step_result *result, struct fault *fault)
+{
+    struct announcement now = announce(executor, iteration);
+    memset(result, 0, sizeof *result);
+    enum status status = comm_broadcast(executor->comm, &now, sizeof now, fault);
+    result->stopped = now.n_parts == 0;
+    if (status != STATUS_OK || result->stopped)
+        return status;
+    struct arena *arena = arena_new();
+    struct batch batch;
+    uint64_t shift_ps;
+    status = share_batch(executor, &now, iteration->batch, arena, &batch, fault);
+    const struct step_record record = {
+        .program = PROGRAM_ITERATE, .step = now.number, .not_before_ps = now.not_before_ps, .repeat = 1};
+    for (int k = 0; k < executor->n_local && status == STATUS_OK; k++)
+        if (executor->local[k].bound)
+            bind_device(executor, &executor->local[k], &batch);
+    if (status == STATUS_OK)
+        status = run_program(executor, &record, fault);
+    if (status == STATUS_OK)
+        status = exchange_replies(executor, PROGRAM_ITERATE, result, &shift_ps, fault);
+    if (status == STATUS_OK && !executor->options.timing_only && batch.n_answers)
+        status = fetch_tokens(executor, &batch, arena, next, fault);
+    arena_free(arena);
+    return status;
+}
