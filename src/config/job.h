@@ -118,6 +118,7 @@ struct job_train {
 struct job_placement {
     const char *policy;           /* gpu-only hpt auto */
     const char *objective;        /* auto: time energy product */
+    int stores_format;            /* values have the numerics' bytes in memory and in messages: serving. No key */
     const char *chosen;           /* what auto stands for, once it is known; NULL: policy counts. No key */
     int64_t micro_batches;        /* hpt: pieces of a minibatch in the pipeline */
     int64_t replicas;             /* hpt: copies of every frozen matrix; 0: as many as fit */

@@ -33,22 +33,24 @@ static enum status take_rows(struct loading *loading, const char *name, int64_t 
     return loading->source->read(loading->source->state, text, first, rows, columns, to, loading->fault);
 }
 
-/* Columns first .. first + n - 1 of all rows. */
+/* Columns first .. first + n - 1 of all rows, a few hundred KiB at a time. */
 static enum status take_columns(struct loading *loading, const char *name, int64_t rows, int64_t columns, int64_t first,
                                 int64_t n)
 {
     char text[96];
     file_name(loading, name, text, sizeof text);
-    float *row = malloc((size_t)columns * sizeof *row);
-    enum status status = STATUS_OK;
-    for (int64_t r = 0; row && r < rows && status == STATUS_OK; r++) {
-        status = loading->source->read(loading->source->state, text, r, 1, columns, row, loading->fault);
-        memcpy(loading->to + loading->done, row + first, (size_t)n * sizeof *row);
-        loading->done += n;
-    }
-    if (!row)
+    int64_t at_once = 1 + (1 << 16) / columns;
+    float *values = malloc((size_t)(at_once * columns) * sizeof *values);
+    if (!values)
         bug("out of memory");
-    free(row);
+    enum status status = STATUS_OK;
+    for (int64_t r = 0; r < rows && status == STATUS_OK; r += at_once) {
+        int64_t some = rows - r < at_once ? rows - r : at_once;
+        status = loading->source->read(loading->source->state, text, r, some, columns, values, loading->fault);
+        for (int64_t k = 0; k < some && status == STATUS_OK; k++, loading->done += n)
+            memcpy(loading->to + loading->done, values + k * columns + first, (size_t)n * sizeof *values);
+    }
+    free(values);
     return status;
 }
 

@@ -85,7 +85,9 @@ static uint64_t operand_bytes(const struct program *program, const int *slots, i
     return bytes;
 }
 
-static void lower_node(const struct node *node, struct program *program, struct arena *arena, struct instr *instr)
+/* Values that the host keeps in host_bytes have own_bytes on the device. */
+static void lower_node(const struct node *node, struct program *program, uint64_t host_bytes, uint64_t own_bytes,
+                       struct arena *arena, struct instr *instr)
 {
     struct op *op = arena_take(arena, sizeof *op);
     *op = node->op;
@@ -95,6 +97,8 @@ static void lower_node(const struct node *node, struct program *program, struct 
         op->transfer_bytes = program->slots[node->in[0]].bytes;
     if (op->kind == OP_RECV || op->kind == OP_ALLREDUCE)
         op->transfer_bytes = program->slots[node->out[0]].bytes;
+    if (op->tokens != TOKENS_NONE)
+        op->transfer_bytes = op->transfer_bytes / host_bytes * own_bytes;
     int is_message = op->kind == OP_SEND || op->kind == OP_RECV;
     *instr = (struct instr){
         .op = op,
@@ -202,6 +206,9 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
     int n_buckets = 0;
     if (graph->grads != NO_TENSOR && lowering->n_group > 1)
         n_buckets = cut_buckets(graph, lowering->bucket_bytes, element_bytes, buckets);
+    const struct device_spec *spec = &lowering->machine->specs[lowering->device];
+    uint64_t own_bytes =
+        spec->stores_format && (spec->format == FORMAT_FP16 || spec->format == FORMAT_BF16) ? 2 : element_bytes;
     int first_slot = program->n_slots;
     for (int b = 0; b < n_buckets; b++)
         add_bucket_slot(program, graph, &buckets[b], b, element_bytes, arena);
@@ -209,7 +216,7 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
     for (int i = 0; i < graph->n_nodes; i++) {
         if (i == graph->loop_first)
             program->loop_first = program->n_instrs;
-        lower_node(&graph->nodes[i], program, arena, &program->instrs[program->n_instrs++]);
+        lower_node(&graph->nodes[i], program, element_bytes, own_bytes, arena, &program->instrs[program->n_instrs++]);
         for (int b = 0; b < n_buckets; b++)
             if (buckets[b].after == i)
                 add_allreduce(program, &buckets[b], first_slot + b, arena);
@@ -277,6 +284,18 @@ static int find_output(const struct graph *graph)
     return NO_TENSOR;
 }
 
+/* Of a product on the tokens of an iteration with any number of rows: kernels change with it. */
+static uint64_t largest_scratch_bytes(const struct op *op, enum number_format format)
+{
+    uint64_t largest = kernel_scratch_bytes(op, format);
+    struct op fewer = *op;
+    for (; op->kind == OP_LINEAR && op->tokens != TOKENS_NONE && fewer.rows > 1; fewer.rows /= 2) {
+        uint64_t bytes = kernel_scratch_bytes(&fewer, format);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest;
+}
+
 enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
                   struct fault *fault)
 {
@@ -300,10 +319,12 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     program_link_waits(program, lowering->arena);
     for (int i = 0; i < program->n_instrs; i++) {
         const struct op *op = program->instrs[i].op;
-        uint64_t scratch = kernel_scratch_bytes(op, format);
+        uint64_t scratch = largest_scratch_bytes(op, format);
         program->scratch_bytes = scratch > program->scratch_bytes ? scratch : program->scratch_bytes;
     }
     program_validate(program);
+    if (lowering->varies) /* decoder_plan counts in the devices' own bytes */
+        return STATUS_OK;
     int holds_matrices = lowering->machine->backends[lowering->device]->units_needed != NULL;
     return memory_check(
         program, holds_matrices, lowering->machine->specs[lowering->device].name,
