@@ -19,8 +19,8 @@ struct serving_search {
 };
 
 struct serving_search_run {
-    double rate_per_s;
-    double share; /* met the objective */
+    double rate_per_s; /* infinite: all requests at once, tried when the first rate keeps the objective */
+    double share;      /* met the objective */
     double ttft_p99_s, tpot_p99_s, e2e_p99_s;
     double output_tokens_per_s, goodput_requests_per_s;
     int keeps;
@@ -28,7 +28,7 @@ struct serving_search_run {
 
 enum serving_search_end {
     SEARCH_FOUND,     /* rate_per_s keeps the objective, fails_per_s does not */
-    SEARCH_ALL_KEEP,  /* even with all requests at once the objective is kept: fails_per_s is infinite */
+    SEARCH_ALL_KEEP,  /* even with all requests at once the objective is kept: both rates are infinite */
     SEARCH_NONE_KEEPS /* not even requests that come one by one: rate_per_s is 0 */
 };
 
