@@ -61,6 +61,18 @@ static void init_clocks(struct executor *executor, struct local_device *device)
     clock_init(&device->before, programs, executor->arena);
 }
 
+/* Rank 0 prices iterations for all. */
+static void open_bindings(struct executor *executor)
+{
+    int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
+    executor->bindings = arena_array(executor->arena, (size_t)n_devices + 1, sizeof *executor->bindings);
+    for (int d = 0; d < n_devices; d++) {
+        const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
+        if (program->varies && (rank == 0 || executor->home[d] == rank))
+            executor->bindings[d] = binding_new(program, executor->arena);
+    }
+}
+
 static enum status open_devices(struct executor *executor, const struct device_spec *specs, struct fault *fault)
 {
     int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
@@ -78,8 +90,7 @@ static enum status open_devices(struct executor *executor, const struct device_s
         if (status != STATUS_OK)
             return status;
         device->idle_power_mw = device_idle_power_mw(device->backend, device->state, &specs[d]);
-        if (executor->plan->programs[PROGRAM_ITERATE][d].varies)
-            device->bound = binding_new(&executor->plan->programs[PROGRAM_ITERATE][d], executor->arena);
+        device->bound = executor->bindings[d];
         executor->n_local++;
         if (!executor->options.timing_only && (status = get_memory(executor, device, fault)) != STATUS_OK)
             return status;
@@ -135,6 +146,7 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
     executor->mail = mail_new(comm, plan, executor->home, !options->timing_only);
     executor->samples = arena_array(arena, most_samples(plan) + 1, sizeof *executor->samples);
     executor->replies = arena_array(arena, (size_t)comm_size(comm), sizeof *executor->replies);
+    open_bindings(executor);
     open_devices(executor, specs, fault);
     enum status status = agree(comm, 1, fault);
     if (status == STATUS_OK)

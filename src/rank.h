@@ -157,8 +157,16 @@ struct iteration {
     uint32_t number; /* from 1 */
     uint64_t not_before_ps;
 };
+
+/* What an iteration's instructions cost, all devices together, without stand-by power; on rank 0. */
+struct iteration_cost {
+    uint64_t energy_fj[N_ENERGY_PARTS];
+    uint64_t *busy_ps; /* [n_devices] compute engines; the caller's, or NULL */
+};
+
+/* next and cost may be NULL. */
 enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
-                             struct step_result *result, struct fault *fault);
+                             struct iteration_cost *cost, struct step_result *result, struct fault *fault);
 
 /* The rest are collective and give their result on rank 0; memory in `arena`.
  *

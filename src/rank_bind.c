@@ -32,7 +32,7 @@ static int depends_on_contexts(enum op_kind kind)
     return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION;
 }
 
-static void price(const struct executor *executor, const struct local_device *device, struct price_memo *memo,
+static void price(const struct executor *executor, int device, struct price_memo *memo,
                   int64_t elements, struct instr *instr)
 {
     const struct executor_prices *prices = &executor->options.prices;
@@ -42,7 +42,7 @@ static void price(const struct executor *executor, const struct local_device *de
         instr->cost = memo->cost[e];
         return;
     }
-    prices->price(prices->context, device->number, instr);
+    prices->price(prices->context, device, instr);
     if (instr->cost.time_ps == 0)
         bug("%s of an iteration takes no time", instr->name);
     if (keep) {
@@ -52,9 +52,8 @@ static void price(const struct executor *executor, const struct local_device *de
     }
 }
 
-void bind_device(struct executor *executor, struct local_device *device, const struct batch *batch)
+void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch)
 {
-    struct binding *binding = device->bound;
     for (int i = 0; i < binding->program.n_instrs; i++) {
         struct instr *instr = &binding->program.instrs[i];
         const struct op *planned = binding->planned->instrs[i].op;
@@ -72,5 +71,19 @@ void bind_device(struct executor *executor, struct local_device *device, const s
             op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)op->rows;
         price(executor, device, &binding->memo[i], elements, instr);
     }
-    clock_account(&device->clock, &binding->program);
+}
+
+void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps)
+{
+    const struct program *program = &binding->program;
+    *busy_ps = 0;
+    for (int i = 0; i < program->n_instrs; i++) {
+        const struct instr *instr = &program->instrs[i];
+        int in_loop = program->loop_count > 1 && i >= program->loop_first && i < program->loop_end;
+        uint64_t times = in_loop ? (uint64_t)program->loop_count : 1;
+        for (int p = 0; p < N_ENERGY_PARTS; p++)
+            energy_fj[p] += times * instr->cost.energy_fj[p];
+        if (instr->engine == ENGINE_COMPUTE)
+            *busy_ps += times * instr->cost.time_ps;
+    }
 }

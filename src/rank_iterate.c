@@ -94,8 +94,29 @@ static enum status fetch_tokens(struct executor *executor, const struct batch *b
     bug("no device chooses tokens");
 }
 
+/* Programs of the devices here, and of those that rank 0 prices. */
+static void bind_all(struct executor *executor, const struct batch *batch, struct iteration_cost *cost)
+{
+    for (int d = 0; d < executor->plan->n_devices; d++)
+        if (executor->bindings[d])
+            bind_device(executor, d, executor->bindings[d], batch);
+    for (int k = 0; k < executor->n_local; k++)
+        if (executor->local[k].bound)
+            clock_account(&executor->local[k].clock, &executor->local[k].bound->program);
+    if (!cost || comm_rank(executor->comm) != 0)
+        return;
+    memset(cost->energy_fj, 0, sizeof cost->energy_fj);
+    for (int d = 0; d < executor->plan->n_devices; d++) {
+        uint64_t busy_ps = 0;
+        if (executor->bindings[d])
+            binding_cost(executor->bindings[d], cost->energy_fj, &busy_ps);
+        if (cost->busy_ps)
+            cost->busy_ps[d] = busy_ps;
+    }
+}
+
 enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
-                             struct step_result *result, struct fault *fault)
+                             struct iteration_cost *cost, struct step_result *result, struct fault *fault)
 {
     struct announcement now = announce(executor, iteration);
     memset(result, 0, sizeof *result);
@@ -109,9 +130,8 @@ enum status executor_iterate(struct executor *executor, const struct iteration *
     status = share_batch(executor, &now, iteration->batch, arena, &batch, fault);
     const struct step_record record = {
         .program = PROGRAM_ITERATE, .step = now.number, .not_before_ps = now.not_before_ps, .repeat = 1};
-    for (int k = 0; k < executor->n_local && status == STATUS_OK; k++)
-        if (executor->local[k].bound)
-            bind_device(executor, &executor->local[k], &batch);
+    if (status == STATUS_OK)
+        bind_all(executor, &batch, cost);
     if (status == STATUS_OK)
         status = run_program(executor, &record, fault);
     if (status == STATUS_OK)

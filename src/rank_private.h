@@ -44,6 +44,7 @@ struct executor {
     int *home;
     struct local_device *local;
     int n_local;
+    struct binding **bindings; /* [n_devices] of this rank's devices, on rank 0 of all; NULL where there is none */
     int *group_home; /* ranks of the devices that take part in all-reduces */
     struct sum *sum; /* over them */
     void **vectors;  /* [n_local] */
@@ -72,7 +73,10 @@ struct binding {
 
 /* Local. rank_bind.c: opens the binding of a device; makes it ready for a batch and accounts for its cost. */
 struct binding *binding_new(const struct program *planned, struct arena *arena);
-void bind_device(struct executor *executor, struct local_device *device, const struct batch *batch);
+void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
+
+/* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */
+void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps);
 
 /* Local. Keeps all clocks as they are, to compare. */
 void remember_clocks(struct executor *executor);
