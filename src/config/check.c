@@ -183,6 +183,26 @@ static enum status check_switch(const struct reading *reading)
                         "nothing");
 }
 
+/* A job trains a preset, or serves a decoder. */
+static enum status check_duty(const struct reading *reading)
+{
+    const struct job *job = reading->job;
+    int serves = job->decoder.model || job->decoder.file;
+    if (serves && job->model.preset)
+        return refuse_value(reading, "model.preset", "nothing, because the job serves a decoder", job->model.preset);
+    if (job->decoder.model && job->decoder.file)
+        return refuse_value(reading, "decoder.model", "nothing, because decoder.file names a model", job->decoder.model);
+    if (!serves && !job->model.preset)
+        return refuse_value(reading, "model.preset",
+                            "one of wind, swe, weather, covid, traffic, or a decoder to serve (decoder.file, decoder.model)",
+                            "nothing");
+    if (serves && job->serve.trace && job->serve.prompts)
+        return refuse_value(reading, "serve.prompts", "nothing, because serve.trace is given", job->serve.prompts);
+    if (serves && !job->serve.trace && !job->serve.prompts && job->serve.requests == 0)
+        return refuse_value(reading, "serve.requests", "a number above 0, or a serve.trace or serve.prompts", "0");
+    return STATUS_OK;
+}
+
 enum status job_check(const struct reading *reading)
 {
     struct job *job = reading->job;
@@ -196,7 +216,11 @@ enum status job_check(const struct reading *reading)
         job->output.directory = arena_printf(reading->arena, "%s-out", job->name);
     enum status status = check_given(reading, reading->tree, "", job);
     if (!status)
+        status = check_duty(reading);
+    if (!status)
         status = cluster_check(reading);
+    if (!status && !job->model.preset)
+        return STATUS_OK;
     if (!status)
         status = check_lengths(reading, "model.reduce_act", job->model.reduce_act.n, job->model.reduce_width.n);
     if (!status)
