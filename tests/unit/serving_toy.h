@@ -24,7 +24,8 @@ struct toy {
     struct toy *all;                  /* engines of all instances, for handovers */
     uint64_t *kv;                     /* [TOY_BLOCKS * block_tokens] functional */
     uint64_t (*host)[TOY_TOKENS];     /* [TOY_REQUESTS] swapped out */
-    uint64_t n_iterations, n_decodes, n_prefill_tokens, most_blocks, n_forgotten;
+    uint64_t n_iterations, n_decodes, n_prefill_tokens, n_mixed, most_blocks, most_tokens, n_forgotten;
+    uint64_t refuses_at; /* number of the iteration that fails; 0: none does */
     const char *name[1];
 };
 
@@ -34,11 +35,37 @@ static inline uint64_t toy_hash(uint64_t before, uint64_t token)
     return x ^ x >> 29;
 }
 
+/* Decodes first, each group by arrival; the sums hold. */
+static inline void toy_look(struct toy *toy, const struct serving_iteration *iteration)
+{
+    uint64_t context = 0, prefill = 0, made = 0;
+    for (uint32_t i = 0; i < iteration->n_work; i++) {
+        const struct serving_work *work = &iteration->work[i];
+        ck_assert_int_eq(work->is_prefill, i >= iteration->n_decodes);
+        ck_assert_uint_ge(work->new_tokens, 1);
+        ck_assert(work->is_prefill || (work->new_tokens == 1 && work->makes_token));
+        if (i && i != iteration->n_decodes)
+            ck_assert_uint_gt(work->request, work[-1].request);
+        context += work->is_prefill ? 0 : work->context;
+        prefill += work->is_prefill ? work->new_tokens : 0;
+        made += work->makes_token;
+    }
+    ck_assert_uint_eq(context, iteration->decode_context_tokens);
+    ck_assert_uint_eq(prefill, iteration->prefill_tokens);
+    ck_assert_uint_eq(made, iteration->n_tokens_made);
+    ck_assert_uint_eq(iteration->number, toy->n_iterations);
+    toy->n_mixed += iteration->n_decodes && prefill;
+    if (iteration->n_decodes + prefill > toy->most_tokens)
+        toy->most_tokens = iteration->n_decodes + prefill;
+}
+
 static inline enum status toy_iterate(void *state, const struct serving_iteration *iteration, struct serving_cost *cost,
                                       struct fault *fault)
 {
     struct toy *toy = state;
-    (void)fault;
+    if (toy->refuses_at && toy->n_iterations == toy->refuses_at)
+        return fault_set(fault, STATUS_DEVICE, "the toy is broken");
+    toy_look(toy, iteration);
     cost->time_ps = toy->base_ps + toy->decode_ps * iteration->n_decodes +
                     toy->context_ps * iteration->decode_context_tokens + toy->prefill_ps * iteration->prefill_tokens;
     if (toy->exponential_ps > 0) {
@@ -117,7 +144,7 @@ static inline enum status toy_tokens(void *state, const struct serving_iteration
     struct toy *toy = state;
     uint32_t n = 0;
     for (uint32_t i = 0; i < iteration->n_work; i++) {
-        uint64_t last;
+        uint64_t last = 0;
         if (toy_work(toy, &iteration->work[i], &last, fault) != STATUS_OK)
             return fault->status;
         if (!iteration->work[i].makes_token)
@@ -136,6 +163,13 @@ static inline void toy_forget(void *state, uint32_t request)
     toy->n_forgotten++;
 }
 
+static inline void toy_reset(void *state)
+{
+    struct toy *toy = state;
+    toy->n_iterations = toy->n_decodes = toy->n_prefill_tokens = toy->n_mixed = toy->n_forgotten = 0;
+    toy->most_blocks = toy->most_tokens = 0;
+}
+
 static inline struct serving_engine toy_engine(struct toy *toy, uint64_t capacity_tokens)
 {
     toy->name[0] = "toy";
@@ -148,6 +182,7 @@ static inline struct serving_engine toy_engine(struct toy *toy, uint64_t capacit
                                    .swap = toy_swap,
                                    .transfer = toy_transfer,
                                    .forget = toy_forget,
+                                   .reset = toy_reset,
                                    .tokens = toy->kv ? toy_tokens : NULL};
 }
 
