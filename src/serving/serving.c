@@ -197,8 +197,13 @@ static void run(struct service *service)
             break;
         advance(service, next_ps);
     }
-    if (!has_failed(service) && service->n_finished != requests->n)
+    if (has_failed(service))
+        return;
+    if (service->n_finished != requests->n)
         bug("%zu of %zu requests were served and nothing is left to do", service->n_finished, requests->n);
+    for (uint32_t i = 0; i < service->n_instances; i++)
+        if (service->instance[i].cache.n_used || service->instance[i].load)
+            bug("instance %u ends with KV in use or work to do", i);
 }
 
 /* ---- before and after ---- */
