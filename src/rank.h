@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c.
+ * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c, rank_hbm_pim.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -92,6 +92,7 @@ uint64_t device_idle_power_mw(const struct device *backend, const void *state, c
 extern const struct device gpu_device;
 extern const struct device reram_device;
 extern const struct device systolic_device;
+extern const struct device hbm_pim_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {

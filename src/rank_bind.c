@@ -29,7 +29,7 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
 
 static int depends_on_contexts(enum op_kind kind)
 {
-    return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION;
+    return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND;
 }
 
 static void price(const struct executor *executor, int device, struct price_memo *memo,

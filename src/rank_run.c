@@ -180,12 +180,14 @@ static int run_next(struct executor *executor, const struct step_record *record,
     return 1;
 }
 
-/* Rows that are whole on one side need no merging, but have to be where they are expected. */
+/* No virtual time passes, but values have to be where they are expected: rows that need no merging because they are whole
+ * on one side, and what a shard without tokens answers. */
 static void pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
                     const struct program *program)
 {
     const struct instr *instr = &program->instrs[device->next];
-    if (instr->op->kind == OP_MERGE_ROWS && is_functional(executor))
+    int answers = instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0;
+    if ((answers || instr->op->kind == OP_MERGE_ROWS) && is_functional(executor))
         run_instr(executor, record, device, program, instr, 0);
 }
 

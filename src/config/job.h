@@ -141,21 +141,21 @@ struct job_slo {
 
 /* What is served, and how. */
 struct job_serve {
-    const char *trace;   /* request trace; or ... */
-    const char *prompts; /* ... a text file with a prompt on each line; or made-up requests */
-    int64_t requests;    /* how many are made up, or the first so many of the trace (0: all) */
+    const char *trace;    /* request trace; or ... */
+    const char *prompts;  /* ... a text file with a prompt on each line; or made-up requests */
+    int64_t requests;     /* how many are made up, or the first so many of the trace (0: all) */
     const char *arrivals; /* poisson gamma fixed at-once */
     double rate_per_s, cv, rate_scale;
     int64_t input_tokens, output_tokens; /* made up: of each; prompts: output_tokens at most */
     double temperature, top_p;
     uint64_t seed;
-    const char *batching;                /* chunked prefill-first static */
+    const char *batching; /* chunked prefill-first static */
     int64_t max_batch, token_budget, block_tokens;
     int prefix_caching, reserve_output;
     const char *preemption; /* recompute swap */
     int64_t instances, prefill_instances;
-    const char *router;    /* round-robin least-loaded central */
-    const char *partition; /* heads sequence hybrid auto */
+    const char *router;      /* round-robin least-loaded central */
+    const char *partition;   /* heads sequence hybrid auto */
     const char *kv_numerics; /* same int8 */
     double sample_s;
     struct job_slo slo;

@@ -346,7 +346,8 @@ static void check_tokens(const struct op *op, const char *name)
     if (op->kv_heads && (op->heads % op->kv_heads || op->head_width % 2))
         bug("node %s: %lld heads of width %lld for %lld KV heads", name, (long long)op->heads,
             (long long)op->head_width, (long long)op->kv_heads);
-    if (op->shards > 1 && (op->shard < 0 || op->shard >= op->shards || op->shard_block < 1 || op->shards > OP_MAX_IN))
+    if (op->shards > 1 && (op->shard < 0 || op->shard >= op->shards || op->shards > OP_MAX_IN ||
+                           (op->shard_block < 1 && op->kind != OP_KV_COMBINE)))
         bug("node %s: shard %lld of %lld in blocks of %lld", name, (long long)op->shard, (long long)op->shards,
             (long long)op->shard_block);
 }

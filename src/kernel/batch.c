@@ -51,6 +51,19 @@ uint64_t batch_pairs(const struct op *op)
     return pairs;
 }
 
+int64_t batch_appended(const struct op *op)
+{
+    int64_t n = 0;
+    if (!op->batch)
+        return op->rows;
+    for (int i = 0; i < op->batch->n_parts; i++) {
+        const struct batch_part *part = &op->batch->parts[i];
+        n += shard_tokens(part->context + part->tokens, op->shard, op->shards, op->shard_block) -
+             shard_tokens(part->context, op->shard, op->shards, op->shard_block);
+    }
+    return n;
+}
+
 int64_t batch_message_elements(const struct op *op, const struct batch *batch)
 {
     if (op->tokens == TOKENS_ALL)
@@ -66,5 +79,9 @@ int batch_bind(const struct op *planned, const struct batch *batch, struct op *o
     op->rows = planned->tokens == TOKENS_PROMPT ? batch->n_tokens : rows;
     if (planned->kind == OP_SEND || planned->kind == OP_RECV)
         op->rows = rows * planned->out;
+    if (rows > 0 && planned->shards > 1 && planned->kind == OP_KV_APPEND)
+        return batch_appended(op) > 0;
+    if (rows > 0 && planned->shards > 1 && planned->kind == OP_KV_ATTENTION)
+        return batch_pairs(op) > 0;
     return rows > 0;
 }

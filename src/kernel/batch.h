@@ -39,6 +39,9 @@ int64_t batch_rows(const struct batch *batch, enum token_rows tokens);
  * (PROMPT_ATTENTION) that it attends to. Without an iteration: what a full one could have. */
 uint64_t batch_pairs(const struct op *op);
 
+/* Local. KV_APPEND: new tokens that this op's shard keeps. */
+int64_t batch_appended(const struct op *op);
+
 /* Local. An op of a plan made ready for an iteration: its rows, and the iteration itself. Returns 0 when there is no
  * work for it. */
 int batch_bind(const struct op *planned, const struct batch *batch, struct op *op);

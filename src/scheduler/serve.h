@@ -22,7 +22,8 @@ struct serve {
     const char **prompt;      /* [requests.n] texts, with serve.prompts; rank 0 */
 };
 
-/* Collective. Models of the catalogue have no weights: they are served timing-only. Faults of any rank are everybody's. */
+/* Collective. Models of the catalogue have no weights: they are served timing-only. Faults of any rank are everybody's.
+ */
 enum status serve_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena, struct serve *serve,
                        struct fault *fault);
 void serve_close(struct serve *serve);

@@ -123,9 +123,9 @@ static enum status make_batch(struct serve_engine *engine, const struct serving_
     uint64_t tokens = iteration->n_decodes + iteration->prefill_tokens;
     const struct decoder_layout *layout = &engine->plan->layout;
     if (iteration->n_work > (uint64_t)layout->max_answers || tokens > (uint64_t)layout->max_tokens)
-        return fault_set(fault, STATUS_FAILED, "an iteration of %u sequences and %llu tokens on a plan for %lld and %lld",
-                         iteration->n_work, (unsigned long long)tokens, (long long)layout->max_answers,
-                         (long long)layout->max_tokens);
+        return fault_set(fault, STATUS_FAILED,
+                         "an iteration of %u sequences and %llu tokens on a plan for %lld and %lld", iteration->n_work,
+                         (unsigned long long)tokens, (long long)layout->max_answers, (long long)layout->max_tokens);
     *batch = (struct batch){.parts = engine->parts, .ids = engine->options.timing_only ? NULL : engine->ids};
     for (int cached = 1; cached >= 0; cached--) {
         for (uint32_t i = 0; i < iteration->n_work; i++)

@@ -13,8 +13,8 @@ struct serve_engine_options {
     int timing_only;
     uint64_t seed;
     double temperature, top_p;
-    int32_t eos, bos;             /* tokens that end an answer; -1: none */
-    const char *host_link;        /* link profile: swaps, hand-overs */
+    int32_t eos, bos;      /* tokens that end an answer; -1: none */
+    const char *host_link; /* link profile: swaps, hand-overs */
     uint32_t trace_steps;
     const struct decoder_source *weights; /* functional */
     /* Functional, may be NULL: told after each iteration. */
@@ -33,7 +33,8 @@ void serve_engine_close(struct serve_engine *engine);
 /* Rank 0: the engine for serving_run. */
 struct serving_engine serve_engine_of(struct serve_engine *engine);
 
-/* Collective. The other ranks, while rank 0 is in serving_run: takes part in iterations until it calls serve_engine_end.
+/* Collective. The other ranks, while rank 0 is in serving_run: takes part in iterations until it calls
+ * serve_engine_end.
  */
 enum status serve_engine_follow(struct serve_engine *engine, struct fault *fault);
 enum status serve_engine_end(struct serve_engine *engine, struct fault *fault);
