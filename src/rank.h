@@ -157,6 +157,7 @@ struct iteration {
     const struct batch *batch;
     uint32_t number; /* from 1 */
     uint64_t not_before_ps;
+    float *logits; /* rank 0, functional: [n_answers][vocabulary], or NULL */
 };
 
 /* What an iteration's instructions cost, all devices together, without stand-by power; on rank 0. */

@@ -9,7 +9,7 @@ struct announcement {
     int32_t n_parts, n_cached; /* n_parts 0: the run ends */
     int64_t n_tokens, n_cached_tokens, n_answers, n_blocks;
     uint64_t not_before_ps;
-    uint32_t number;
+    uint32_t number, wants_logits;
 };
 
 static int64_t count_blocks(const struct batch *batch, int64_t block_tokens, int i)
@@ -31,12 +31,17 @@ static int64_t block_tokens_of(const struct executor *executor)
 static struct announcement announce(const struct executor *executor, const struct iteration *iteration)
 {
     const struct batch *batch = iteration->batch;
-    struct announcement now = {0};
+    struct announcement now = {.n_parts = 0};
     if (comm_rank(executor->comm) != 0 || !batch)
         return now;
-    now = (struct announcement){batch->n_parts,           batch->n_cached,  batch->n_tokens,
-                                batch->n_cached_tokens,   batch->n_answers, 0,
-                                iteration->not_before_ps, iteration->number};
+    now = (struct announcement){.n_parts = batch->n_parts,
+                                .n_cached = batch->n_cached,
+                                .n_tokens = batch->n_tokens,
+                                .n_cached_tokens = batch->n_cached_tokens,
+                                .n_answers = batch->n_answers,
+                                .not_before_ps = iteration->not_before_ps,
+                                .number = iteration->number,
+                                .wants_logits = iteration->logits != NULL};
     if (batch->n_parts < 1 || batch->n_tokens < 1)
         bug("an iteration without tokens");
     int64_t block_tokens = block_tokens_of(executor);
@@ -77,21 +82,42 @@ static enum status share_batch(struct executor *executor, const struct announcem
     return status;
 }
 
-/* The tokens that the device with the answers has chosen. */
-static enum status fetch_tokens(struct executor *executor, const struct batch *batch, struct arena *arena,
-                                uint32_t *next, struct fault *fault)
+static double value_of(const struct executor *executor, const void *values, int64_t i)
+{
+    return element_bytes(executor) == 8 ? ((const double *)values)[i] : (double)((const float *)values)[i];
+}
+
+/* The device that chooses tokens, and what it chooses from. */
+static int find_sampler(const struct executor *executor, const struct instr **sample)
 {
     for (int d = 0; d < executor->plan->n_devices; d++) {
         const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
-        void *values = NULL;
-        if (program->output == NO_SLOT)
-            continue;
-        enum status status = executor_fetch(executor, arena, d, PROGRAM_ITERATE, program->output, &values, fault);
-        for (int64_t i = 0; values && i < batch->n_answers; i++)
-            next[i] = element_bytes(executor) == 8 ? (uint32_t)((double *)values)[i] : (uint32_t)((float *)values)[i];
-        return status;
+        for (int i = 0; i < program->n_instrs; i++)
+            if (program->instrs[i].op->kind == OP_SAMPLE) {
+                *sample = &program->instrs[i];
+                return d;
+            }
     }
     bug("no device chooses tokens");
+}
+
+/* The tokens that were chosen, and the logits that they were chosen from when they are wanted. */
+static enum status fetch_answers(struct executor *executor, const struct batch *batch, const struct announcement *now,
+                                 struct arena *arena, uint32_t *next, float *logits, struct fault *fault)
+{
+    const struct instr *sample;
+    int device = find_sampler(executor, &sample);
+    void *values = NULL;
+    enum status status = executor_fetch(executor, arena, device, PROGRAM_ITERATE, sample->out[0], &values, fault);
+    for (int64_t i = 0; values && i < batch->n_answers; i++)
+        next[i] = (uint32_t)value_of(executor, values, i);
+    if (status != STATUS_OK || !now->wants_logits)
+        return status;
+    values = NULL;
+    status = executor_fetch(executor, arena, device, PROGRAM_ITERATE, sample->in[0], &values, fault);
+    for (int64_t i = 0; values && i < batch->n_answers * sample->op->out; i++)
+        logits[i] = (float)value_of(executor, values, i);
+    return status;
 }
 
 /* Programs of the devices here, and of those that rank 0 prices. */
@@ -137,7 +163,7 @@ enum status executor_iterate(struct executor *executor, const struct iteration *
     if (status == STATUS_OK)
         status = exchange_replies(executor, PROGRAM_ITERATE, result, &shift_ps, fault);
     if (status == STATUS_OK && !executor->options.timing_only && batch.n_answers)
-        status = fetch_tokens(executor, &batch, arena, next, fault);
+        status = fetch_answers(executor, &batch, &now, arena, next, iteration->logits, fault);
     arena_free(arena);
     return status;
 }

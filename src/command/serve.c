@@ -148,7 +148,7 @@ static enum status run(struct comm *comm, const struct job_options *options, str
     struct serve_result result;
     struct writing writing = {.n_finished = 0};
     int first = comm_rank(comm) == 0;
-    enum status status = serve_open(comm, job, options->timing_only, arena, &serve, fault);
+    enum status status = serve_open(comm, job, options->timing_only, NULL, arena, &serve, fault);
     if (status != STATUS_OK)
         return status;
     if (options->print_config) {

@@ -84,7 +84,7 @@ static struct decoder_limits limits_of(const struct serve *serve)
     };
 }
 
-static enum status open_local(struct serve *serve, struct fault *fault)
+static enum status open_local(struct serve *serve, const struct serve_given *given, struct fault *fault)
 {
     struct job *job = serve->job;
     if (!job->decoder.model && !job->decoder.file)
@@ -96,8 +96,12 @@ static enum status open_local(struct serve *serve, struct fault *fault)
     enum status status = open_model(serve, fault);
     if (status == STATUS_OK)
         status = machine_open(job, serve->arena, &serve->machine, fault);
-    if (status == STATUS_OK)
+    if (given) {
+        serve->requests = given->requests;
+        serve->prompt = given->prompt;
+    } else if (status == STATUS_OK) {
         status = serve_read_requests(serve, fault);
+    }
     if (status != STATUS_OK)
         return status;
     const struct decoder_limits limits = limits_of(serve);
@@ -110,15 +114,15 @@ static enum status open_local(struct serve *serve, struct fault *fault)
     return status;
 }
 
-enum status serve_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena, struct serve *serve,
-                       struct fault *fault)
+enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,
+                       struct arena *arena, struct serve *serve, struct fault *fault)
 {
     memset(serve, 0, sizeof *serve);
     serve->comm = comm;
     serve->job = job;
     serve->arena = arena;
     serve->timing_only = timing_only;
-    open_local(serve, fault);
+    open_local(serve, given, fault);
     enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
         status = comm_same(comm, serve->plan.plan.hash, "plan", fault);

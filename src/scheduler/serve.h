@@ -22,10 +22,16 @@ struct serve {
     const char **prompt;      /* [requests.n] texts, with serve.prompts; rank 0 */
 };
 
+/* Requests that the caller gives instead of the job's; borrowed. */
+struct serve_given {
+    struct requests requests;
+    const char **prompt; /* [requests.n] or NULL */
+};
+
 /* Collective. Models of the catalogue have no weights: they are served timing-only. Faults of any rank are everybody's.
  */
-enum status serve_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena, struct serve *serve,
-                       struct fault *fault);
+enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,
+                       struct arena *arena, struct serve *serve, struct fault *fault);
 void serve_close(struct serve *serve);
 
 /* An answer, as it ends; functional. */

@@ -159,15 +159,14 @@ static enum status iterate(void *state, const struct serving_iteration *iteratio
     enum status status = make_batch(engine, iteration, &batch, fault);
     if (status != STATUS_OK)
         return status;
-    const struct iteration now = {&batch, (uint32_t)iteration->number + 1, iteration->start_ps};
+    const struct iteration now = {
+        .batch = &batch, .number = (uint32_t)iteration->number + 1, .not_before_ps = iteration->start_ps};
     status = executor_iterate(engine->executor, &now, engine->next, &own, &result, fault);
     if (status != STATUS_OK)
         return status;
     cost->time_ps = result.end_ps - iteration->start_ps;
     memcpy(cost->energy_fj, own.energy_fj, sizeof cost->energy_fj);
     add_waiting(engine, cost->time_ps, cost);
-    if (engine->options.tell)
-        return engine->options.tell(engine->options.told, &batch, engine->next, fault);
     return STATUS_OK;
 }
 

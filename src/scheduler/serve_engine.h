@@ -17,9 +17,6 @@ struct serve_engine_options {
     const char *host_link; /* link profile: swaps, hand-overs */
     uint32_t trace_steps;
     const struct decoder_source *weights; /* functional */
-    /* Functional, may be NULL: told after each iteration. */
-    void *told;
-    enum status (*tell)(void *told, const struct batch *batch, const uint32_t *next, struct fault *fault);
 };
 
 struct serve_engine;
