@@ -8,6 +8,7 @@ enum {
     BYTES_OF_REGION = 64,  /* see the header */
     VALUES_AT = 8 << 20,   /* byte of a bank where values begin */
     TOKENS_OF_CHUNK = 16,  /* of each of token_ways */
+    RUNS_OF_WEIGHTS = 2, /* in a pair: to one pseudo-channel, then to the other */
     PLACES_OF_SOFTMAX = 2, /* cycles between the softmax command and the first weight */
 };
 
@@ -103,38 +104,51 @@ static void step(struct trace *trace, int64_t first, int64_t macs, int64_t trans
             .first = first, .macs = macs, .transfers = transfers, .transfer_cycles = cycles, .barrier = barrier});
 }
 
-/* Score of iteration i in chunks; scores of the chunk before and slices of `beside` move meanwhile: all slices from
- * chunk `from` on. */
-static void score(struct trace *trace, int64_t i, const struct dealt *beside, int64_t from, int64_t cycles)
+/* Slice `i` of weights on the first channel: they come in runs to the bank groups. */
+static void weights_slice(struct trace *trace, const struct dealt *weights, int64_t i)
+{
+    int64_t size = slice_size(weights), before = ceil_div(i * size, weights->heads), slice = slice_of_first(weights, i),
+            run = ceil_div(trace->work.weights_in, RUNS_OF_WEIGHTS);
+    if (slice)
+        hbm_pim_channel_step(&trace->channel, &(struct hbm_pim_step){.transfers = slice,
+                                                                     .transfer_cycles = trace->weight_cycles,
+                                                                     .run = run,
+                                                                     .run_done = before % run});
+    step(trace, 0, 0, 0, 0, 1);
+}
+
+/* Score of iteration i in chunks; the scores of the chunk before move meanwhile, and slices of the other head's query
+ * or (from the middle on) of its weights. */
+static void score(struct trace *trace, int64_t i, const struct dealt *queries, const struct dealt *weights)
 {
     const struct hbm_pim_work *work = &trace->work;
     int64_t first = i * trace->head_columns, scores = work->scores_out / work->chunks,
-            move = trace->channel.pim->move_cycles;
+            move = trace->channel.pim->move_cycles, from = weights ? work->chunks - weights->slices : 0;
     for (int64_t s = 0; s < work->chunks; s++) {
         int64_t tokens = least(TOKENS_OF_CHUNK, trace->tokens_each - s * TOKENS_OF_CHUNK);
-        int64_t slice = beside && s >= from ? slice_of_first(beside, s - from) : 0;
-        step(trace, first + s * TOKENS_OF_CHUNK * work->columns, tokens * work->columns, s ? scores : 0, move, !slice);
-        if (slice)
-            step(trace, 0, 0, slice, cycles, 1);
+        step(trace, first + s * TOKENS_OF_CHUNK * work->columns, tokens * work->columns, s ? scores : 0, move, 0);
+        if (queries)
+            step(trace, 0, 0, slice_of_first(queries, s), trace->host_cycles, 1);
+        else if (weights && s >= from)
+            weights_slice(trace, weights, s - from);
+        else
+            step(trace, 0, 0, 0, 0, 1);
     }
     step(trace, 0, 0, scores, move, 0);
 }
 
-static void context(struct trace *trace, int64_t i, const struct dealt *beside)
+static void context(struct trace *trace, int64_t i, const struct dealt *weights)
 {
     const struct hbm_pim_work *work = &trace->work;
     int64_t first = VALUES_AT / trace->channel.pim->column_bytes + i * trace->head_columns,
             results = work->results_out / work->columns, move = trace->channel.pim->move_cycles;
-    int64_t from = beside ? work->columns - beside->slices : 0;
+    int64_t from = weights ? work->columns - weights->slices : work->columns;
     for (int64_t s = 0; s < work->columns; s++) {
-        int64_t slice = beside && s >= from ? slice_of_first(beside, s - from) : 0;
-        step(trace, first + s * trace->tokens_each, trace->tokens_each, s ? results : 0, move, !slice);
-        if (slice)
-            hbm_pim_channel_step(&trace->channel,
-                                 &(struct hbm_pim_step){.transfers = slice,
-                                                        .transfer_cycles = trace->weight_cycles,
-                                                        .same_bank_group = trace->work.weights_in / 4 + 2,
-                                                        .barrier = 1});
+        step(trace, first + s * trace->tokens_each, trace->tokens_each, s ? results : 0, move, 0);
+        if (s >= from)
+            weights_slice(trace, weights, s - from);
+        else
+            step(trace, 0, 0, 0, 0, 1);
     }
     step(trace, 0, 0, results, move, 0);
 }
@@ -142,7 +156,7 @@ static void context(struct trace *trace, int64_t i, const struct dealt *beside)
 static void alone(struct trace *trace, int64_t i)
 {
     step(trace, 0, 0, trace->work.queries_in, trace->host_cycles, 1);
-    score(trace, i, NULL, 0, 0);
+    score(trace, i, NULL, NULL);
     step(trace, 0, 0, trace->work.weights_in, trace->weight_cycles, 1);
     context(trace, i, NULL);
 }
@@ -154,8 +168,8 @@ static void pair(struct trace *trace, int64_t i, int64_t heads_x, int64_t heads_
     struct dealt queries = {work->queries_in, heads_y, work->chunks}, weights = {work->weights_in, heads_x, half},
                  weights_y = {work->weights_in, heads_y, ceil_div(work->columns, 2)};
     step(trace, i * trace->head_columns, i == 0, work->queries_in, trace->host_cycles, 1);
-    score(trace, i, &queries, 0, trace->host_cycles);
-    score(trace, i + 1, &weights, work->chunks - half, trace->channel.pim->move_same_cycles);
+    score(trace, i, &queries, NULL);
+    score(trace, i + 1, NULL, &weights);
     context(trace, i, &weights_y);
     context(trace, i, NULL);
 }
@@ -181,7 +195,7 @@ int64_t attacc_score_cycles(const struct hbm_pim_profile *pim, int64_t tokens, i
     struct trace trace;
     trace_start(&trace, pim, tokens, width, element_bytes);
     step(&trace, 0, 0, trace.work.queries_in, trace.host_cycles, 1);
-    score(&trace, 0, NULL, 0, 0);
+    score(&trace, 0, NULL, NULL);
     return hbm_pim_channel_end(&trace.channel);
 }
 

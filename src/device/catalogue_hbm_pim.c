@@ -13,6 +13,7 @@
     X(clock_ps, 769, SOURCE, "AttAcc artifact: 5.2 Gbit/s per pin")                                                    \
     X(rcd_cycles, 19, SOURCE, "AttAcc artifact, HBM3_5.2Gbps")                                                         \
     X(rp_cycles, 19, SOURCE, "AttAcc artifact, HBM3_5.2Gbps")                                                          \
+    X(rtp_short_cycles, 6, SOURCE, "AttAcc artifact, HBM3_5.2Gbps")                                                    \
     X(ras_cycles, 45, SOURCE, "AttAcc artifact, HBM3_5.2Gbps")                                                         \
     X(rtp_cycles, 8, SOURCE, "AttAcc artifact, HBM3_5.2Gbps")                                                          \
     X(rfc_cycles, 456, SOURCE, "AttAcc artifact: 350 ns")                                                              \

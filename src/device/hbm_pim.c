@@ -47,6 +47,7 @@ const char *hbm_pim_problem(const struct hbm_pim_profile *pim, char *text, size_
         {"rp_cycles", pim->rp_cycles, 1, 1000},
         {"ras_cycles", pim->ras_cycles, 1, 1000},
         {"rtp_cycles", pim->rtp_cycles, 1, 1000},
+        {"rtp_short_cycles", pim->rtp_short_cycles, 1, pim->rtp_cycles},
         {"rfc_cycles", pim->rfc_cycles, 1, 1e6},
         {"refi_cycles", pim->refi_cycles, 2.0 * pim->rfc_cycles, 1e9},
         {"mac_cycles", pim->mac_cycles, 1, 1000},

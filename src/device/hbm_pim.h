@@ -41,6 +41,7 @@ enum hbm_pim_placement { HBM_PIM_BANK, HBM_PIM_BANK_GROUP, HBM_PIM_BUFFER, N_HBM
     X(int, rp_cycles, "cycle", "precharge to activate (nRP)")                                                          \
     X(int, ras_cycles, "cycle", "activate to precharge (nRAS)")                                                        \
     X(int, rtp_cycles, "cycle", "MAC to precharge (nRTPL)")                                                            \
+    X(int, rtp_short_cycles, "cycle", "the same across bank groups (nRTPS)")                                                            \
     X(int, rfc_cycles, "cycle", "a refresh of all banks (nRFC)")                                                       \
     X(int, refi_cycles, "cycle", "refresh to refresh (nREFI)")                                                         \
     X(int, mac_cycles, "cycle", "MAC to MAC")                                                                          \
@@ -118,7 +119,8 @@ uint64_t hbm_pim_head_ps(const struct hbm_pim_profile *pim, const struct hbm_pim
 
 /* Local. The same with other heads before and behind it on the channel, whose MACs hide its transfers and its softmax:
  *     max(MACs of score and context with row switches,  transfers,  softmax) / (1 - loss / refi_cycles)
- * Closed form; loss of a refresh: rfc + 1 - rp at banks (it waits for a row switch), else rtp + 1 + rfc + rcd - mac. */
+ * Closed form; loss of a refresh: rfc + 1 - rp at banks (it waits for a row switch), else rtp_short + 1 + rfc + rcd -
+ * mac. */
 uint64_t hbm_pim_stream_ps(const struct hbm_pim_profile *pim, const struct hbm_pim_head *head);
 
 /* Local. Start and end of a channel with two or more heads, where nothing hides the transfers: the first query in, the

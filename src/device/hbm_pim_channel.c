@@ -50,6 +50,29 @@ static int64_t refresh(struct hbm_pim_channel *channel)
     return channel->refreshed;
 }
 
+/* MACs of one row, the first at `first`; with banks in turn a refresh breaks in as soon as it is due. Returns the time
+ * of the last. */
+static int64_t row_of_macs(struct hbm_pim_channel *channel, int64_t row, int64_t first, int64_t macs)
+{
+    const struct hbm_pim_profile *pim = channel->pim;
+    int64_t lost = 1 + pim->rfc_cycles + pim->rcd_cycles, last = first + (macs - 1) * channel->interval;
+    while (channel->banks_in_turn > 1 && channel->refresh_due <= last) {
+        int64_t done = channel->refresh_due <= first ? 0 : (channel->refresh_due - first - 1) / channel->interval + 1;
+        int64_t before = done ? first + (done - 1) * channel->interval : channel->mac;
+        int64_t close = before < 0 ? 0 : before + pim->rtp_short_cycles;
+        for (int b = 0; b < channel->banks_in_turn; b++)
+            channel->bank[b].row = -1;
+        channel->refreshed = most(close, channel->refresh_due) + lost - pim->rcd_cycles;
+        channel->refresh_due += pim->refi_cycles;
+        channel->refreshes++;
+        channel->bank[row % channel->banks_in_turn] = (struct hbm_pim_bank){row, channel->refreshed, before};
+        macs -= done;
+        first = most(first + done * channel->interval, channel->refreshed + pim->rcd_cycles);
+        last = first + (macs - 1) * channel->interval;
+    }
+    return last;
+}
+
 /* The time of the first MAC of a row, which is in sight from `seen`. */
 static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t seen)
 {
@@ -57,7 +80,10 @@ static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t se
     struct hbm_pim_bank *bank = &channel->bank[row % channel->banks_in_turn];
     int64_t next = channel->mac < 0 ? 0 : channel->mac + channel->interval;
     if (bank->row == row) {
-        int64_t first = most(next, channel->gate), pause = most(channel->mac + pim->rtp_cycles, channel->refresh_due);
+        int64_t first = most(next, channel->gate);
+        if (channel->banks_in_turn > 1)
+            return first;
+        int64_t pause = most(channel->mac + pim->rtp_cycles, channel->refresh_due);
         if (pause >= first)
             return first;
         bank->opened = refresh(channel);
@@ -67,9 +93,11 @@ static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t se
             close = most(seen, most(bank->last + pim->rtp_cycles, bank->opened + pim->ras_cycles));
             activate = close + pim->rp_cycles;
         }
-        bank->opened = channel->refresh_due <= activate ? refresh(channel) : activate;
+        int refreshes = channel->banks_in_turn == 1 && channel->refresh_due <= activate;
+        bank->opened = refreshes ? refresh(channel) : activate;
     }
-    while (channel->refresh_due <= bank->opened) { /* only when rfc_cycles is near refi_cycles */
+    while (channel->banks_in_turn == 1 &&
+           channel->refresh_due <= bank->opened) { /* only when rfc_cycles is near refi_cycles */
         channel->mac = most(channel->mac, bank->opened - pim->rtp_cycles);
         bank->opened = refresh(channel);
     }
@@ -88,7 +116,7 @@ static int64_t run_macs(struct hbm_pim_channel *channel, const struct hbm_pim_st
         int64_t first = open_row(channel, row, seen);
         channel->row_before = done ? channel->mac : channel->gate;
         channel->row_macs = here * repeat;
-        channel->mac = first + (here * repeat - 1) * channel->interval;
+        channel->mac = row_of_macs(channel, row, first, here * repeat);
         channel->bank[row % channel->banks_in_turn].last = channel->mac;
         if (mark >= done && mark < done + here * repeat)
             marked = most(channel->gate, first + (mark - done) * channel->interval + 1);
@@ -102,29 +130,61 @@ static int64_t run_macs(struct hbm_pim_channel *channel, const struct hbm_pim_st
     return marked;
 }
 
-/* When no more than `left` of the last run's MACs are left. */
-static int64_t macs_left(const struct hbm_pim_channel *channel, int64_t left)
+/* MACs of the last run that are still waiting at this time. */
+static int64_t macs_waiting(const struct hbm_pim_channel *channel, int64_t time)
 {
-    if (left < channel->row_macs)
-        return channel->mac - left * channel->interval + 1;
-    return channel->row_before - (left - channel->row_macs) * channel->interval + 1;
+    int64_t row_first = channel->mac - (channel->row_macs - 1) * channel->interval;
+    if (time >= channel->mac)
+        return 0;
+    if (time >= row_first)
+        return (channel->mac - time - 1) / channel->interval + 1;
+    if (time >= channel->row_before)
+        return channel->row_macs;
+    return channel->row_macs + (channel->row_before - time - 1) / channel->interval + 1;
 }
 
-/* Transfers from `start` on; returns when the last is issued. */
+/* Transfers that come in runs of one bank group: the next of the run, or, while that has to wait, one of the run after
+ * it if the queue shows it. Returns when the last is issued. */
+static int64_t run_in_runs(const struct hbm_pim_channel *channel, const struct hbm_pim_step *step, int64_t start)
+{
+    int64_t same = channel->pim->move_same_cycles, apart = step->transfer_cycles, left = step->transfers,
+            here = step->run - step->run_done, ahead = step->run, ready = start, ready_ahead = start, last = start;
+    for (int64_t time = start; left > 0;) {
+        int64_t sight = channel->pim->queue + 1 - macs_waiting(channel, time);
+        if (time >= ready) {
+            ready = time + same;
+            here--;
+        } else if (ahead > 0 && here + step->run - ahead < left && here < sight && time >= ready_ahead) {
+            ready_ahead = time + same;
+            ahead--;
+        } else {
+            time++;
+            continue;
+        }
+        last = time;
+        left--;
+        time += apart;
+        if (here == 0) {
+            here = ahead;
+            ahead = step->run;
+            ready = ready_ahead;
+            ready_ahead = time;
+        }
+    }
+    return last;
+}
+
 static int64_t run_transfers(const struct hbm_pim_channel *channel, const struct hbm_pim_step *step, int64_t start)
 {
-    int64_t same = channel->pim->move_same_cycles, slow = 0;
-    if (step->same_bank_group && channel->mac > start) {
-        int64_t free = macs_left(channel, most(0, channel->pim->queue + 1 - step->same_bank_group));
-        slow = free > start ? (free - start + same - 1) / same : 0;
-        slow = slow < step->transfers ? slow : step->transfers - 1;
-    }
-    return start + slow * same + (step->transfers - 1 - slow) * step->transfer_cycles;
+    if (step->run)
+        return run_in_runs(channel, step, start);
+    return start + (step->transfers - 1) * step->transfer_cycles;
 }
 
 void hbm_pim_channel_step(struct hbm_pim_channel *channel, const struct hbm_pim_step *step)
 {
-    if (step->macs < 0 || step->transfers < 0 || (step->transfers && step->transfer_cycles < 1))
+    if (step->macs < 0 || step->transfers < 0 || (step->transfers && step->transfer_cycles < 1) ||
+        (step->run && step->run_done >= step->run))
         bug("a step of %lld MACs and %lld transfers", (long long)step->macs, (long long)step->transfers);
     int64_t start = step->macs ? run_macs(channel, step) : channel->gate, sight = channel->pim->queue - 1;
     if (step->transfers) {

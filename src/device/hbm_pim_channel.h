@@ -10,9 +10,10 @@
  *   - with processing units at banks a row stands in all banks, so a row switch costs
  *     rtp + rp + rcd - mac cycles; with units at bank groups or on the buffer die consecutive rows lie in different
  *     banks and the next one opens meanwhile;
- *   - a refresh falls due every refi_cycles and goes before all row commands. MACs in open rows go on, and as they come
- *     faster than rtp_cycles the refresh waits for the end of the row (or for a pause), closes, takes rfc_cycles, and
- *     the next row opens behind it.
+ *   - a refresh falls due every refi_cycles and goes before all row commands. With units at banks MACs in the open row
+ *     go on, and as they come faster than rtp_cycles the refresh waits for the end of the row (or for a pause); with
+ *     banks in turn it breaks in rtp_short_cycles after the last MAC. It closes all rows, takes rfc_cycles, and the row
+ *     opens again behind it. Transfers go on meanwhile.
  * Checked against the published simulator's DRAM model (`polyrank reproduce attacc`, docs/attacc.md). Cycles are of
  * clock_ps.
  */
@@ -46,11 +47,11 @@ struct hbm_pim_channel {
 
 /* `macs` over columns first, first + 1, ... of the channel's address space; a head's queries reuse an open column
  * `repeat` times (0 counts as 1). Then `transfers`, each `transfer_cycles` after the one before.
- * When they come in runs of `same_bank_group` (0: none), only a controller that sees beyond the run can alternate
- * between bank groups: as long as waiting MACs leave less of the queue, transfers keep move_same_cycles. */
+ * When they come in runs to one bank group (`run` > 0 of them, `run_done` of the first gone before), those of a run
+ * keep move_same_cycles, and only what the queue shows beside waiting MACs can go between them. */
 struct hbm_pim_step {
     int64_t first, macs, repeat;
-    int64_t transfers, transfer_cycles, same_bank_group;
+    int64_t transfers, transfer_cycles, run, run_done;
     int barrier;
 };
 

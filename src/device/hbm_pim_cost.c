@@ -40,7 +40,7 @@ static int64_t refresh_loss(const struct hbm_pim_profile *pim)
 {
     if (pim->placement == HBM_PIM_BANK)
         return pim->rfc_cycles + 1 - pim->rp_cycles;
-    return switch_cycles(pim) - pim->rp_cycles + 1 + pim->rfc_cycles - hbm_pim_mac_interval(pim);
+    return pim->rtp_short_cycles + 1 + pim->rfc_cycles + pim->rcd_cycles - hbm_pim_mac_interval(pim);
 }
 
 /* Cycles without refresh as ps with it. */
