@@ -12,7 +12,7 @@ const struct command *commands(void)
         {"model", "import, synth, info, list: decoder models", ON_ONE, command_model},
         {"devices", "the device catalogue, with sources", ON_ONE, command_devices},
         {"cost", "price one op on a device, or a table of them", ON_ONE, command_cost},
-        {"reproduce", "models against what they have to meet: formulas, published tables", ON_ONE, command_reproduce},
+        {"reproduce", "models against what they have to meet: formulas, published tables", ON_ALL, command_reproduce},
         {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
         {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
          command_contrast},

@@ -76,8 +76,8 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
 enum status job_options_read(struct job_options *options, struct arena *arena, struct job *job, struct fault *fault)
 {
     if (options->seed)
-        add_override(options, arena_printf(arena, "%s=%s", options->seed_key ? options->seed_key : "train.seed",
-                                           options->seed));
+        add_override(options,
+                     arena_printf(arena, "%s=%s", options->seed_key ? options->seed_key : "train.seed", options->seed));
     if (options->output)
         add_override(options, arena_printf(arena, "output.directory=%s", options->output));
     if (fault->status != STATUS_OK)

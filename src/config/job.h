@@ -131,6 +131,7 @@ struct job_placement {
 struct job_decoder {
     const char *model; /* name in the catalogue: no weights, timing only */
     const char *file;  /* model file */
+    int64_t context;   /* 0: the model's */
 };
 
 /* Limits of a service-level objective; 0: none. */

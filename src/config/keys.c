@@ -188,6 +188,8 @@ static const struct job_key keys[] = {
         MEANS("decoder to serve by its name in the catalogue (`polyrank model list`): its shape alone, timing only")},
     {"decoder.file", KEY_FILE, IN(decoder.file), OPEN("decoder.model"),
         MEANS("decoder to serve: a model file as `polyrank model import` writes it")},
+    {"decoder.context", KEY_INT, IN(decoder.context), OPEN_0("the model's"), FROM(1, BILLION),
+        MEANS("most tokens of prompt and answer together; more than the model was made for asks what its shape would cost")},
 
     {"serve.trace", KEY_FILE, IN(serve.trace), OPEN("serve.prompts, else made-up requests"),
         MEANS("request trace: CSV with arrivals and numbers of tokens (Azure's too), or Mooncake's JSON lines")},

@@ -227,7 +227,8 @@ enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequ
     struct step_result result = {0};
     enum status status = executor_open(alone, &plan->plan, plan->machine->specs, NULL, &options, &executor, fault);
     if (status == STATUS_OK)
-        status = executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, NULL, &result, fault);
+        status =
+            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, NULL, &result, fault);
     *time_ps = result.end_ps;
     executor_close(executor);
     comm_close(alone, 0);

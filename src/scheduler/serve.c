@@ -19,11 +19,19 @@ static enum status open_model(struct serve *serve, struct fault *fault)
                 serve->job->source, decoder->model);
         serve->config = *config;
         serve->timing_only = 1;
+        serve->config.context = decoder->context ? decoder->context : config->context;
         return STATUS_OK;
     }
     enum status status = model_file_open(decoder->file, &serve->file, fault);
     if (status == STATUS_OK)
         serve->config = *model_file_config(serve->file);
+    if (status == STATUS_OK && decoder->context > serve->config.context && !serve->config.rotary)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: decoder.context: expected at most the %lld positions that the model has learned, found %lld",
+            serve->job->source, (long long)serve->config.context, (long long)decoder->context);
+    if (status == STATUS_OK && decoder->context)
+        serve->config.context = decoder->context;
     return status;
 }
 
@@ -253,13 +261,18 @@ static enum status serve_all(struct course *course, struct serve_engine *const *
                        fault);
 }
 
+enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault)
+{
+    const struct decoder_source weights = serve_weights(serve);
+    const struct serve_engine_options options = engine_options(serve, &weights);
+    return serve_engine_open(serve->comm, &serve->plan, &options, engine, fault);
+}
+
 static enum status run_functional(struct course *course, struct fault *fault)
 {
     struct serve *serve = course->serve;
-    const struct decoder_source weights = serve_weights(serve);
-    const struct serve_engine_options options = engine_options(serve, &weights);
     struct serve_engine *engine = NULL;
-    enum status status = serve_engine_open(serve->comm, &serve->plan, &options, &engine, fault);
+    enum status status = serve_open_engine(serve, &engine, fault);
     if (status != STATUS_OK)
         return status;
     if (comm_rank(serve->comm) == 0) {

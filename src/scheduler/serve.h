@@ -59,6 +59,9 @@ struct serve_result {
 enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
                       struct fault *fault);
 
+/* Collective. An engine for the job's plan with tensors, to be driven by hand; serve_engine_close. */
+enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault);
+
 /* Local. A tokenizer's text without its leading blank; the arena's. */
 const char *serve_text(const struct serve *serve, const uint32_t *token, uint32_t n, struct arena *arena);
 

@@ -9,6 +9,7 @@ struct serve_engine {
     struct comm *comm;
     const struct decoder_plan *plan;
     struct serve_engine_options options;
+    struct decoder_source weights;
     struct executor *executor;
     struct arena *arena;
     const char **device_name;
@@ -30,7 +31,7 @@ static enum status open_executor(struct serve_engine *engine, struct fault *faul
         .seed = options->seed,
         .prices = decoder_plan_prices(engine->plan),
         .decoder = &engine->plan->config,
-        .weights = options->timing_only ? NULL : options->weights,
+        .weights = options->timing_only ? NULL : &engine->weights,
         .trace_steps = options->trace_steps,
     };
     return executor_open(engine->comm, &engine->plan->plan, engine->plan->machine->specs, NULL, &executor_options,
@@ -65,6 +66,8 @@ enum status serve_engine_open(struct comm *comm, const struct decoder_plan *plan
     engine->comm = comm;
     engine->plan = plan;
     engine->options = *options;
+    if (options->weights)
+        engine->weights = *options->weights;
     engine->arena = arena;
     engine->parts = arena_array(arena, sequences, sizeof *engine->parts);
     engine->ids = arena_array(arena, tokens, sizeof *engine->ids);
