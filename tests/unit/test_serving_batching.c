@@ -173,6 +173,39 @@ START_TEST(routers_share_out)
 }
 END_TEST
 
+/* Two families of prompts, two instances: each family goes where its prompt lies, once it lies somewhere. */
+START_TEST(a_router_that_knows_prefixes_keeps_families_together)
+{
+    uint32_t family[2][80];
+    struct request request[40];
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0)};
+    struct requests requests = {.path = "t", .n = 40, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 2000);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    struct dice d = dice(6);
+    for (uint32_t i = 0; i < 80; i++)
+        family[0][i] = 1 + i, family[1][i] = 200 + i;
+    for (uint32_t r = 0; r < 40; r++) {
+        request[r] = asked(r * UINT64_C(3000), 80, 1 + (uint32_t)below(&d, 3));
+        request[r].prompt = family[r < 2 ? r : below(&d, 2)];
+    }
+    config.router = ROUTER_PREFIX;
+    config.prefix_caching = 1;
+    request[0].output_tokens = 4; /* still there when the second comes */
+    request[1].arrival_ps = 10;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    for (int r = 0; r < 40; r++) {
+        ck_assert_uint_eq(result.record[r].instance, request[r].prompt == family[1]);
+        ck_assert_uint_eq(result.record[r].prefix_tokens, r < 2 ? 0 : 76);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* The KV of one prefill comes over while the next one is computed; ports take one at a time. */
 START_TEST(a_split_hands_kv_over)
 {
@@ -257,12 +290,15 @@ static const char *text_of(int i, struct refusal *r)
     case 12:
         config->watermark_permille = 1000;
         return "watermark: expected less than 1000 of 1000 blocks, found 1000";
+    case 13:
+        config->router = ROUTER_PREFIX;
+        return "router prefix needs prefix caching; shortest fix: router least-loaded";
     default:
         return NULL;
     }
 }
 
-enum { REFUSALS = 13 };
+enum { REFUSALS = 14 };
 
 START_TEST(what_cannot_be_served_is_refused_before_the_run)
 {
@@ -459,6 +495,7 @@ Suite *suite_serving_batching(void)
     tcase_add_test(tcase, preemption_takes_the_latest);
     tcase_add_test(tcase, a_shared_prompt_is_computed_once);
     tcase_add_test(tcase, routers_share_out);
+    tcase_add_test(tcase, a_router_that_knows_prefixes_keeps_families_together);
     tcase_add_test(tcase, a_split_hands_kv_over);
     tcase_add_loop_test(tcase, what_cannot_be_served_is_refused_before_the_run, 0, REFUSALS);
     tcase_add_test(tcase, engines_that_fail_or_cost_nothing_end_the_run);
