@@ -49,6 +49,12 @@ int batching_has_room(const struct instance *instance, const struct sequence *s)
     return has_blocks(instance, s, n_match, n_kept, promised);
 }
 
+uint32_t batching_cached_tokens(const struct instance *instance, const struct sequence *s)
+{
+    uint32_t n_kept;
+    return match(instance, s, &n_kept) * instance->cache.block_tokens;
+}
+
 int batching_has_work(const struct instance *instance)
 {
     return instance->n_running || instance->waiting.n;

@@ -12,6 +12,9 @@ enum status batching_form(struct instance *instance, uint64_t now_ps, struct fau
 /* Local. Would the head of another queue be admitted at once? For ROUTER_CENTRAL. */
 int batching_has_room(const struct instance *instance, const struct sequence *sequence);
 
+/* Local. Tokens of the prompt that an admission now would find in the cache. */
+uint32_t batching_cached_tokens(const struct instance *instance, const struct sequence *sequence);
+
 /* Local. Has the instance anything in its queue or among its running? */
 int batching_has_work(const struct instance *instance);
 

@@ -30,6 +30,8 @@ static enum status check_config(const struct serving_config *config, size_t n_en
     if (config->watermark_permille > 999)
         return fault_set(fault, STATUS_USAGE, "watermark: expected less than 1000 of 1000 blocks, found %u",
                          config->watermark_permille);
+    if (config->router == ROUTER_PREFIX && !config->prefix_caching)
+        return fault_set(fault, STATUS_USAGE, "router prefix needs prefix caching; shortest fix: router least-loaded");
     if (n_engines == 0)
         return fault_set(fault, STATUS_USAGE, "expected at least one instance, found none");
     if (config->n_prefill_instances >= n_engines && config->n_prefill_instances)

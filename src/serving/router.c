@@ -2,7 +2,17 @@
 
 #include "serving/batching.h"
 
-uint32_t router_choose(struct router *router, const struct instance *instance)
+/* Tokens that the instance would still have to compute, but for those that every other would have to as well. Handed
+ * over KV needs no cache. */
+static int64_t burden(const struct router *router, const struct instance *instance, const struct sequence *s)
+{
+    int64_t load = (int64_t)instance->load;
+    if (router->policy == ROUTER_PREFIX && instance->role != ROLE_DECODE)
+        load -= batching_cached_tokens(instance, s);
+    return load;
+}
+
+uint32_t router_choose(struct router *router, const struct instance *instance, const struct sequence *s)
 {
     if (router->policy == ROUTER_ROUND_ROBIN) {
         uint32_t chosen = router->first + router->next;
@@ -10,9 +20,14 @@ uint32_t router_choose(struct router *router, const struct instance *instance)
         return chosen;
     }
     uint32_t best = router->first;
-    for (uint32_t i = router->first + 1; i < router->first + router->n; i++)
-        if (instance[i].load < instance[best].load)
+    int64_t least = burden(router, &instance[best], s);
+    for (uint32_t i = router->first + 1; i < router->first + router->n; i++) {
+        int64_t here = burden(router, &instance[i], s);
+        if (here < least) {
             best = i;
+            least = here;
+        }
+    }
     return best;
 }
 

@@ -28,7 +28,7 @@ const char *preemption_policy_name(enum preemption_policy policy)
 
 const char *router_policy_name(enum router_policy policy)
 {
-    static const char *const names[] = {"round-robin", "least-loaded", "central"};
+    static const char *const names[] = {"round-robin", "least-loaded", "central", "prefix"};
     return names[policy];
 }
 
@@ -89,7 +89,7 @@ static void arrive(struct service *service)
     if (service->config->router == ROUTER_CENTRAL)
         queue_insert(&service->central, &service->pool, s);
     else
-        assign(service, s, router_choose(&service->entry, service->instance));
+        assign(service, s, router_choose(&service->entry, service->instance, s));
 }
 
 static void take_from_central(struct service *service)
@@ -125,7 +125,7 @@ static void end_iteration(struct service *service, uint32_t i)
         if (s->state == SEQUENCE_FINISHED) {
             tell_finished(service, s);
         } else if (s->state == SEQUENCE_HANDOVER) {
-            struct instance *to = touch(service, router_choose(&service->decode, service->instance));
+            struct instance *to = touch(service, router_choose(&service->decode, service->instance, s));
             instance->blocked_at = 0;
             handover_offer(to, s);
         }

@@ -28,7 +28,8 @@ enum preemption_policy {
 enum router_policy {
     ROUTER_ROUND_ROBIN,
     ROUTER_LEAST_LOADED, /* fewest outstanding tokens (of prompts and answers, to compute) at arrival */
-    ROUTER_CENTRAL       /* one queue; an instance takes from it when it forms a batch */
+    ROUTER_CENTRAL,      /* one queue; an instance takes from it when it forms a batch */
+    ROUTER_PREFIX        /* least loaded, when what is cached of the prompt at arrival counts as done */
 };
 
 /* Limits of a service-level objective; 0: no limit. A request meets it when it meets all of them. */
@@ -55,7 +56,7 @@ struct serving_config {
 struct serving_config serving_defaults(void);
 
 /* Names in job files: "chunked", "prefill-first", "static"; "recompute", "swap"; "round-robin", "least-loaded",
- * "central". */
+ * "central", "prefix". */
 const char *batching_policy_name(enum batching_policy policy);
 const char *preemption_policy_name(enum preemption_policy policy);
 const char *router_policy_name(enum router_policy policy);

@@ -75,7 +75,7 @@ static void random_config(struct setting *s, struct dice *d)
     s->config.reserve_output = below(d, 4) == 0;
     s->config.watermark_permille = (uint32_t)below(d, 100);
     s->config.preemption = (enum preemption_policy)below(d, 2);
-    s->config.router = (enum router_policy)below(d, 3);
+    s->config.router = (enum router_policy)below(d, s->config.prefix_caching ? 4 : 3);
     s->config.slo = (struct serving_slo){.ttft_ps = below(d, 2) * 20000000, .tpot_ps = below(d, 2) * 3000000};
     s->n = 1 + (uint32_t)below(d, MOST_INSTANCES);
     s->config.n_prefill_instances = s->n > 1 && below(d, 2) ? 1 + (uint32_t)below(d, s->n - 1) : 0;
