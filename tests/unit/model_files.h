@@ -46,7 +46,7 @@ static inline void save(struct bytes *b, const char *path)
 {
     FILE *file = fopen(path, "wb");
     ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(b->at, 1, b->n, file), b->n);
+    ck_assert_uint_eq(b->n ? fwrite(b->at, 1, b->n, file) : 0, b->n);
     fclose(file);
     free(b->at);
     *b = (struct bytes){0};
