@@ -174,7 +174,7 @@ static enum status check_room(const char *out, const struct decoder_config *conf
 enum status model_synth_command(struct arena *arena, int argc, char **argv, struct fault *fault)
 {
     struct synth_input input = {.arena = arena, .fault = fault, .seed = 1, .tied = -1};
-    struct model_synth synth;
+    struct model_synth synth = {.config = {0}};
     struct model_content content;
     struct tokenizer tokenizer;
     char hash[17];

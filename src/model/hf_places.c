@@ -82,7 +82,7 @@ static enum status check_dims(const struct search *s, const struct safetensor *t
 {
     char found[128], expected[64];
     int equal = tensor->n_dims == n_dims;
-    for (int d = 0; d < n_dims && equal; d++)
+    for (int d = 0; d < n_dims && d < 2 && equal; d++)
         equal = tensor->dims[d] == dims[d];
     if (!equal) {
         snprintf(expected, sizeof expected, n_dims == 2 ? "[%" PRId64 ", %" PRId64 "]" : "[%" PRId64 "]", dims[0],

@@ -1,5 +1,6 @@
 #include "model/model_file.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,7 +306,7 @@ enum status model_file_read_rows(struct model_file *file, int weight, int64_t fi
         return h5_read_slab(file->h5, place.object, H5_FLOAT32, place.weight.n_dims, start, count, values, fault);
     /* The bit patterns wait in the second half of the place of the floats; widened from the first on. */
     int64_t n = n_rows * place.columns;
-    uint16_t *halves = (uint16_t *)values + n;
+    void *halves = (char *)values + 2 * n;
     enum status status =
         h5_read_slab(file->h5, place.object, H5_FLOAT16, place.weight.n_dims, start, count, halves, fault);
     for (int64_t i = 0; i < n && status == STATUS_OK; i++) {
@@ -334,9 +335,8 @@ static enum status read_blocks(struct model_file *file, int weight, float *value
         status = model_file_read_rows(file, weight, row, n_rows, block, fault);
         for (int64_t i = 0; i < n_rows * place.columns && status == STATUS_OK; i++)
             if (!isfinite(block[i]))
-                status =
-                    fault_set(fault, STATUS_INVALID, "%s: %s: row %lld: expected a finite number, found %g",
-                              h5_path(file->h5), place.object, (long long)(row + i / place.columns), (double)block[i]);
+                status = fault_set(fault, STATUS_INVALID, "%s: %s: row %" PRId64 ": expected a finite number, found %g",
+                                   h5_path(file->h5), place.object, row + i / place.columns, (double)block[i]);
         if (status == STATUS_OK)
             *hash = hash_floats(*hash, (size_t)(n_rows * place.columns), block);
     }

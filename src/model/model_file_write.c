@@ -131,8 +131,9 @@ static enum status narrow(struct moving *m, int64_t first_row, int64_t n)
         m->halves[i] = half_narrow(value);
         m->values[i] = half_widen(m->halves[i]);
         if (!isfinite(m->values[i]) || (m->values[i] != value && !m->content->round))
-            return fault_set(m->fault, STATUS_USAGE, "%s: row %lld: expected a number that float16 holds, found %g",
-                             m->weight.name, (long long)(first_row + i / m->columns), (double)value);
+            return fault_set(m->fault, STATUS_USAGE,
+                             "%s: row %" PRId64 ": expected a number that float16 holds, found %g", m->weight.name,
+                             first_row + i / m->columns, (double)value);
     }
     return STATUS_OK;
 }
@@ -143,8 +144,8 @@ static enum status move_block(struct moving *m, int64_t first_row, int64_t n_row
     enum status status = m->content->read(m->content->state, m->number, first_row, n_rows, m->values, m->fault);
     for (int64_t i = 0; i < n && status == STATUS_OK; i++)
         if (!isfinite(m->values[i]))
-            status = fault_set(m->fault, STATUS_USAGE, "%s: row %lld: expected a finite number, found %g",
-                               m->weight.name, (long long)(first_row + i / m->columns), (double)m->values[i]);
+            status = fault_set(m->fault, STATUS_USAGE, "%s: row %" PRId64 ": expected a finite number, found %g",
+                               m->weight.name, first_row + i / m->columns, (double)m->values[i]);
     if (status == STATUS_OK && m->is_half)
         status = narrow(m, first_row, n);
     if (status != STATUS_OK)

@@ -22,15 +22,19 @@ static int compare_tokens(const void *x, const void *y, void *data)
     return order ? order : (a > b) - (a < b);
 }
 
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* The byte that a piece "<0x0A>" stands for, or -1. */
 static int byte_of(const struct token_pieces *pieces, int64_t token)
 {
-    static const char digits[] = "0123456789ABCDEF";
     const char *piece = pieces->piece[token];
     if (pieces->length[token] != 6 || memcmp(piece, "<0x", 3) != 0 || piece[5] != '>')
         return -1;
-    const char *high = memchr(digits, piece[3], 16), *low = memchr(digits, piece[4], 16);
-    return high && low ? (int)(16 * (high - digits) + (low - digits)) : -1;
+    int high = digit_of(piece[3]), low = digit_of(piece[4]);
+    return high >= 0 && low >= 0 ? 16 * high + low : -1;
 }
 
 static enum status check_pieces(const char *path, const struct token_pieces *pieces, int64_t bos, int64_t eos,

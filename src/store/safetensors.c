@@ -113,27 +113,24 @@ static enum status read_tensor(const struct reading *r, const char *name, const 
 
 static int compare_begin(const void *a, const void *b)
 {
-    const struct safetensor *x = *(const struct safetensor *const *)a, *y = *(const struct safetensor *const *)b;
+    const struct safetensor *x = a, *y = b;
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
-/* The tensors fill the data from the first byte to the last, each byte belongs to one of them. */
-static enum status check_ranges(const struct reading *r, const struct safetensor *tensors, int64_t n)
+/* The tensors, which it sorts, fill the data from the first byte to the last, each byte belongs to one of them. */
+static enum status check_ranges(const struct reading *r, struct safetensor *tensors, int64_t n)
 {
-    const struct safetensor **order = arena_array(r->arena, (size_t)n + 1, sizeof *order);
     int64_t at = r->data;
-    for (int64_t i = 0; i < n; i++)
-        order[i] = &tensors[i];
-    qsort(order, (size_t)n, sizeof *order, compare_begin);
-    for (int64_t i = 0; i < n; at = order[i++]->end)
-        if (order[i]->begin != at)
+    qsort(tensors, (size_t)n, sizeof *tensors, compare_begin);
+    for (int64_t i = 0; i < n; at = tensors[i++].end)
+        if (tensors[i].begin != at)
             return fault_set(r->fault, STATUS_USAGE,
                              "%s: %.200s: data_offsets: expected the data from byte %" PRId64 " on, found byte %" PRId64
                              ": %s",
-                             r->raw->path, order[i]->name, at - r->data, order[i]->begin - r->data,
-                             order[i]->begin < at ? "tensors overlap" : "a gap");
+                             r->raw->path, tensors[i].name, at - r->data, tensors[i].begin - r->data,
+                             tensors[i].begin < at ? "tensors overlap" : "a gap");
     if (at != r->raw->size)
         return fault_set(r->fault, STATUS_USAGE,
                          "%s: expected %" PRId64 " bytes of data, as the header has it, found %" PRId64, r->raw->path,
