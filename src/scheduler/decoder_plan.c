@@ -18,8 +18,10 @@ static enum status find_devices(const struct machine *machine, struct arena *are
 {
     int *gpu = arena_array(arena, (size_t)machine->n_devices, sizeof *gpu);
     int *pim = arena_array(arena, (size_t)machine->n_devices, sizeof *pim), n_pims = 0;
+    plan->device_name = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->device_name);
     for (int d = 0; d < machine->n_devices; d++) {
         const char *kind = machine->specs[d].kind;
+        plan->device_name[d] = machine->specs[d].name;
         if (strcmp(kind, "gpu") == 0)
             gpu[plan->n_gpus++] = d;
         else if (strcmp(kind, "hbm-pim") == 0)

@@ -37,6 +37,7 @@ struct decoder_plan {
     struct kv_partition partition;
     struct plan plan;
     int n_gpus;
+    const char **device_name;    /* [n_devices] */
     struct decoder_need *need;   /* [n_devices] */
     uint64_t kv_capacity_tokens; /* of the machine */
     int kv_limit;                /* the device that sets it */

@@ -60,12 +60,14 @@ static struct serving_config serving_config_of(const struct job_serve *job)
     return config;
 }
 
-static uint32_t longest_prompt(const struct requests *requests)
+/* Tokens of the longest prefill: a prompt, and after a preemption its answer so far. */
+static int64_t longest_prefill(const struct requests *requests)
 {
-    uint32_t longest = 1;
-    for (size_t i = 0; i < requests->n; i++)
-        if (requests->request[i].prompt_tokens > longest)
-            longest = requests->request[i].prompt_tokens;
+    int64_t longest = 1;
+    for (size_t i = 0; i < requests->n; i++) {
+        int64_t tokens = (int64_t)requests->request[i].prompt_tokens + requests->request[i].output_tokens;
+        longest = tokens > longest ? tokens : longest;
+    }
     return longest;
 }
 
@@ -80,7 +82,7 @@ static struct decoder_limits limits_of(const struct serve *serve)
 {
     const struct job_serve *job = &serve->job->serve;
     int64_t sequences = (int64_t)serve->requests.n < job->max_batch ? (int64_t)serve->requests.n : job->max_batch;
-    int64_t longest = longest_prompt(&serve->requests), context = typical_context(&serve->requests);
+    int64_t longest = longest_prefill(&serve->requests), context = typical_context(&serve->requests);
     return (struct decoder_limits){
         .max_tokens = (job->token_budget > longest ? job->token_budget : longest) + sequences,
         .max_sequences = sequences,

@@ -12,7 +12,6 @@ struct serve_engine {
     struct decoder_source weights;
     struct executor *executor;
     struct arena *arena;
-    const char **device_name;
     uint64_t *busy_ps, *wait_power_mw;
     uint64_t idle_power_mw, kv_bytes_per_token;
     struct link_profile host;
@@ -43,11 +42,9 @@ static void describe_devices(struct serve_engine *engine)
     const struct machine *machine = engine->plan->machine;
     size_t n = (size_t)machine->n_devices;
     uint64_t shards = engine->plan->layout.pims_per_gpu ? (uint64_t)engine->plan->layout.shards : 1;
-    engine->device_name = arena_array(engine->arena, n, sizeof *engine->device_name);
     engine->busy_ps = arena_array(engine->arena, n, sizeof *engine->busy_ps);
     engine->wait_power_mw = arena_array(engine->arena, n, sizeof *engine->wait_power_mw);
     for (int d = 0; d < machine->n_devices; d++) {
-        engine->device_name[d] = machine->specs[d].name;
         engine->wait_power_mw[d] = machine->backends[d]->wait_power_mw(machine->states[d]);
         engine->idle_power_mw += device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
         engine->kv_bytes_per_token += engine->plan->need[d].kv_bytes_per_token;
@@ -224,7 +221,7 @@ struct serving_engine serve_engine_of(struct serve_engine *engine)
         .context_tokens = (uint32_t)plan->config.context,
         .idle_power_mw = engine->idle_power_mw,
         .n_devices = (uint32_t)plan->machine->n_devices,
-        .device_name = engine->device_name,
+        .device_name = plan->device_name,
         .iterate = iterate,
         .swap = timing_only ? move : NULL,
         .transfer = timing_only ? move : NULL,
