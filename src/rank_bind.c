@@ -29,7 +29,7 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
 
 static int depends_on_contexts(enum op_kind kind)
 {
-    return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND;
+    return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
 }
 
 static void price(const struct executor *executor, int device, struct price_memo *memo,
@@ -64,7 +64,7 @@ void bind_device(const struct executor *executor, int device, struct binding *bi
         if (!binding->has_work[i])
             continue;
         if (op->kind == OP_SEND || op->kind == OP_RECV) {
-            elements = batch_message_elements(planned, batch);
+            elements = batch_message_elements(op);
             op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)elements;
         }
         if (op->kind == OP_ALLREDUCE)

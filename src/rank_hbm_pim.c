@@ -65,7 +65,7 @@ static void hbm_close(void *state)
 static int hbm_supports(const void *state, const struct op *op)
 {
     (void)state;
-    return op->kind == OP_KV_APPEND || op->kind == OP_KV_ATTENTION;
+    return op->kind == OP_KV_APPEND || op->kind == OP_KV_ATTENTION || op->kind == OP_KV_FETCH;
 }
 
 static int bytes_in_cache(const struct hbm_pim *pim, const struct op *op)
@@ -167,6 +167,11 @@ static void hbm_cost(const void *state, const struct op *op, struct cost *cost)
     if (op->kind == OP_KV_APPEND)
         hbm_pim_append_cost(&pim->profile, (uint64_t)(batch_appended(op) * op->kv_heads), op->head_width,
                             bytes_in_cache(pim, op), cost);
+    else if (op->kind == OP_KV_FETCH)
+        hbm_pim_stream_bytes_cost(&pim->profile,
+                                  (uint64_t)(batch_fetched(op) * op->kv_heads * 2 * op->head_width) *
+                                      (uint64_t)bytes_in_cache(pim, op),
+                                  cost);
     else
         add_attention(pim, op, cost);
 }

@@ -53,7 +53,7 @@ struct tensor {
     uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
     const double *values; /* TENSOR_CONST: its elements */
     int64_t copies; /* one for each repetition of the graph's loop: weights of a layer, its KV cache; 0 and 1: one */
-    int64_t prompt_columns; /* a row of a prompt's token is sent to another device with so many columns; 0: with all */
+    int64_t prompt_columns; /* packed queries, keys and values: columns that are keys and values; 0: others */
     int part, parts;        /* weights dealt to several devices: which part of how many; parts 0: whole */
 };
 

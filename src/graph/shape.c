@@ -163,8 +163,12 @@ static struct wants kv_wants(const struct op *op)
         return (struct wants){{qkv}, {cache, cache}};
     case OP_KV_ATTENTION:
         return (struct wants){{qkv, cache, cache}, {need(op->rows, part_width)}};
+    case OP_KV_FETCH:
+        return (struct wants){{cache, cache}, {need(op->rows, op->kv_heads * 2 * op->head_width)}};
     case OP_PROMPT_ATTENTION:
-        return (struct wants){{qkv}, {need(op->rows, width)}};
+        return (struct wants){{qkv, may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY),
+                               may(ANY, ANY), may(ANY, ANY), may(ANY, ANY)},
+                              {need(op->rows, width)}};
     default: /* OP_KV_COMBINE */
         for (int s = 0; s < op->shards && s < OP_MAX_IN; s++)
             combine.in[s] = need(op->rows, part_width);
@@ -347,7 +351,7 @@ static void check_tokens(const struct op *op, const char *name)
         bug("node %s: %lld heads of width %lld for %lld KV heads", name, (long long)op->heads,
             (long long)op->head_width, (long long)op->kv_heads);
     if (op->shards > 1 && (op->shard < 0 || op->shard >= op->shards || op->shards > OP_MAX_IN ||
-                           (op->shard_block < 1 && op->kind != OP_KV_COMBINE)))
+                           (op->shard_block < 1 && op->kind != OP_KV_COMBINE && op->kind != OP_PROMPT_ATTENTION)))
         bug("node %s: shard %lld of %lld in blocks of %lld", name, (long long)op->shard, (long long)op->shards,
             (long long)op->shard_block);
 }

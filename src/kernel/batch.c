@@ -12,6 +12,12 @@ int64_t batch_rows(const struct batch *batch, enum token_rows tokens)
         return batch->n_cached_tokens;
     case TOKENS_PROMPT:
         return prompt;
+    case TOKENS_FETCHED: {
+        int64_t rows = 0;
+        for (int i = batch->n_cached; i < batch->n_parts; i++)
+            rows += batch->parts[i].context;
+        return rows;
+    }
     case TOKENS_BOTH:
         return batch->n_cached_tokens && prompt ? batch->n_tokens : 0;
     case TOKENS_ANSWER:
@@ -56,6 +62,8 @@ int64_t batch_appended(const struct op *op)
     int64_t n = 0;
     if (!op->batch)
         return op->rows;
+    if (op->shards <= 1)
+        return op->batch->n_tokens;
     for (int i = 0; i < op->batch->n_parts; i++) {
         const struct batch_part *part = &op->batch->parts[i];
         n += shard_tokens(part->context + part->tokens, op->shard, op->shards, op->shard_block) -
@@ -64,11 +72,22 @@ int64_t batch_appended(const struct op *op)
     return n;
 }
 
-int64_t batch_message_elements(const struct op *op, const struct batch *batch)
+int64_t batch_fetched(const struct op *op)
 {
+    const struct batch *batch = op->batch;
+    int64_t n = 0;
+    for (int i = batch ? batch->n_cached : 0; batch && i < batch->n_parts; i++)
+        n += shard_tokens(batch->parts[i].context, op->shard, op->shards, op->shard_block);
+    return batch ? n : op->rows;
+}
+
+int64_t batch_message_elements(const struct op *op)
+{
+    if (op->tokens == TOKENS_FETCHED)
+        return batch_fetched(op) * op->out;
     if (op->tokens == TOKENS_ALL)
-        return batch->n_cached_tokens * op->out + (batch->n_tokens - batch->n_cached_tokens) * op->in;
-    return batch_rows(batch, op->tokens) * op->out;
+        return op->batch->n_cached_tokens * (op->out - op->in) + batch_appended(op) * op->in;
+    return batch_rows(op->batch, op->tokens) * op->out;
 }
 
 int batch_bind(const struct op *planned, const struct batch *batch, struct op *op)
@@ -77,11 +96,15 @@ int batch_bind(const struct op *planned, const struct batch *batch, struct op *o
     op->batch = batch;
     int64_t rows = batch_rows(batch, planned->tokens);
     op->rows = planned->tokens == TOKENS_PROMPT ? batch->n_tokens : rows;
-    if (planned->kind == OP_SEND || planned->kind == OP_RECV)
+    if (planned->kind == OP_SEND || planned->kind == OP_RECV) {
         op->rows = rows * planned->out;
-    if (rows > 0 && planned->shards > 1 && planned->kind == OP_KV_APPEND)
+        return batch_message_elements(op) > 0;
+    }
+    if (rows == 0 || planned->shards <= 1)
+        return rows > 0;
+    if (planned->kind == OP_KV_APPEND)
         return batch_appended(op) > 0;
-    if (rows > 0 && planned->shards > 1 && planned->kind == OP_KV_ATTENTION)
-        return batch_pairs(op) > 0;
-    return rows > 0;
+    if (planned->kind == OP_KV_FETCH)
+        return batch_fetched(op) > 0;
+    return planned->kind != OP_KV_ATTENTION || batch_pairs(op) > 0;
 }

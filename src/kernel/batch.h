@@ -1,8 +1,8 @@
 /* batch.h - the tokens of one iteration of a decoder: which sequences they belong to and where those lie in the KV
  * cache.
  *
- * Rows are the tokens, sequence after sequence: first those of sequences that attend to the cache (decoding ones with
- * one token each, later pieces of prompts), then those of fresh prompts, which attend to each other.
+ * * Rows are the tokens, sequence after sequence: first those of sequences that attend to the cache where it lies, then
+ * those of prompts (or pieces of prompts), whose attention is on a GPU: what they have in the cache already is fetched.
  *
  * The cache is paged: token p of a sequence lies in block block[p / block_tokens], at place p % block_tokens. When it
  * is dealt to shards, token p belongs to shard p / shard_block % shards, shard_block being a multiple of block_tokens.
@@ -39,15 +39,18 @@ int64_t batch_rows(const struct batch *batch, enum token_rows tokens);
  * (PROMPT_ATTENTION) that it attends to. Without an iteration: what a full one could have. */
 uint64_t batch_pairs(const struct op *op);
 
-/* Local. KV_APPEND: new tokens that this op's shard keeps. */
+/* Local. New tokens that this op's shard keeps; tokens of prompts that it has already. */
 int64_t batch_appended(const struct op *op);
+int64_t batch_fetched(const struct op *op);
 
 /* Local. An op of a plan made ready for an iteration: its rows, and the iteration itself. Returns 0 when there is no
  * work for it. */
 int batch_bind(const struct op *planned, const struct batch *batch, struct op *op);
 
-/* Local. Elements that a message (SEND, RECV) moves over the link: `out` of each row, `in` of a prompt's. */
-int64_t batch_message_elements(const struct op *op, const struct batch *batch);
+/* Local. Elements that a message (SEND, RECV; bound) moves over the link: `out` of each row. Of TOKENS_ALL, `in` of them are
+ * keys and values, which go with the tokens that the shard keeps, the others queries, which go with cached rows. Of
+ * TOKENS_FETCHED the rows are the shard's tokens. */
+int64_t batch_message_elements(const struct op *op);
 
 /* Local. How many of the tokens 0 .. n-1 of a sequence shard `shard` of `shards` holds when blocks of `block` tokens
  * are dealt in turn; whether it holds token p. */

@@ -23,13 +23,13 @@ static size_t cache_row(const struct op *op, const struct batch_part *part, size
     return ((size_t)block * (size_t)op->kv_heads + g) * (size_t)op->n_key + (size_t)(position % op->n_key);
 }
 
-/* A query and the scores of as many keys as a sequence can have (op.in); of a prompt also its keys and values. */
+/* A query and the scores of as many keys as a sequence can have (op.in); of a prompt also their keys and values. */
 size_t kv_scratch_bytes(const struct op *op)
 {
     size_t width = (size_t)op->head_width;
     if (op->kind == OP_KV_ATTENTION)
         return (width + (size_t)op->in) * sizeof(double);
-    return op->kind == OP_PROMPT_ATTENTION ? (width + (size_t)op->rows * (2 * width + 1)) * sizeof(double) : 0;
+    return op->kind == OP_PROMPT_ATTENTION ? (width + (size_t)op->in * (2 * width + 1)) * sizeof(double) : 0;
 }
 
 static void copy_f64(size_t n, const double *from, double *to)

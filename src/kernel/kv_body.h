@@ -178,33 +178,66 @@ KV_KERNEL(KV(kv_combine))
     }
 }
 
-/* A prompt's own keys and values, rounded as the cache would have them: [2][tokens][width] of one head. */
-static void KV(take_head)(const struct op *op, enum number_format format, size_t tokens, const REAL *rows, size_t g,
-                          REAL *keys)
+KV_KERNEL(KV(kv_fetch))
+{
+    (void)context;
+    const struct batch *batch = batch_of(op);
+    size_t width = (size_t)op->head_width, heads = (size_t)op->kv_heads;
+    REAL *row = out[0];
+    for (int i = batch->n_cached; i < batch->n_parts; i++)
+        for (int64_t at = 0; at < batch->parts[i].context; at++, row += heads * 2 * width)
+            for (size_t g = 0; g < heads && shard_holds(at, op->shard, op->shards, op->shard_block); g++) {
+                size_t from = cache_row(op, &batch->parts[i], g, at) * width;
+                memcpy(row + g * 2 * width, in[0] + from, width * sizeof *row);
+                memcpy(row + (g * 2 + 1) * width, in[1] + from, width * sizeof *row);
+            }
+}
+
+/* Key and value of head g of a prompt's token that was fetched: row `row` of what its shard sent. */
+static const REAL *KV(fetched)(const struct op *op, const REAL *const *in, size_t g, int64_t at, size_t row)
+{
+    int64_t groups = op->groups > 1 ? op->groups : 1, shards = op->shards > 1 ? op->shards : 1, group = 0, first, n;
+    while (n = op_group_heads(op->kv_heads, groups, group, &first), (int64_t)g >= first + n)
+        group++;
+    const REAL *kv = in[1 + group * shards + at / (op->shard_block ? op->shard_block : 1) % shards];
+    return kv + (row * (size_t)n + g - (size_t)first) * 2 * (size_t)op->head_width;
+}
+
+/* Keys and values of one head of a prompt, [2][context + tokens][width]: those fetched, then its own, rounded as the
+ * cache would have them. `fetched`: number of the first fetched row of this prompt. */
+static void KV(take_head)(const struct op *op, enum number_format format, const struct batch_part *part,
+                          const REAL *const *in, const REAL *rows, size_t fetched, size_t g, REAL *keys)
 {
     size_t width = (size_t)op->head_width, queries = (size_t)(op->heads / op->kv_heads);
-    size_t columns = (size_t)op->kv_heads * (queries + 2) * width;
-    for (size_t t = 0; t < tokens; t++) {
-        const REAL *k = rows + t * columns + (g * (queries + 2) + queries) * width;
+    size_t columns = (size_t)op->kv_heads * (queries + 2) * width, context = (size_t)part->context;
+    size_t tokens = context + (size_t)part->tokens;
+    for (size_t t = 0; t < context; t++) {
+        const REAL *k = KV(fetched)(op, in, g, (int64_t)t, fetched + t);
+        memcpy(keys + t * width, k, width * sizeof *keys);
+        memcpy(keys + (tokens + t) * width, k + width, width * sizeof *keys);
+    }
+    for (size_t t = context; t < tokens; t++) {
+        const REAL *k = rows + (t - context) * columns + (g * (queries + 2) + queries) * width;
         KV(keep)(op, format, k, keys + t * width);
         KV(keep)(op, format, k + width, keys + (tokens + t) * width);
     }
 }
 
-static void KV(prompt_head)(const struct op *op, enum number_format format, size_t tokens, const REAL *rows, size_t g,
-                            REAL *scratch, REAL *out)
+static void KV(prompt_head)(const struct op *op, enum number_format format, const struct batch_part *part,
+                            const REAL *const *in, const REAL *rows, size_t fetched, size_t g, REAL *scratch, REAL *out)
 {
     size_t width = (size_t)op->head_width, queries = (size_t)(op->heads / op->kv_heads);
     size_t columns = (size_t)op->kv_heads * (queries + 2) * width, o_columns = (size_t)op->heads * width;
-    REAL *keys = scratch, *query = keys + 2 * tokens * width, *score = query + width, most, sum;
-    KV(take_head)(op, format, tokens, rows, g, keys);
-    for (size_t t = 0; t < tokens; t++)
+    size_t context = (size_t)part->context, tokens = context + (size_t)part->tokens;
+    REAL *keys = scratch, *query = keys + 2 * tokens * width, *score = query + width;
+    KV(take_head)(op, format, part, in, rows, fetched, g, keys);
+    for (size_t t = context; t < tokens; t++)
         for (size_t h = 0; h < queries; h++) {
-            REAL *o = out + t * o_columns + (g * queries + h) * width;
-            KV_ROUND(format, width, rows + t * columns + (g * (queries + 2) + h) * width, query);
+            REAL *o = out + (t - context) * o_columns + (g * queries + h) * width;
+            KV_ROUND(format, width, rows + (t - context) * columns + (g * (queries + 2) + h) * width, query);
             memset(o, 0, width * sizeof *o);
-            most = KV(score_keys)(width, t + 1, query, keys, score, (REAL)-INFINITY);
-            sum = KV(exponentials)(format, t + 1, score, most);
+            REAL most = KV(score_keys)(width, t + 1, query, keys, score, (REAL)-INFINITY);
+            REAL sum = KV(exponentials)(format, t + 1, score, most);
             KV(add_values)(width, t + 1, score, keys + tokens * width, o);
             for (size_t d = 0; d < width; d++)
                 o[d] /= sum;
@@ -215,16 +248,14 @@ KV_KERNEL(KV(prompt_attention))
 {
     const struct batch *batch = batch_of(op);
     size_t columns = (size_t)((op->heads + 2 * op->kv_heads) * op->head_width);
-    size_t out_columns = (size_t)(op->heads * op->head_width), row = (size_t)batch->n_cached_tokens;
+    size_t out_columns = (size_t)(op->heads * op->head_width), row = (size_t)batch->n_cached_tokens, fetched = 0;
     for (int i = batch->n_cached; i < batch->n_parts; i++) {
         const struct batch_part *part = &batch->parts[i];
-        if (part->context)
-            bug("a prompt's attention to itself alone, with %lld tokens before it", (long long)part->context);
         for (size_t g = 0; g < (size_t)op->kv_heads; g++)
-            KV(prompt_head)
-        (op, context->format, (size_t)part->tokens, in[0] + row * columns, g, context->scratch,
-         out[0] + row * out_columns);
+            KV(prompt_head)(op, context->format, part, in, in[0] + row * columns, fetched, g, context->scratch,
+                            out[0] + row * out_columns);
         row += (size_t)part->tokens;
+        fetched += (size_t)part->context;
     }
 }
 

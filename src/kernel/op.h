@@ -107,11 +107,15 @@
  *   KV_ATTENTION  in qkv keys values                  out part[T,H*D] or [T,H*(D+2)]
  *                       softmax(q k^T / sqrt D) v over the tokens up to the query's own in the cache. One of several
  *                       shards (op.shards > 1): the unnormalised output, the maximum and the sum of each head
+ *   KV_FETCH      in keys values                      out kv[F,G*2*D]
+ *                       keys and values of the F tokens that prompts have in the cache already, head by head k then v;
+ *                       rows of other shards' tokens are left alone
  *   KV_COMBINE    in part_0 .. part_7-                out o[T,H*D]  the softmax over all shards' tokens, added up in the
  *                       order of the shards
- *   PROMPT_ATTENTION  in qkv                          out o[T,H*D]  each token of a fresh prompt to those before it and itself;
- *                       rows of other tokens are left alone
- *   MERGE_ROWS    in a[T,C] b[T,C]                    out y[T,C]  rows that attend to the cache from a, of fresh prompts from b
+ *   PROMPT_ATTENTION  in qkv kv_0 .. kv_7-            out o[T,H*D]  each token of a prompt to those before it, fetched or
+ *                       of this iteration, and itself; rows of other tokens are left alone. kv_i: KV heads of group i /
+ *                       shards, tokens of shard i % shards (op.groups, op.shards)
+ *   MERGE_ROWS    in a[T,C] b[T,C]                    out y[T,C]  rows that attend to the cache from a, of prompts from b
  *   TAKE_ROWS     in x[T,C]                           out y[R,C]  the last token of each sequence that wants an answer
  *   SAMPLE        in logits[R,O]                      out id[R]  the next token of each (kernel/sample.h)
  *
@@ -139,7 +143,7 @@
     X(CLASS_COLLECTIVE, "collective")                                                                                  \
     X(CLASS_TRANSFER, "transfer")                                                                                      \
     X(CLASS_PROGRAM, "cell programming")                                                                               \
-    X(CLASS_KV, "kv append")
+    X(CLASS_KV, "kv cache")
 
 enum kernel_class {
 #define X(id, name) id,
@@ -182,9 +186,10 @@ enum kernel_class {
     X(OP_ROTATE, "rotate", CLASS_ELEMENTWISE, 2, 1)                                                                    \
     X(OP_GATE, "gate", CLASS_ELEMENTWISE, 2, 1)                                                                        \
     X(OP_KV_APPEND, "append kv", CLASS_KV, 1, 2)                                                                       \
+    X(OP_KV_FETCH, "fetch kv", CLASS_KV, 2, 1)                                                                         \
     X(OP_KV_ATTENTION, "kv attention", CLASS_ATTENTION, 3, 1)                                                          \
     X(OP_KV_COMBINE, "combine shards", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                \
-    X(OP_PROMPT_ATTENTION, "prompt attention", CLASS_ATTENTION, 1, 1)                                                  \
+    X(OP_PROMPT_ATTENTION, "prompt attention", CLASS_ATTENTION, OP_MAX_IN, 1)                                                  \
     X(OP_MERGE_ROWS, "merge rows", CLASS_ELEMENTWISE, 2, 1)                                                            \
     X(OP_TAKE_ROWS, "take rows", CLASS_ELEMENTWISE, 1, 1)                                                              \
     X(OP_SAMPLE, "sample", CLASS_ELEMENTWISE, 1, 1)                                                                    \
@@ -204,7 +209,7 @@ enum op_kind {
         N_OP_KINDS
 };
 
-enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
+enum { OP_MAX_IN = 9, OP_MAX_OUT = 8 };
 
 /* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2; ACT_SILU:
  * x / (1 + exp(-x)), forward only. */
@@ -228,8 +233,9 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 enum token_rows {
     TOKENS_NONE,   /* not an op on tokens: rows is what the graph says */
     TOKENS_ALL,    /* of all sequences */
-    TOKENS_CACHED, /* the first rows: sequences that attend to the KV cache */
-    TOKENS_PROMPT, /* those of fresh prompts, behind them; rows counts all tokens */
+    TOKENS_CACHED, /* the first rows: sequences that attend to the KV cache where it lies */
+    TOKENS_PROMPT, /* those of prompts, behind them; rows counts all tokens */
+    TOKENS_FETCHED, /* not rows of this iteration: tokens that prompts have in the cache already */
     TOKENS_BOTH,   /* rows counts all tokens; no work when there are only those of one sort */
     TOKENS_ANSWER  /* one of each sequence that wants its next token */
 };

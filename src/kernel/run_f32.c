@@ -75,6 +75,7 @@ void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, c
         [OP_ROTATE] = rotate_f32,
         [OP_GATE] = gate_f32,
         [OP_KV_APPEND] = kv_append_f32,
+        [OP_KV_FETCH] = kv_fetch_f32,
         [OP_KV_ATTENTION] = kv_attention_f32,
         [OP_KV_COMBINE] = kv_combine_f32,
         [OP_PROMPT_ATTENTION] = prompt_attention_f32,

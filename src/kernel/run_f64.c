@@ -244,6 +244,7 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_ROTATE] = rotate_f64,
         [OP_GATE] = gate_f64,
         [OP_KV_APPEND] = kv_append_f64,
+        [OP_KV_FETCH] = kv_fetch_f64,
         [OP_KV_ATTENTION] = kv_attention_f64,
         [OP_KV_COMBINE] = kv_combine_f64,
         [OP_PROMPT_ATTENTION] = prompt_attention_f64,

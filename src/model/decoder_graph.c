@@ -148,9 +148,23 @@ static void rotate(struct building *b, int qkv)
     on_gpu(b, &op, (int[]){qkv, t}, 2, qkv, "layers.attn.rotate");
 }
 
-/* The part of a cache that a device holds, what it appends and what it answers to queries. */
+/* Of PIM devices: keys and values of the tokens that prompts have here already, for the GPU. */
+static int fetch(struct building *b, int device, const struct op *append, const int *cache, const char *place)
+{
+    struct op op = *append;
+    struct arena *arena = b->graph->arena;
+    op.kind = OP_KV_FETCH;
+    op.tokens = TOKENS_FETCHED;
+    op.rows = b->layout->n_blocks * b->layout->block_tokens;
+    int kv = value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows, op.kv_heads * 2 * op.head_width);
+    node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
+    return kv;
+}
+
+/* The part of a cache that a device holds, what it appends and what it answers to queries. *fetched, unless NULL: what it
+ * hands to the GPU. */
 static int cached_attention(struct building *b, int device, int qkv, int64_t kv_heads, int64_t shard,
-                            enum token_rows tokens, const char *place)
+                            enum token_rows tokens, const char *place, int *fetched)
 {
     const struct decoder_layout *layout = b->layout;
     struct arena *arena = b->graph->arena;
@@ -170,6 +184,8 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
         b->graph->tensors[cache[i]].copies = b->config->layers;
     }
     node(b, device, &op, &qkv, 1, cache, 2, arena_printf(arena, "layers.attn.append%s", place));
+    if (fetched)
+        *fetched = fetch(b, device, &op, cache, place);
     op.kind = OP_KV_ATTENTION;
     op.tokens = tokens;
     op.kv_bits = 0;
@@ -181,7 +197,7 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
 }
 
 /* One group of heads on its shards; their outputs combined. */
-static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_t group)
+static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_t group, int *fetched)
 {
     const struct decoder_layout *layout = b->layout;
     struct arena *arena = b->graph->arena;
@@ -189,7 +205,7 @@ static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_
     for (int64_t s = 0; s < layout->shards; s++) {
         int device = layout->pim[b->gpu * layout->pims_per_gpu + group * layout->shards + s];
         const char *place = arena_printf(arena, ".%lld.%lld", (long long)group, (long long)s);
-        parts[s] = cached_attention(b, device, qkv, kv_heads, s, TOKENS_CACHED, place);
+        parts[s] = cached_attention(b, device, qkv, kv_heads, s, TOKENS_CACHED, place, &fetched[group * layout->shards + s]);
     }
     if (layout->shards == 1)
         return parts[0];
@@ -218,8 +234,8 @@ static void keep_queries_of_prompts(struct building *b, int qkv, int64_t kv_head
     b->graph->tensors[qkv].prompt_columns = kv_heads * 2 * b->config->head_width;
 }
 
-/* Decoding tokens' outputs from the PIM devices. */
-static int decode_attention(struct building *b, int qkv)
+/* Decoding tokens' outputs from the PIM devices; what they hold of prompts. */
+static int decode_attention(struct building *b, int qkv, int *fetched)
 {
     const struct decoder_layout *layout = b->layout;
     struct arena *arena = b->graph->arena;
@@ -236,7 +252,7 @@ static int decode_attention(struct building *b, int qkv)
     if (layout->groups > 1)
         node(b, layout->gpu[b->gpu], &split, &qkv, 1, group_qkv, (int)layout->groups, "layers.attn.split");
     for (int64_t g = 0; g < layout->groups; g++)
-        group_o[g] = group_attention(b, group_qkv[g], kv_heads[g], g);
+        group_o[g] = group_attention(b, group_qkv[g], kv_heads[g], g, fetched);
     if (layout->groups == 1)
         return group_o[0];
     int64_t width = b->queries * b->config->head_width;
@@ -250,12 +266,16 @@ static int attention(struct building *b, int qkv)
 {
     const struct decoder_layout *layout = b->layout;
     if (!layout->pims_per_gpu)
-        return cached_attention(b, layout->gpu[b->gpu], qkv, b->kv_heads, 0, TOKENS_ALL, "");
-    const struct op prompt = attention_op(b, OP_PROMPT_ATTENTION, b->kv_heads, TOKENS_PROMPT);
+        return cached_attention(b, layout->gpu[b->gpu], qkv, b->kv_heads, 0, TOKENS_ALL, "", NULL);
+    struct op prompt = attention_op(b, OP_PROMPT_ATTENTION, b->kv_heads, TOKENS_PROMPT);
     int64_t width = prompt.heads * prompt.head_width;
-    int own = value(b, "layers.attn.prompt", layout->max_tokens, width);
-    on_gpu(b, &prompt, &qkv, 1, own, "layers.attn.prompt");
-    int decoded = decode_attention(b, qkv), o = value(b, "layers.attn.merged", layout->max_tokens, width);
+    int in[OP_MAX_IN] = {qkv}, own = value(b, "layers.attn.prompt", layout->max_tokens, width);
+    int decoded = decode_attention(b, qkv, in + 1), o = value(b, "layers.attn.merged", layout->max_tokens, width);
+    prompt.groups = layout->groups;
+    prompt.shards = layout->shards;
+    prompt.shard_block = layout->shard_block;
+    prompt.in = b->config->context;
+    on_gpu(b, &prompt, in, 1 + (int)(layout->groups * layout->shards), own, "layers.attn.prompt");
     const struct op merge = {.kind = OP_MERGE_ROWS, .rows = layout->max_tokens, .in = width, .tokens = TOKENS_BOTH};
     on_gpu(b, &merge, (int[]){decoded, own}, 2, o, "layers.attn.merge");
     return o;
@@ -362,7 +382,7 @@ int *decoder_graph(const struct decoder_config *config, const struct decoder_lay
 {
     struct building b = {.config = config, .layout = layout, .graph = graph};
     int x[OP_MAX_IN], sum[OP_MAX_IN], part[OP_MAX_IN], n = layout->n_gpus;
-    if (n < 1 || n > OP_MAX_IN || n > config->kv_heads || layout->groups > OP_MAX_IN || layout->shards > OP_MAX_IN)
+    if (n < 1 || n > OP_MAX_IN || n > config->kv_heads || (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
         bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups,
             (long long)layout->shards);
     b.queries = config->heads / config->kv_heads;

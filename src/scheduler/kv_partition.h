@@ -14,14 +14,14 @@
 
 #include <stdint.h>
 
-enum { KV_MOST_GROUPS = 8, KV_MOST_SHARDS = 8 };
+enum { KV_MOST_DEVICES = 8 };
 
 struct kv_partition {
     int64_t groups, shards;
 };
 
 /* Local. The partition of a policy ("heads", "sequence", "hybrid") for `devices` >= 1 devices and `kv_heads` >= 1 KV
- * heads. At most KV_MOST_GROUPS groups and KV_MOST_SHARDS shards; what is more stays idle. */
+ * heads. At most KV_MOST_DEVICES devices at a GPU take part; what is more stays idle. */
 struct kv_partition kv_partition_of(const char *policy, int64_t devices, int64_t kv_heads);
 
 /* Local. Candidate i = 0, 1, ... of policy auto: all partitions that leave no device idle that could have work, the

@@ -173,15 +173,20 @@ static void put_message(struct cutting *cutting, int channel, int send)
     const struct message *message = &cutting->messages[channel];
     const struct tensor *tensor = &cutting->graph->tensors[message->tensor];
     const struct node *maker = &cutting->graph->nodes[message->made_at];
+    const struct node *user = &cutting->graph->nodes[message->used_at];
     int device = send ? message->from : message->to;
     int t = local_tensor(cutting, device, message->tensor);
     struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements, .tokens = maker->op.tokens};
     if (op.tokens != TOKENS_NONE) {
         op.out = tensor->dims[tensor->n_dims - 1];
         op.in = tensor->prompt_columns ? tensor->prompt_columns : op.out;
+        const struct op *cut = tensor->prompt_columns ? &user->op : &maker->op; /* who tells of which shard's tokens it is */
+        op.shard = cut->shard;
+        op.shards = cut->shards;
+        op.shard_block = cut->shard_block;
     }
     struct operands operands = send ? operands_of(1, &t, 0, NULL) : operands_of(0, NULL, 1, &t);
-    const struct node *place = send ? maker : &cutting->graph->nodes[message->used_at];
+    const struct node *place = send ? maker : user;
     struct node *node =
         graph_node(&cutting->parts[device], &op, operands.in, operands.out, place->phase, place->block, tensor->name);
     node->channel = channel;

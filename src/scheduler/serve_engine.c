@@ -93,10 +93,10 @@ void serve_engine_close(struct serve_engine *engine)
     arena_free(engine->arena);
 }
 
-/* With PIM devices fresh prompts attend on the GPU, all others to the cache; without, all to the cache. */
+/* With PIM devices prompts attend on the GPU, decoding sequences to the cache; without, all to the cache. */
 static int attends_to_cache(const struct serve_engine *engine, const struct serving_work *work)
 {
-    return !engine->plan->layout.pims_per_gpu || !work->is_prefill || work->context > 0;
+    return !engine->plan->layout.pims_per_gpu || !work->is_prefill;
 }
 
 static void add_part(struct serve_engine *engine, const struct serving_work *work, int i, struct batch *batch)
