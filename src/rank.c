@@ -61,15 +61,27 @@ static void init_clocks(struct executor *executor, struct local_device *device)
     clock_init(&device->before, programs, executor->arena);
 }
 
-/* Rank 0 prices iterations for all. */
-static void open_bindings(struct executor *executor)
+static int same_device(const struct device_spec *a, const struct device_spec *b)
+{
+    struct device_spec left = *a, right = *b;
+    left.name = right.name = NULL;
+    return memcmp(&left, &right, sizeof left) == 0;
+}
+
+/* Rank 0 prices iterations for all; equal devices with equal programs are priced once. */
+static void open_bindings(struct executor *executor, const struct device_spec *specs)
 {
     int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
     executor->bindings = arena_array(executor->arena, (size_t)n_devices + 1, sizeof *executor->bindings);
     for (int d = 0; d < n_devices; d++) {
         const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
-        if (program->varies && (rank == 0 || executor->home[d] == rank))
-            executor->bindings[d] = binding_new(program, executor->arena);
+        if (!program->varies || (rank != 0 && executor->home[d] != rank))
+            continue;
+        struct binding *binding = executor->bindings[d] = binding_new(program, executor->arena);
+        for (int e = 0; e < d && !binding->like; e++)
+            if (executor->bindings[e] && same_device(&specs[d], &specs[e]) &&
+                binding_is_like(binding, executor->bindings[e]))
+                binding->like = executor->bindings[e]->like ? executor->bindings[e]->like : executor->bindings[e];
     }
 }
 
@@ -146,7 +158,7 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
     executor->mail = mail_new(comm, plan, executor->home, !options->timing_only);
     executor->samples = arena_array(arena, most_samples(plan) + 1, sizeof *executor->samples);
     executor->replies = arena_array(arena, (size_t)comm_size(comm), sizeof *executor->replies);
-    open_bindings(executor);
+    open_bindings(executor, specs);
     open_devices(executor, specs, fault);
     enum status status = agree(comm, 1, fault);
     if (status == STATUS_OK)

@@ -27,6 +27,27 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
     return binding;
 }
 
+/* The same ops in the same order: whatever the peers are, an iteration costs the same on equal devices. */
+int binding_is_like(const struct binding *binding, const struct binding *other)
+{
+    const struct program *a = binding->planned, *b = other->planned;
+    if (a->n_instrs != b->n_instrs || a->loop_first != b->loop_first || a->loop_end != b->loop_end)
+        return 0;
+    for (int i = 0; i < a->n_instrs; i++)
+        if (memcmp(a->instrs[i].op, b->instrs[i].op, sizeof *a->instrs[i].op) != 0)
+            return 0;
+    return 1;
+}
+
+static void bind_like(struct binding *binding)
+{
+    const struct binding *like = binding->like;
+    memcpy(binding->ops, like->ops, (size_t)binding->program.n_instrs * sizeof *binding->ops);
+    memcpy(binding->has_work, like->has_work, (size_t)binding->program.n_instrs);
+    for (int i = 0; i < binding->program.n_instrs; i++)
+        binding->program.instrs[i].cost = like->program.instrs[i].cost;
+}
+
 static int depends_on_contexts(enum op_kind kind)
 {
     return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
@@ -54,6 +75,10 @@ static void price(const struct executor *executor, int device, struct price_memo
 
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch)
 {
+    if (binding->like) {
+        bind_like(binding);
+        return;
+    }
     for (int i = 0; i < binding->program.n_instrs; i++) {
         struct instr *instr = &binding->program.instrs[i];
         const struct op *planned = binding->planned->instrs[i].op;

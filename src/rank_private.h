@@ -66,6 +66,7 @@ struct executor {
 struct binding {
     struct program program; /* instructions and ops are its own */
     const struct program *planned;
+    const struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
     struct op *ops;          /* [n_instrs] */
     char *has_work;          /* [n_instrs] */
     struct price_memo *memo; /* [n_instrs] */
@@ -73,6 +74,7 @@ struct binding {
 
 /* Local. rank_bind.c: opens the binding of a device; makes it ready for a batch and accounts for its cost. */
 struct binding *binding_new(const struct program *planned, struct arena *arena);
+int binding_is_like(const struct binding *binding, const struct binding *other);
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
 
 /* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */
