@@ -20,6 +20,8 @@ static const struct argp_option options_table[] = {
     {"seed", KEY_SEED, "N", 0, "seed of all random numbers (serve.seed)", 1},
     {"output", 'o', "DIR", 0, "where results go (output.directory)", 1},
     {"force", 'f', NULL, 0, "replace an earlier result in the output directory", 1},
+    {"find-rate", KEY_FIND_RATE, NULL, 0,
+     "search the highest rate of arrivals at which serve.slo is kept, instead of one run", 1},
     {"peer-timeout", KEY_PEER_TIMEOUT, "TIME", 0, "longest wait for another rank (default 10 min)", 1},
     {"quiet", 'q', NULL, 0, "no progress on stderr", 1},
     {0},
@@ -141,6 +143,48 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
     return STATUS_OK;
 }
 
+/* One row of the search as it goes on. */
+static void tell_run(void *state, const struct serving_search_run *run)
+{
+    int *n = state;
+    if ((*n)++ == 0)
+        printf("%12s  %9s  %12s  %12s  %12s  %14s  %s\n", "rate [1/s]", "share [%]", "TTFT p99 [s]", "TPOT p99 [s]",
+               "E2E p99 [s]", "tokens [1/s]", "objective");
+    printf("%12.4g  %9.2f  %12.4g  %12.4g  %12.4g  %14.1f  %s\n", run->rate_per_s, 100 * run->share, run->ttft_p99_s,
+           run->tpot_p99_s, run->e2e_p99_s, run->output_tokens_per_s, run->keeps ? "kept" : "not kept");
+    fflush(stdout);
+}
+
+static enum status find_rate(struct serve *serve, struct fault *fault)
+{
+    struct serving_search_result result;
+    int n = 0, first = comm_rank(serve->comm) == 0;
+    if (first)
+        print_head(serve);
+    enum status status = serve_find_rate(serve, tell_run, &n, &result, fault);
+    if (status != STATUS_OK || !first)
+        return status;
+    if (result.end == SEARCH_NONE_KEEPS)
+        printf("\nthe objective is not kept at any rate\n");
+    else if (result.end == SEARCH_ALL_KEEP)
+        printf("\nthe objective is kept even when all requests come at once\n");
+    else
+        printf("\nhighest rate %.4g/s keeps the objective, %.4g/s does not (%d runs): %.1f tokens/s\n", result.rate_per_s,
+               result.fails_per_s, result.n_runs, result.best.summary.output_tokens_per_s);
+    return status;
+}
+
+/* On stderr: how fast the emulation was. */
+static void tell_wall(const struct serve_result *result)
+{
+    const struct serving_summary *summary = &result->serving.summary;
+    fprintf(stderr,
+            "polyrank: %" PRIu64 " tokens in %" PRIu64 " iterations, %.2f s of wall time: %.3g tokens/s, %" PRIu64
+            " instructions stepped\n",
+            summary->output_tokens, summary->n_iterations, result->wall_s,
+            (double)summary->output_tokens / result->wall_s, result->instructions);
+}
+
 static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
                        struct fault *fault)
 {
@@ -157,6 +201,11 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         serve_close(&serve);
         return STATUS_OK;
     }
+    if (options->find_rate) {
+        status = find_rate(&serve, fault);
+        serve_close(&serve);
+        return status;
+    }
     if (first)
         open_files(&writing, &serve, options, fault);
     status = agree(comm, 0, fault);
@@ -166,6 +215,8 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         close_files(&writing, fault);
         if (fault->status == STATUS_OK)
             tell(&serve, &result, fault);
+        if (fault->status == STATUS_OK && !options->quiet)
+            tell_wall(&result);
     }
     serve_close(&serve);
     return agree(comm, 0, fault);

@@ -155,7 +155,7 @@ struct job_serve {
     int prefix_caching, reserve_output;
     const char *preemption; /* recompute swap */
     int64_t instances, prefill_instances;
-    const char *router;      /* round-robin least-loaded central */
+    const char *router;      /* round-robin least-loaded prefix central */
     const char *partition;   /* heads sequence hybrid auto */
     const char *kv_numerics; /* same int8 */
     double sample_s;

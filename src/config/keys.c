@@ -231,7 +231,7 @@ static const struct job_key keys[] = {
         MEANS("machines like the cluster, each with the whole model, behind a router")},
     {"serve.prefill_instances", KEY_INT, IN(serve.prefill_instances), DEFAULT("0"), FROM(0, 4096),
         MEANS("the first so many only prefill and hand their KV over to the others")},
-    {"serve.router", KEY_WORD, IN(serve.router), DEFAULT("round-robin"), WORDS("round-robin least-loaded central"),
+    {"serve.router", KEY_WORD, IN(serve.router), DEFAULT("round-robin"), WORDS("round-robin least-loaded prefix central"),
         MEANS("which instance gets a request")},
     {"serve.partition", KEY_WORD, IN(serve.partition), DEFAULT("auto"), WORDS("heads sequence hybrid auto"),
         MEANS("how PIM devices share the KV cache: by heads, by tokens, both; auto: the fastest that fits")},

@@ -155,7 +155,7 @@ static int fetch(struct building *b, int device, const struct op *append, const 
     struct arena *arena = b->graph->arena;
     op.kind = OP_KV_FETCH;
     op.tokens = TOKENS_FETCHED;
-    op.rows = b->layout->n_blocks * b->layout->block_tokens;
+    op.rows = b->layout->max_fetched;
     int kv = value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows, op.kv_heads * 2 * op.head_width);
     node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
     return kv;

@@ -24,6 +24,7 @@ struct decoder_layout {
     int64_t shard_block;             /* tokens */
     int64_t max_tokens, max_answers; /* of an iteration */
     int64_t n_blocks, block_tokens;  /* of the KV cache, on every device that holds part of it */
+    int64_t max_fetched;             /* tokens in the cache that prompts of an iteration can have there already */
     int kv_bits;                     /* 8, or 0: the devices' number format */
 };
 

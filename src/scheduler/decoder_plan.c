@@ -190,6 +190,8 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
                                            .block_tokens = limits->block_tokens,
                                            .shard_block = limits->block_tokens,
                                            .n_blocks = limits->n_blocks ? limits->n_blocks : 1,
+                                           .max_fetched = limits->n_blocks ? limits->n_blocks * limits->block_tokens
+                                                                           : config->context,
                                            .kv_bits = limits->kv_bits};
     enum status status = find_devices(machine, arena, plan, fault);
     int64_t pims = plan->layout.pims_per_gpu;

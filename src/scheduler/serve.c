@@ -87,7 +87,7 @@ static struct decoder_limits limits_of(const struct serve *serve)
         .max_tokens = (job->token_budget > longest ? job->token_budget : longest) + sequences,
         .max_sequences = sequences,
         .block_tokens = job->block_tokens,
-        .n_blocks = sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
+        .n_blocks = serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
         .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
         .partition = job->partition,
         .typical_context = context < serve->config.context ? context : serve->config.context,
@@ -251,6 +251,12 @@ static struct serve_engine_options engine_options(const struct serve *serve, con
     };
 }
 
+static void count_instructions(struct serve_result *result, struct serve_engine *const *engines, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        result->instructions += executor_wall(serve_engine_executor(engines[i])).instructions;
+}
+
 /* Rank 0: all requests on the engines. */
 static enum status serve_all(struct course *course, struct serve_engine *const *own, size_t n, struct fault *fault)
 {
@@ -259,8 +265,12 @@ static enum status serve_all(struct course *course, struct serve_engine *const *
     for (size_t i = 0; i < n; i++)
         engines[i] = serve_engine_of(own[i]);
     const struct serving_sink sink = {course, finished, answer, serve->serving.sample_ps ? sample : NULL};
-    return serving_run(&serve->serving, &serve->requests, engines, n, &sink, serve->arena, &course->result->serving,
-                       fault);
+    double start_s = wall_s();
+    enum status status = serving_run(&serve->serving, &serve->requests, engines, n, &sink, serve->arena,
+                                     &course->result->serving, fault);
+    course->result->wall_s = wall_s() - start_s;
+    count_instructions(course->result, own, n);
+    return status;
 }
 
 enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault)
@@ -334,5 +344,34 @@ enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct
         run_functional(&course, fault);
     else if (comm_rank(serve->comm) == 0)
         run_timing(&course, fault);
+    return agree(serve->comm, 0, fault);
+}
+
+static enum status search_alone(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                                void *state, struct serving_search_result *result, struct fault *fault)
+{
+    size_t n = (size_t)serve->job->serve.instances;
+    struct serve_engine **own = arena_array(serve->arena, n, sizeof *own);
+    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
+    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
+    const struct serving_search search = {.share = serve->job->serve.slo.share};
+    enum status status = serve_open_alone(serve, own, alone, fault);
+    for (size_t i = 0; i < n && status == STATUS_OK; i++)
+        engines[i] = serve_engine_of(own[i]);
+    if (status == STATUS_OK)
+        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena, result,
+                                fault);
+    serve_close_alone(serve, own, alone);
+    return status;
+}
+
+enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                            void *state, struct serving_search_result *result, struct fault *fault)
+{
+    if (!serve->timing_only)
+        return fault_set(fault, STATUS_USAGE, "%s: --find-rate: expected a run without tensors: add --timing-only",
+                         serve->job->source);
+    if (comm_rank(serve->comm) == 0)
+        search_alone(serve, told, state, result, fault);
     return agree(serve->comm, 0, fault);
 }

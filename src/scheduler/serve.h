@@ -5,6 +5,7 @@
 #include "config/job.h"
 #include "model/model_file.h"
 #include "scheduler/serve_engine.h"
+#include "serving/search.h"
 #include "serving/serving.h"
 
 /* A job that is ready to be served: the same on all ranks but for what rank 0 alone needs. */
@@ -53,11 +54,18 @@ struct serve_result {
     struct serving_result serving;
     struct serving_sample *sample; /* [n_samples] */
     size_t n_samples;
+    double wall_s;
+    uint64_t instructions; /* that were stepped; repetitions that were not are not among them */
 };
 
 /* Collective. Serves all requests; the result is rank 0's. Timing-only runs are computed by rank 0 alone. */
 enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
                       struct fault *fault);
+
+/* Collective; timing-only jobs. The highest rate of arrivals at which serve.slo is kept (serving/search.h). `told` hears of
+ * each run on rank 0. */
+enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                            void *state, struct serving_search_result *result, struct fault *fault);
 
 /* Collective. An engine for the job's plan with tensors, to be driven by hand; serve_engine_close. */
 enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault);
