@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-hpt FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-llama reproduce-hpt FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -182,6 +182,10 @@ reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arr
 
 reproduce-reram: $(PROGRAM) ## measured against predicted errors of ReRAM crossbars
 	@$(PROGRAM) reproduce reram
+
+reproduce-llama: $(PROGRAM) ## MODEL=FILE TOKENIZER=FILE GOLDEN=FILE: tokens, texts, logits of a decoder against a reference's
+	@test -n "$(MODEL)" -a -n "$(GOLDEN)" || { echo "usage: make reproduce-llama MODEL=FILE TOKENIZER=FILE GOLDEN=FILE.json"; exit 2; }
+	@$(PROGRAM) reproduce llama --model $(MODEL) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) --golden $(GOLDEN)
 
 reproduce-hpt: $(PROGRAM) ## the published HpT comparison: tables, and CSV and plots in hpt-out/
 	@BUILD=$(BUILD) scripts/reproduce-hpt
