@@ -89,6 +89,7 @@ static struct decoder_limits limits_of(const struct serve *serve)
         .block_tokens = job->block_tokens,
         .n_blocks =
             serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
+        .head_chunks = job->head_chunks,
         .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
         .partition = job->partition,
         .typical_context = context < serve->config.context ? context : serve->config.context,
