@@ -387,24 +387,49 @@ static int logits(struct building *b)
                   TOKENS_ANSWER, ACT_NONE, 0, 1);
 }
 
+/* Parts of the vocabulary side by side: as many as a JOIN_HEADS takes, those behind them by CONCAT. */
+static int join_logits(struct building *b, const int *parts)
+{
+    int64_t answers = b->layout->max_answers, n = b->layout->n_gpus, done = 0;
+    int all = NO_TENSOR;
+    for (int64_t g = 0; g < n; g += OP_MAX_OUT) {
+        int64_t some = n - g < OP_MAX_OUT ? n - g : OP_MAX_OUT, width = 0;
+        for (int64_t k = 0; k < some; k++)
+            width += b->graph->tensors[parts[g + k]].dims[1];
+        const struct op join = {.kind = OP_JOIN_HEADS,
+                                .rows = answers,
+                                .parts = 1,
+                                .heads = width,
+                                .head_width = 1,
+                                .groups = some,
+                                .tokens = TOKENS_ANSWER};
+        int piece = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.%d", (int)g), 2,
+                                 (int64_t[]){answers, width});
+        on_gpu(b, &join, parts + g, (int)some, piece, "logits.join");
+        const struct op concat = {
+            .kind = OP_CONCAT, .rows = answers, .in = done, .out = width, .tokens = TOKENS_ANSWER};
+        done += width;
+        if (all == NO_TENSOR) {
+            all = piece;
+            continue;
+        }
+        int wider = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.to.%d", (int)g), 2,
+                                 (int64_t[]){answers, done});
+        on_gpu(b, &concat, (int[]){all, piece}, 2, wider, "logits.concat");
+        all = wider;
+    }
+    return all;
+}
+
 /* The first GPU gets all logits and chooses. */
 static void choose(struct building *b, const int *parts)
 {
-    int64_t answers = b->layout->max_answers, n = b->layout->n_gpus, vocabulary = b->config->vocabulary;
-    const struct op join = {.kind = OP_JOIN_HEADS,
-                            .rows = answers,
-                            .parts = 1,
-                            .heads = vocabulary,
-                            .head_width = 1,
-                            .groups = n,
-                            .tokens = TOKENS_ANSWER};
-    const struct op sample = {.kind = OP_SAMPLE, .rows = answers, .out = vocabulary, .tokens = TOKENS_ANSWER};
-    int all = parts[0], next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
+    int64_t answers = b->layout->max_answers;
+    const struct op sample = {
+        .kind = OP_SAMPLE, .rows = answers, .out = b->config->vocabulary, .tokens = TOKENS_ANSWER};
+    int next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
     b->gpu = 0;
-    if (n > 1) {
-        all = graph_tensor(b->graph, TENSOR_ACTIVATION, "logits", 2, (int64_t[]){answers, vocabulary});
-        on_gpu(b, &join, parts, (int)n, all, "logits");
-    }
+    int all = b->layout->n_gpus > 1 ? join_logits(b, parts) : parts[0];
     on_gpu(b, &sample, &all, 1, next, "sample");
 }
 
@@ -421,9 +446,8 @@ static void on_each_gpu(struct building *b, int gpu, int *x)
 int *decoder_graph(const struct decoder_config *config, const struct decoder_layout *layout, struct graph *graph)
 {
     struct building b = {.config = config, .layout = layout, .graph = graph, .chunk = -1};
-    int x[OP_MAX_IN], sum[OP_MAX_IN], part[OP_MAX_IN], n = layout->n_gpus;
-    if (n < 1 || n > OP_MAX_IN || n > config->kv_heads ||
-        (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
+    int n = layout->n_gpus, *x = arena_array(graph->arena, 3 * (size_t)n + 1, sizeof *x), *sum = x + n, *part = sum + n;
+    if (n < 1 || n > config->kv_heads || (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
         bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups,
             (long long)layout->shards);
     b.queries = config->heads / config->kv_heads;

@@ -32,7 +32,7 @@ struct decoder_layout {
 };
 
 /* Local. Fills a graph_init'ed graph, its loop over the layers included; the tensor "next" holds the tokens chosen.
- * Returns the device of each node, in the graph's arena. At most 8 GPUs, not more than KV heads. */
+ * Returns the device of each node, in the graph's arena. Not more GPUs than KV heads. */
 int *decoder_graph(const struct decoder_config *config, const struct decoder_layout *layout, struct graph *graph);
 
 #endif

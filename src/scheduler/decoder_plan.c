@@ -30,10 +30,9 @@ static enum status find_devices(const struct machine *machine, struct arena *are
             return fault_set(fault, STATUS_USAGE, "%s: a decoder runs on gpu and hbm-pim devices: %s is none",
                              machine->specs[d].name, kind);
     }
-    if (plan->n_gpus < 1 || plan->n_gpus > OP_MAX_IN || plan->n_gpus > plan->config.kv_heads)
-        return fault_set(
-            fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d", plan->config.name,
-            (long long)(plan->config.kv_heads < OP_MAX_IN ? plan->config.kv_heads : OP_MAX_IN), plan->n_gpus);
+    if (plan->n_gpus < 1 || plan->n_gpus > plan->config.kv_heads)
+        return fault_set(fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d",
+                         plan->config.name, (long long)plan->config.kv_heads, plan->n_gpus);
     if (n_pims % plan->n_gpus)
         return fault_set(fault, STATUS_USAGE,
                          "expected as many hbm-pim devices at each GPU, a multiple of %d, found %d", plan->n_gpus,
