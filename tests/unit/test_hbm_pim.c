@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "command/reproduce_attacc.h"
 #include "device/catalogue.h"
 #include "device/hbm_pim_channel.h"
 #include "device/hbm_pim_load.h"
@@ -272,6 +273,32 @@ START_TEST(capacity_and_transfers)
 }
 END_TEST
 
+/* One head of the public simulator's DRAM model. Ours has a softmax and a share of refresh whatever the length. */
+START_TEST(one_head_takes_what_the_dram_model_says)
+{
+    struct arena *arena = arena_new();
+    struct table table = {0};
+    struct fault fault = FAULT_NONE;
+    ck_assert_msg(table_read(&table, "tests/golden/attacc/onehead.csv", arena, &fault) == STATUS_OK, "%s", fault.text);
+    ck_assert_uint_gt(table.n_rows, 10);
+    for (size_t row = 0; row < table.n_rows; row++) {
+        struct hbm_pim_profile pim;
+        double tokens, width, bytes, cycles;
+        ck_assert_int_eq(attacc_row_stack(&table, row, &pim, &fault), STATUS_OK);
+        ck_assert_int_eq(attacc_cell(&table, row, "L", &tokens, &fault), STATUS_OK);
+        ck_assert_int_eq(attacc_cell(&table, row, "dhead", &width, &fault), STATUS_OK);
+        ck_assert_int_eq(attacc_cell(&table, row, "dbyte", &bytes, &fault), STATUS_OK);
+        ck_assert_int_eq(attacc_cell(&table, row, "cycles_attention", &cycles, &fault), STATUS_OK);
+        struct hbm_pim_head head = {(int64_t)tokens, (int64_t)width, (int)bytes, 1};
+        double share = 1 - 438.0 / 5070, softmax = (double)(hbm_pim_softmax_ps(&pim, &head) / pim.clock_ps),
+               ours = (double)(hbm_pim_head_ps(&pim, &head) / pim.clock_ps) * share - softmax,
+               refreshes = floor(cycles / 5070);
+        ck_assert_double_lt(fabs(ours / (cycles - 476 * refreshes) - 1), 0.06);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* A list's time without refresh is that of its parts or more, and refreshes lengthen it. */
 START_TEST(a_channel_refreshes)
 {
@@ -319,6 +346,7 @@ Suite *suite_hbm_pim(void)
     tcase_add_test(tcase, heads_of_a_channel_add_up);
     tcase_add_test(tcase, a_load_follows_its_heads);
     tcase_add_test(tcase, capacity_and_transfers);
+    tcase_add_test(tcase, one_head_takes_what_the_dram_model_says);
     tcase_add_test(tcase, a_channel_refreshes);
     suite_add_tcase(suite, tcase);
     return suite;
