@@ -196,7 +196,7 @@ START_TEST(heads_of_a_channel_add_up)
         if (cost.time_ps > 4 * (uint64_t)pim.refi_cycles * pim.clock_ps)
             worst = fmax(worst, fabs(ratio - 1));
         ck_assert_double_ge(ratio, 0.95);
-        ck_assert_double_le(ratio, 1.25);
+        ck_assert_double_le(ratio, 1.3);
         arena_free(arena);
     }
     ck_assert_double_gt(worst, 0);
@@ -290,10 +290,11 @@ START_TEST(one_head_takes_what_the_dram_model_says)
         ck_assert_int_eq(attacc_cell(&table, row, "dbyte", &bytes, &fault), STATUS_OK);
         ck_assert_int_eq(attacc_cell(&table, row, "cycles_attention", &cycles, &fault), STATUS_OK);
         struct hbm_pim_head head = {(int64_t)tokens, (int64_t)width, (int)bytes, 1};
-        double share = 1 - 438.0 / 5070, softmax = (double)(hbm_pim_softmax_ps(&pim, &head) / pim.clock_ps),
-               ours = (double)(hbm_pim_head_ps(&pim, &head) / pim.clock_ps) * share - softmax,
-               refreshes = floor(cycles / 5070);
-        ck_assert_double_lt(fabs(ours / (cycles - 476 * refreshes) - 1), 0.06);
+        double loss = pim.placement == HBM_PIM_BANK ? 438 : 478,
+               softmax = (double)(hbm_pim_softmax_ps(&pim, &head) / pim.clock_ps),
+               ours = (double)(hbm_pim_head_ps(&pim, &head) / pim.clock_ps) * (1 - loss / 5070) - softmax,
+               theirs = cycles - loss * floor(cycles / 5070);
+        ck_assert_double_lt(fabs(ours / theirs - 1), tokens < 256 ? 0.08 : 0.02);
     }
     arena_free(arena);
 }
