@@ -125,6 +125,10 @@ echo "timing only: instructions per second and core"
 "$build/bench/timing" 2>/dev/null
 
 echo
+echo "serving: generated tokens per second and core, with an engine that costs nothing"
+"$build/bench/serving"
+
+echo
 echo "Walsh-Hadamard transform and Fastfood projection to 2^n dimensions, against a copy of as many floats"
 "$build/bench/walsh" 22
 

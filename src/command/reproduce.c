@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "cluster/comm.h"
 #include "command/command.h"
 #include "command/reproduce.h"
 #include "command/reproduce_attacc.h"
+#include "command/reproduce_llama.h"
 
 struct reproduce_input {
     struct fault *fault;
@@ -178,9 +180,9 @@ static enum status reproduce_attacc(const struct attacc_request *request, struct
     return status;
 }
 
-enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault)
+/* What one process does alone. */
+static enum status reproduce_here(int argc, char **argv, struct fault *fault)
 {
-    (void)comm;
     struct reproduce_input input = {.fault = fault, .columns = 8000, .seed = 1};
     int done;
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
@@ -193,5 +195,16 @@ enum status command_reproduce(struct comm *comm, int argc, char **argv, struct f
         return reproduce_attacc(&input.attacc, fault);
     if (input.what && (strcmp(input.what, "reram") == 0 || strcmp(input.what, "attacc") == 0))
         return fault_set(fault, STATUS_USAGE, "an option does not go with %s: --help tells which do", input.what);
-    return fault_set(fault, STATUS_USAGE, "expected reram or attacc, found '%s'", input.what ? input.what : "nothing");
+    return fault_set(fault, STATUS_USAGE, "expected reram, attacc or llama, found '%s'",
+                     input.what ? input.what : "nothing");
+}
+
+enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "llama") == 0)
+            return reproduce_llama(comm, argc, argv, fault);
+    if (!comm || comm_rank(comm) == 0)
+        reproduce_here(argc, argv, fault);
+    return comm ? agree(comm, 0, fault) : fault->status;
 }

@@ -1,0 +1,508 @@
+/* Small runs worked out by hand, what is refused, and the search for the highest rate. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "folder.h"
+#include "serving/metrics.h"
+#include "serving/search.h"
+#include "serving_toy.h"
+
+Suite *suite_serving_batching(void);
+
+/* An iteration takes 1000 ps, 10 for each decode and 1 for each token of a prefill. */
+static struct toy by_hand(void)
+{
+    return (struct toy){.base_ps = 1000, .decode_ps = 10, .prefill_ps = 1, .block_tokens = 4};
+}
+
+static struct serving_config small(enum batching_policy batching, uint32_t max_batch, uint32_t token_budget)
+{
+    struct serving_config config = serving_defaults();
+    config.batching = batching;
+    config.max_batch = max_batch;
+    config.token_budget = token_budget;
+    config.block_tokens = 4;
+    config.watermark_permille = 0;
+    return config;
+}
+
+static void serve(const struct serving_config *config, struct request *request, size_t n, uint64_t capacity_tokens,
+                  struct arena *arena, struct serving_result *result)
+{
+    struct toy toy = by_hand();
+    struct serving_engine engine = toy_engine(&toy, capacity_tokens);
+    struct requests requests = {.path = "t", .n = n, .request = request};
+    struct fault fault = FAULT_NONE;
+    serving_run(config, &requests, &engine, 1, NULL, arena, result, &fault);
+    expect_ok(&fault);
+}
+
+static void expect_times(const struct served *record, uint64_t scheduled_ps, uint64_t first_ps, uint64_t finish_ps)
+{
+    ck_assert_uint_eq(record->scheduled_ps, scheduled_ps);
+    ck_assert_uint_eq(record->first_token_ps, first_ps);
+    ck_assert_uint_eq(record->finish_ps, finish_ps);
+}
+
+static struct request asked(uint64_t arrival_ps, uint32_t prompt, uint32_t output)
+{
+    return (struct request){.arrival_ps = arrival_ps, .prompt_tokens = prompt, .output_tokens = output};
+}
+
+START_TEST(chunks_share_iterations_with_decodes)
+{
+    struct request request[] = {asked(0, 25, 3), asked(500, 4, 2)};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 10);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 2, 0, arena, &result);
+    /* chunks of 10, 10, then 5 and the second's 4 (1009), two decodes (1020), one (1010) */
+    expect_times(&result.record[0], 0, 3029, 5059);
+    expect_times(&result.record[1], 2020, 3029, 4049);
+    ck_assert_uint_eq(served_queue_ps(&result.record[1]), 1520);
+    ck_assert_uint_eq(served_ttft_ps(&result.record[1]), 2529);
+    ck_assert_uint_eq(served_tpot_ps(&result.record[0]), 1015);
+    ck_assert_uint_eq(result.record[0].itl_max_ps, 1020);
+    ck_assert_uint_eq(result.record[0].itl_p99_ps, 1019);
+    ck_assert_uint_eq(result.summary.n_iterations, 5);
+    ck_assert_uint_eq(result.summary.itl_s.n, 3);
+    ck_assert_double_eq_tol(result.summary.itl_s.mean, (1020 + 1010 + 1020) / 3e12, 1e-21);
+    ck_assert_double_eq_tol(result.summary.output_tokens_per_s, 5 / 5059e-12, 1);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(prompts_go_before_decodes)
+{
+    struct request request[] = {asked(0, 25, 3), asked(500, 4, 2)};
+    struct serving_config config = small(BATCHING_PREFILL_FIRST, 4, 30);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 2, 0, arena, &result);
+    expect_times(&result.record[0], 0, 1025, 4059);
+    expect_times(&result.record[1], 1025, 2029, 3049);
+    ck_assert_uint_eq(result.record[0].itl_max_ps, 2024);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(a_static_batch_ends_before_the_next)
+{
+    struct request request[] = {asked(0, 5, 3), asked(0, 5, 5), asked(0, 5, 1)};
+    struct serving_config config = small(BATCHING_STATIC, 2, 30);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 3, 0, arena, &result);
+    expect_times(&result.record[0], 0, 1010, 3050);
+    expect_times(&result.record[1], 0, 1010, 5070);
+    expect_times(&result.record[2], 5070, 6075, 6075);
+    arena_free(arena);
+}
+END_TEST
+
+/* Four blocks of four: the third decode finds none, and the later request gives way until the earlier has ended. */
+START_TEST(preemption_takes_the_latest)
+{
+    struct arena *arena = arena_new();
+    for (int swaps = 0; swaps < 2; swaps++) {
+        struct request request[] = {asked(0, 7, 6), asked(0, 7, 6)};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+        struct serving_result result;
+        config.preemption = swaps ? PREEMPTION_SWAP : PREEMPTION_RECOMPUTE;
+        serve(&config, request, 2, 16, arena, &result);
+        expect_times(&result.record[0], 0, 1014, swaps ? 6474 : 6074);
+        expect_times(&result.record[1], 0, 1014, swaps ? 10914 : 10113);
+        ck_assert_uint_eq(result.record[0].preemptions, 0);
+        ck_assert_uint_eq(result.record[1].preemptions, 1);
+        ck_assert_uint_eq(result.record[1].swaps, (unsigned)swaps);
+        ck_assert_uint_eq(result.record[1].recomputed_tokens, swaps ? 0 : 8);
+        ck_assert_uint_eq(result.summary.instance[0].kv_peak_blocks, 4);
+        config.reserve_output = 1;
+        serve(&config, request, 2, 16, arena, &result);
+        ck_assert_uint_eq(result.record[1].preemptions, 0);
+        ck_assert_uint_eq(result.record[1].scheduled_ps, result.record[0].finish_ps);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(a_shared_prompt_is_computed_once)
+{
+    uint32_t prompt[64];
+    for (uint32_t i = 0; i < 64; i++)
+        prompt[i] = 1 + i;
+    struct request request[] = {asked(0, 64, 2), asked(1000000, 64, 2), asked(2000000, 30, 1)};
+    request[0].prompt = request[1].prompt = request[2].prompt = prompt;
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    config.prefix_caching = 1;
+    config.block_tokens = 16;
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 3, 0, arena, &result);
+    ck_assert_uint_eq(result.record[0].prefix_tokens, 0);
+    ck_assert_uint_eq(result.record[1].prefix_tokens, 48); /* the last token is computed in any case */
+    ck_assert_uint_eq(result.record[2].prefix_tokens, 16);
+    ck_assert_uint_eq(served_ttft_ps(&result.record[1]), 1016);
+    ck_assert_uint_eq(result.summary.prefix_queried_tokens, 158);
+    ck_assert_uint_eq(result.summary.prefix_hit_tokens, 64);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(routers_share_out)
+{
+    /* The first is long: its instance is the more loaded one for all that follow. */
+    struct request request[] = {asked(0, 1000, 100), asked(1, 10, 5), asked(2, 10, 5), asked(3, 10, 5)};
+    static const uint32_t expected[2][4] = {{0, 1, 0, 1}, {0, 1, 1, 1}};
+    struct arena *arena = arena_new();
+    for (int p = 0; p < 2; p++) {
+        struct toy toy[2] = {by_hand(), by_hand()};
+        struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0)};
+        struct requests requests = {.path = "t", .n = 4, .request = request};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 2000);
+        struct serving_result result;
+        struct fault fault = FAULT_NONE;
+        config.router = p ? ROUTER_LEAST_LOADED : ROUTER_ROUND_ROBIN;
+        serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+        expect_ok(&fault);
+        for (int r = 0; r < 4; r++)
+            ck_assert_uint_eq(result.record[r].instance, expected[p][r]);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* Two families of prompts, two instances: each family goes where its prompt lies, once it lies somewhere. */
+START_TEST(a_router_that_knows_prefixes_keeps_families_together)
+{
+    uint32_t family[2][80];
+    struct request request[40];
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0)};
+    struct requests requests = {.path = "t", .n = 40, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 2000);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    struct dice d = dice(6);
+    for (uint32_t i = 0; i < 80; i++)
+        family[0][i] = 1 + i, family[1][i] = 200 + i;
+    for (uint32_t r = 0; r < 40; r++) {
+        request[r] = asked(r * UINT64_C(3000), 80, 1 + (uint32_t)below(&d, 3));
+        request[r].prompt = family[r < 2 ? r : below(&d, 2)];
+    }
+    config.router = ROUTER_PREFIX;
+    config.prefix_caching = 1;
+    request[0].output_tokens = 4; /* still there when the second comes */
+    request[1].arrival_ps = 10;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    for (int r = 0; r < 40; r++) {
+        ck_assert_uint_eq(result.record[r].instance, request[r].prompt == family[1]);
+        ck_assert_uint_eq(result.record[r].prefix_tokens, r < 2 ? 0 : 76);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* The KV of one prefill comes over while the next one is computed; ports take one at a time. */
+START_TEST(a_split_hands_kv_over)
+{
+    struct request request[] = {asked(0, 20, 3), asked(0, 20, 1), asked(0, 20, 2)};
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0)};
+    struct requests requests = {.path = "t", .n = 3, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.n_prefill_instances = 1;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    /* prefill of 60 tokens ends at 1060; 20 tokens take 1000 ps: 2060 and, after it, 3060 */
+    expect_times(&result.record[0], 0, 1060, 4090);
+    expect_times(&result.record[1], 0, 1060, 1060);
+    expect_times(&result.record[2], 0, 1060, 4090);
+    ck_assert_uint_eq(result.record[0].itl_max_ps, 3070 - 1060);
+    ck_assert_uint_eq(result.record[0].decode_instance, 1);
+    ck_assert_uint_eq(result.record[1].decode_instance, 0);
+    ck_assert(result.summary.instance[1].energy_fj[ENERGY_LINK] == 40);
+    arena_free(arena);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+struct refusal {
+    struct serving_config config;
+    struct serving_engine engine;
+    uint32_t prompt;
+};
+
+static const char *text_of(int i, struct refusal *r)
+{
+    struct serving_config *config = &r->config;
+    switch (i) {
+    case 0:
+        config->max_batch = 0;
+        return "max_batch: expected 1 to 1000000 sequences, found 0";
+    case 1:
+        config->token_budget = 3;
+        return "token_budget: 4 sequences may decode at a time, one token each; the budget has 3; shortest fix: "
+               "token_budget 4, or max_batch 3";
+    case 2:
+        config->block_tokens = 0;
+        return "block_tokens: expected 1 to 1048576 tokens, found 0";
+    case 3:
+        config->n_prefill_instances = 1;
+        return "prefill instances: 1 of 1 leave none for decodes; shortest fix: at most 0";
+    case 4:
+        r->engine.kv_block_tokens = 3;
+        return "block_tokens: instance 0 has pages of 3 tokens: expected a multiple, found 4";
+    case 5:
+        r->engine.kv_capacity_tokens = 3;
+        return "instance 0 has room for 3 tokens of KV, less than a block of 4";
+    case 6:
+        r->engine.swap = NULL;
+        config->preemption = PREEMPTION_SWAP;
+        return "preemption: instance 0 cannot swap KV to the host; shortest fix: preemption recompute";
+    case 7:
+        r->engine.kv_capacity_tokens = 27;
+        return "t:7: needs KV for 25 tokens (7 blocks of 4), instance 0 has room for 24 (6 blocks); shortest fix: "
+               "leave "
+               "out requests of more than 24 tokens";
+    case 8:
+        r->engine.context_tokens = 25;
+        return "t:7: needs a context of 26 tokens (prompt 20, answer 6), the model has 25; shortest fix: leave out "
+               "requests of more than 25 tokens";
+    case 9:
+        config->batching = BATCHING_PREFILL_FIRST;
+        config->token_budget = 19;
+        return "t:7: needs an iteration of 20 tokens for its prompt, token_budget has 19; shortest fix: token_budget "
+               "20, or batching chunked";
+    case 10:
+        r->engine.tokens = toy_tokens;
+        return "t:7: has no prompt, only its length: run timing-only";
+    case 11:
+        r->prompt = 0;
+        return "t:7: expected a prompt and an answer of at least 1 token";
+    case 12:
+        config->watermark_permille = 1000;
+        return "watermark: expected less than 1000 of 1000 blocks, found 1000";
+    case 13:
+        config->router = ROUTER_PREFIX;
+        return "router prefix needs prefix caching; shortest fix: router least-loaded";
+    default:
+        return NULL;
+    }
+}
+
+enum { REFUSALS = 14 };
+
+START_TEST(what_cannot_be_served_is_refused_before_the_run)
+{
+    struct toy toy = by_hand();
+    struct refusal r = {small(BATCHING_CHUNKED, 4, 100), toy_engine(&toy, 28), 20};
+    struct fault fault = FAULT_NONE;
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct request request = {.prompt_tokens = 20, .output_tokens = 6, .line = 7};
+    struct requests requests = {.path = "t", .n = 1, .request = &request};
+    serving_run(&r.config, &requests, &r.engine, 1, NULL, arena, &result, &fault);
+    expect_ok(&fault); /* as it is, it can be served */
+    const char *message = text_of(_i, &r);
+    request.prompt_tokens = r.prompt;
+    ck_assert_int_eq(serving_run(&r.config, &requests, &r.engine, 1, NULL, arena, &result, &fault), STATUS_USAGE);
+    ck_assert_str_eq(fault.text, message);
+    arena_free(arena);
+}
+END_TEST
+
+static enum status costs_nothing(void *state, const struct serving_iteration *iteration, struct serving_cost *cost,
+                                 struct fault *fault)
+{
+    (void)iteration;
+    (void)fault;
+    cost->time_ps = *(const uint64_t *)state;
+    return STATUS_OK;
+}
+
+START_TEST(engines_that_fail_or_cost_nothing_end_the_run)
+{
+    struct toy toy = by_hand();
+    struct serving_engine engine = toy_engine(&toy, 0);
+    struct request request[] = {asked(0, 5, 9), asked(0, 5, 9)};
+    struct requests requests = {.path = "t", .n = 2, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    toy.refuses_at = 4;
+    ck_assert_int_eq(serving_run(&config, &requests, &engine, 1, NULL, arena, &result, &fault), STATUS_DEVICE);
+    ck_assert_str_eq(fault.text, "the toy is broken");
+    for (uint64_t time_ps = 0; time_ps < 2; time_ps++) {
+        fault = FAULT_NONE;
+        engine = (struct serving_engine){.iterate = costs_nothing, .state = &time_ps};
+        ck_assert_int_eq(serving_run(&config, &requests, &engine, 1, NULL, arena, &result, &fault), STATUS_FAILED);
+        ck_assert_str_eq(fault.text, time_ps ? "instance 0: the engine takes no energy for an iteration of 2 sequences"
+                                             : "instance 0: the engine takes no time for an iteration of 2 sequences");
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* ---- percentiles, search ---- */
+
+START_TEST(percentiles_lie_between_ranks)
+{
+    uint64_t value[200], sorted[200];
+    struct dice d = dice(4);
+    for (int k = 0; k < 300; k++) {
+        size_t n = 1 + below(&d, 200);
+        uint64_t range = 1 + below(&d, 1000);
+        for (size_t i = 0; i < n; i++) {
+            sorted[i] = value[i] = below(&d, range);
+            for (size_t j = i; j && sorted[j - 1] > sorted[j]; j--) {
+                uint64_t swap = sorted[j];
+                sorted[j] = sorted[j - 1];
+                sorted[j - 1] = swap;
+            }
+        }
+        uint32_t percent = (uint32_t)below(&d, 101);
+        size_t scaled = (n - 1) * percent, rank = scaled / 100;
+        uint64_t expected = sorted[rank];
+        if (scaled % 100)
+            expected += (sorted[rank + 1] - sorted[rank]) * (scaled % 100) / 100;
+        ck_assert_uint_eq(quantile_ps(value, n, percent), expected);
+    }
+}
+END_TEST
+
+static int by_value(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+START_TEST(histograms_are_close_and_their_means_exact)
+{
+    struct histogram *histogram = calloc(1, sizeof *histogram);
+    struct dice d = dice(5);
+    enum { N = 5000 };
+    static uint64_t value[N];
+    long double sum = 0;
+    for (int i = 0; i < N; i++) {
+        value[i] = below(&d, UINT64_C(1) << below(&d, 63));
+        sum += (long double)value[i];
+        histogram_add(histogram, value[i]);
+        uint32_t bucket = histogram_bucket(value[i]);
+        ck_assert_uint_lt(bucket, HISTOGRAM_BUCKETS);
+    }
+    qsort(value, N, sizeof *value, by_value);
+    for (uint32_t percent = 0; percent <= 100; percent++) {
+        size_t rank = (size_t)llround((N - 1) * (percent / 100.0));
+        uint64_t got = histogram_quantile(histogram, percent / 100.0), exact = value[rank];
+        ck_assert_double_eq_tol((double)got, (double)exact, 0.5 + (double)exact / 511);
+    }
+    ck_assert_double_eq_tol(histogram_spread(histogram).mean, (double)(sum / N) * 1e-12, 1e-9);
+    free(histogram);
+}
+END_TEST
+
+struct told {
+    int n;
+};
+
+static void hear_run(void *state, const struct serving_search_run *run)
+{
+    struct told *told = state;
+    ck_assert(run->rate_per_s > 0 && run->share >= 0 && run->share <= 1);
+    told->n++;
+}
+
+/* Requests every 1 / rate, each served in 1 ms: 1000 wait at most half a ms up to 1000 / (1 - 0.5 / 999) a second. */
+START_TEST(the_highest_rate_is_found)
+{
+    struct toy toy = {.base_ps = 1000000000, .block_tokens = 4};
+    struct serving_engine engine = toy_engine(&toy, 0);
+    struct arrivals arrivals = {
+        .n = 1000, .process = ARRIVAL_FIXED, .rate_per_s = _i ? 20000 : 70, .prompt_tokens = 1, .output_tokens = 1};
+    struct serving_config config = small(BATCHING_CHUNKED, 1, 100);
+    struct serving_search search = {.share = 1, .tolerance = 0.001};
+    struct serving_search_result result;
+    struct arena *arena = arena_new();
+    struct requests requests;
+    struct fault fault = FAULT_NONE;
+    struct told told = {0};
+    double highest = 1000 / (1 - 0.5 / 999);
+    arrivals_make(&arrivals, arena, &requests, &fault);
+    config.slo.e2e_ps = 1500000000;
+    serving_search(&config, &requests, &engine, 1, &search, hear_run, &told, arena, &result, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(result.end, SEARCH_FOUND);
+    ck_assert_double_le(result.rate_per_s, highest * 1.000001);
+    ck_assert_double_ge(result.fails_per_s, highest * 0.999999);
+    ck_assert_double_le(result.fails_per_s, 1.001 * result.rate_per_s);
+    ck_assert_int_eq(told.n, result.n_runs);
+    ck_assert_uint_eq(result.best.summary.n_meet_slo, 1000);
+    ck_assert_uint_eq(result.best.record[999].request, 999);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(searches_without_an_end_say_so)
+{
+    struct toy toy = {.base_ps = 1000000000, .block_tokens = 4};
+    struct serving_engine engine = toy_engine(&toy, 0);
+    struct arrivals arrivals = {.n = 20, .rate_per_s = 70, .prompt_tokens = 1, .output_tokens = 1};
+    struct serving_config config = small(BATCHING_CHUNKED, 1, 100);
+    struct serving_search search = {.share = 0};
+    struct serving_search_result result;
+    struct arena *arena = arena_new();
+    struct requests requests;
+    struct fault fault = FAULT_NONE;
+    arrivals_make(&arrivals, arena, &requests, &fault);
+    ck_assert_int_eq(serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault),
+                     STATUS_USAGE);
+    ck_assert_str_eq(fault.text, "a search for the highest rate needs a limit of ttft, tpot or e2e");
+    fault = FAULT_NONE;
+    config.slo.e2e_ps = UINT64_C(21000000000);
+    serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(result.end, SEARCH_ALL_KEEP);
+    ck_assert_int_eq(result.n_runs, 2);
+    config.slo.e2e_ps = 900000000;
+    serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(result.end, SEARCH_NONE_KEEPS);
+    ck_assert_double_eq(result.rate_per_s, 0);
+    config.slo.e2e_ps = UINT64_C(1500000000);
+    search.most_runs = 3;
+    ck_assert_int_eq(serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault),
+                     STATUS_FAILED);
+    arena_free(arena);
+}
+END_TEST
+
+Suite *suite_serving_batching(void)
+{
+    Suite *suite = suite_create("serving_batching");
+    TCase *tcase = tcase_create("batching");
+    tcase_add_test(tcase, chunks_share_iterations_with_decodes);
+    tcase_add_test(tcase, prompts_go_before_decodes);
+    tcase_add_test(tcase, a_static_batch_ends_before_the_next);
+    tcase_add_test(tcase, preemption_takes_the_latest);
+    tcase_add_test(tcase, a_shared_prompt_is_computed_once);
+    tcase_add_test(tcase, routers_share_out);
+    tcase_add_test(tcase, a_router_that_knows_prefixes_keeps_families_together);
+    tcase_add_test(tcase, a_split_hands_kv_over);
+    tcase_add_loop_test(tcase, what_cannot_be_served_is_refused_before_the_run, 0, REFUSALS);
+    tcase_add_test(tcase, engines_that_fail_or_cost_nothing_end_the_run);
+    tcase_add_test(tcase, percentiles_lie_between_ranks);
+    tcase_add_test(tcase, histograms_are_close_and_their_means_exact);
+    tcase_add_loop_test(tcase, the_highest_rate_is_found, 0, 2);
+    tcase_add_test(tcase, searches_without_an_end_say_so);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

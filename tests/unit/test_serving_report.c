@@ -1,0 +1,246 @@
+/* What a serving run leaves: rows as requests end, a file that reads back, tables. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "folder.h"
+#include "report/serving_csv.h"
+#include "report/serving_result.h"
+#include "report/serving_tables.h"
+#include "serving_toy.h"
+#include "store/csv.h"
+#include "store/h5.h"
+
+Suite *suite_serving_report(void);
+
+enum { N = 200, INSTANCES = 2, MOST_SAMPLES = 4096, TABLE_WIDTH_MOST = 120 };
+
+struct told {
+    struct arena *arena;
+    struct toy toy[INSTANCES];
+    struct serving_engine engine[INSTANCES];
+    struct serving_csv csv;
+    struct serving_result result;
+    struct serving_sample sample[MOST_SAMPLES];
+    size_t n_samples;
+    struct serving_file file;
+};
+
+static enum status keep_sample(void *state, const struct serving_sample *sample, struct fault *fault)
+{
+    struct told *told = state;
+    (void)fault;
+    ck_assert_uint_lt(told->n_samples, MOST_SAMPLES);
+    told->sample[told->n_samples++] = *sample;
+    return STATUS_OK;
+}
+
+static enum status keep_row(void *state, const struct served *record, struct fault *fault)
+{
+    struct told *told = state;
+    return told->csv.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
+}
+
+static void run(struct told *told, const char *csv_path)
+{
+    struct fault fault = FAULT_NONE;
+    struct requests requests;
+    *told = (struct told){.arena = arena_new()};
+    struct arrivals arrivals = {.n = N,
+                                .seed = 4,
+                                .rate_per_s = 50000,
+                                .lengths = LENGTHS_UNIFORM,
+                                .least_prompt_tokens = 1,
+                                .most_prompt_tokens = 100,
+                                .least_output_tokens = 1,
+                                .most_output_tokens = 20};
+    struct serving_config config = serving_defaults();
+    config.max_batch = 8;
+    config.sample_ps = 10000000;
+    config.slo.ttft_ps = 4000000;
+    for (int i = 0; i < INSTANCES; i++) {
+        told->toy[i] = toy_usual();
+        told->engine[i] = toy_engine(&told->toy[i], 400);
+    }
+    arrivals_make(&arrivals, told->arena, &requests, &fault);
+    if (csv_path)
+        serving_csv_open(&told->csv, csv_path, &fault);
+    struct serving_sink sink = {.state = told, .finished = keep_row, .sample = keep_sample};
+    serving_run(&config, &requests, told->engine, INSTANCES, &sink, told->arena, &told->result, &fault);
+    expect_ok(&fault);
+    if (csv_path)
+        serving_csv_close(&told->csv, &fault);
+    expect_ok(&fault);
+    told->file = (struct serving_file){.title = "a run",
+                                       .model = "toy",
+                                       .config = "name: toy\n",
+                                       .summary = &told->result.summary,
+                                       .record = told->result.record,
+                                       .n_samples = told->n_samples,
+                                       .sample = told->sample};
+}
+
+static uint64_t exact_ps(const char *cell)
+{
+    uint64_t value = 0;
+    for (const char *c = cell; *c; c++)
+        value = *c == '.' ? value : 10 * value + (uint64_t)(*c - '0');
+    return value;
+}
+
+START_TEST(rows_tell_every_request_exactly)
+{
+    struct folder folder;
+    struct told *told = malloc(sizeof *told);
+    struct csv csv;
+    struct fault fault = FAULT_NONE;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "requests.csv");
+    run(told, path);
+    csv_read(path, told->arena, &csv, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(csv.n_rows, N + 1);
+    ck_assert_int_eq(csv.n_columns, 18);
+    ck_assert_str_eq(csv_cell(&csv, 0, 11), "ttft_s");
+    uint64_t before_ps = 0;
+    for (int64_t row = 1; row <= N; row++) {
+        const struct served *record = &told->result.record[atoi(csv_cell(&csv, row, 0))];
+        ck_assert_uint_eq((uint64_t)atoi(csv_cell(&csv, row, 3)), record->prompt_tokens);
+        ck_assert_uint_eq(exact_ps(csv_cell(&csv, row, 9)), record->arrival_ps);
+        ck_assert_uint_eq(exact_ps(csv_cell(&csv, row, 11)), served_ttft_ps(record));
+        ck_assert_uint_eq(exact_ps(csv_cell(&csv, row, 15)), served_e2e_ps(record));
+        ck_assert_uint_eq(exact_ps(csv_cell(&csv, row, 16)), record->finish_ps);
+        ck_assert_int_eq(csv_cell(&csv, row, 12)[0] == '\0', record->output_tokens == 1);
+        ck_assert_int_eq(atoi(csv_cell(&csv, row, 17)), record->meets_slo);
+        ck_assert_uint_ge(record->finish_ps, before_ps); /* as they end */
+        before_ps = record->finish_ps;
+    }
+    arena_free(told->arena);
+    folder_close(&folder);
+    free(told);
+}
+END_TEST
+
+START_TEST(rows_that_cannot_be_written_are_told)
+{
+    struct serving_csv csv;
+    struct fault fault = FAULT_NONE;
+    ck_assert_int_eq(serving_csv_open(&csv, "/nowhere/requests.csv", &fault), STATUS_IO);
+    serving_csv_close(&csv, &fault);
+    fault = FAULT_NONE;
+    struct served record = {.output_tokens = 2};
+    serving_csv_open(&csv, "/dev/full", &fault);
+    for (int i = 0; i < 1000; i++)
+        serving_csv_row(&csv, &record, &fault);
+    ck_assert_int_eq(fault.status, STATUS_IO);
+    serving_csv_close(&csv, &fault);
+}
+END_TEST
+
+static void expect_file(const struct told *told, struct h5 *file, struct fault *fault)
+{
+    const struct serving_summary *sum = &told->result.summary;
+    static uint64_t value[MOST_SAMPLES];
+    static double time_s[N];
+    double number, table[5][6];
+    int64_t whole;
+    const char *names[H5_MAX_DIMS];
+    h5_read(file, "/request/finish_ps", H5_UINT64, N, value, fault);
+    h5_read(file, "/request/tpot_s", H5_FLOAT64, N, time_s, fault);
+    expect_ok(fault);
+    for (int i = 0; i < N; i++) {
+        const struct served *record = &told->result.record[i];
+        ck_assert_uint_eq(value[i], record->finish_ps);
+        ck_assert(record->output_tokens == 1 ? isnan(time_s[i]) : time_s[i] == (double)served_tpot_ps(record) * 1e-12);
+    }
+    h5_get_double(file, "/", "output_tokens_per_s", &number, fault);
+    h5_get_int(file, "/", "n_meet_slo", &whole, fault);
+    ck_assert_double_eq(number, sum->output_tokens_per_s);
+    ck_assert_int_eq(whole, (int64_t)sum->n_meet_slo);
+    h5_read(file, "/summary/time_s", H5_FLOAT64, 30, table, fault);
+    ck_assert_double_eq(table[1][4], sum->ttft_s.p99);
+    ck_assert_double_eq(table[4][0], sum->e2e_s.mean);
+    h5_dimension_names(file, "/summary/time_s", told->arena, names, fault);
+    ck_assert_str_eq(names[0], "metric");
+    ck_assert_str_eq(names[1], "statistic");
+    h5_read(file, "/sample/output_tokens", H5_UINT64, (int64_t)told->n_samples, value, fault);
+    uint64_t made = 0;
+    for (size_t i = 0; i < told->n_samples; i++)
+        made += value[i];
+    ck_assert_uint_eq(made, sum->output_tokens);
+    h5_read(file, "/device/busy_ps", H5_UINT64, INSTANCES, value, fault);
+    ck_assert_uint_eq(value[1], sum->instance[1].device_busy_ps[0]);
+    expect_ok(fault);
+}
+
+START_TEST(the_file_reads_back)
+{
+    struct folder folder;
+    struct told *told = malloc(sizeof *told);
+    struct fault fault = FAULT_NONE;
+    struct h5 *file = NULL;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "serving.h5"), *again = folder_file(&folder, "again.h5");
+    run(told, NULL);
+    ck_assert_uint_gt(told->n_samples, 10);
+    serving_result_write(path, &told->file, &fault);
+    expect_ok(&fault);
+    h5_open(path, &file, &fault);
+    expect_ok(&fault);
+    expect_file(told, file, &fault);
+    h5_close(file);
+    serving_result_write(again, &told->file, &fault);
+    size_t size[2];
+    char *bytes[2] = {read_text(path, &size[0]), read_text(again, &size[1])};
+    ck_assert_uint_eq(size[0], size[1]);
+    ck_assert_mem_eq(bytes[0], bytes[1], size[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+    ck_assert_int_eq(serving_result_write("/nowhere/serving.h5", &told->file, &fault), STATUS_IO);
+    arena_free(told->arena);
+    folder_close(&folder);
+    free(told);
+}
+END_TEST
+
+/* Lines of the tables are no wider than a report and end without blanks; the numbers are those of the summary. */
+START_TEST(tables_fit_and_tell)
+{
+    struct told *told = malloc(sizeof *told);
+    char *text = NULL, expected[128];
+    size_t size;
+    run(told, NULL);
+    FILE *out = open_memstream(&text, &size);
+    serving_tables_print(&told->result.summary, told->arena, out);
+    fclose(out);
+    const struct serving_summary *sum = &told->result.summary;
+    snprintf(expected, sizeof expected, "Served 200 requests, %llu prompt tokens, %llu generated tokens, in ",
+             (unsigned long long)sum->prompt_tokens, (unsigned long long)sum->output_tokens);
+    ck_assert_ptr_nonnull(strstr(text, expected));
+    snprintf(expected, sizeof expected, "%.3f", 1e3 * sum->ttft_s.p99);
+    ck_assert_ptr_nonnull(strstr(text, expected));
+    ck_assert_ptr_nonnull(strstr(text, "goodput"));
+    ck_assert_ptr_nonnull(strstr(text, "100.0"));
+    for (const char *line = text, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        ck_assert_ptr_nonnull(end);
+        ck_assert_int_le(end - line, TABLE_WIDTH_MOST);
+        ck_assert(end == line || end[-1] != ' ');
+    }
+    free(text);
+    arena_free(told->arena);
+    free(told);
+}
+END_TEST
+
+Suite *suite_serving_report(void)
+{
+    Suite *suite = suite_create("serving_report");
+    TCase *tcase = tcase_create("report");
+    tcase_add_test(tcase, rows_tell_every_request_exactly);
+    tcase_add_test(tcase, rows_that_cannot_be_written_are_told);
+    tcase_add_test(tcase, the_file_reads_back);
+    tcase_add_test(tcase, tables_fit_and_tell);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
