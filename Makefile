@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-llama reproduce-hpt FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -182,6 +182,9 @@ reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arr
 
 reproduce-reram: $(PROGRAM) ## measured against predicted errors of ReRAM crossbars
 	@$(PROGRAM) reproduce reram
+
+reproduce-attacc: $(PROGRAM) ## TABLE=FILE: AttAcc's public simulator against our equations; without TABLE the paper's claims
+	@$(PROGRAM) reproduce attacc $(or $(TABLE),--headline)
 
 reproduce-llama: $(PROGRAM) ## MODEL=FILE TOKENIZER=FILE GOLDEN=FILE: tokens, texts, logits of a decoder against a reference's
 	@test -n "$(MODEL)" -a -n "$(GOLDEN)" || { echo "usage: make reproduce-llama MODEL=FILE TOKENIZER=FILE GOLDEN=FILE.json"; exit 2; }
