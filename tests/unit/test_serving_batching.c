@@ -81,6 +81,7 @@ START_TEST(prompts_go_before_decodes)
     expect_times(&result.record[0], 0, 1025, 4059);
     expect_times(&result.record[1], 1025, 2029, 3049);
     ck_assert_uint_eq(result.record[0].itl_max_ps, 2024);
+    ck_assert_uint_eq(result.record[0].itl_p99_ps, 2013);
     arena_free(arena);
 }
 END_TEST
@@ -120,6 +121,95 @@ START_TEST(preemption_takes_the_latest)
         serve(&config, request, 2, 16, arena, &result);
         ck_assert_uint_eq(result.record[1].preemptions, 0);
         ck_assert_uint_eq(result.record[1].scheduled_ps, result.record[0].finish_ps);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* As above with named prefixes: the first block of the one that gave way is still there when it comes back. */
+START_TEST(what_is_still_cached_is_not_computed_again)
+{
+    uint32_t prompt[2][7] = {{1, 2, 3, 4, 5, 6, 7}, {11, 12, 13, 14, 15, 16, 17}};
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6)};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    request[0].prompt = prompt[0];
+    request[1].prompt = prompt[1];
+    config.prefix_caching = 1;
+    serve(&config, request, 2, 16, arena, &result);
+    expect_times(&result.record[0], 0, 1014, 6074);
+    expect_times(&result.record[1], 0, 1014, 10109);
+    ck_assert_uint_eq(result.record[1].recomputed_tokens, 4);
+    ck_assert_uint_eq(result.record[1].prefix_tokens, 0);
+    arena_free(arena);
+}
+END_TEST
+
+/* Prompt and answer so far, 9 tokens, are more than the budget of 8: they go alone. */
+START_TEST(a_recompute_longer_than_the_budget_goes_alone)
+{
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6)};
+    struct serving_config config = small(BATCHING_PREFILL_FIRST, 4, 8);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 2, 16, arena, &result);
+    expect_times(&result.record[0], 0, 1007, 7074);
+    expect_times(&result.record[1], 1007, 2014, 11113);
+    arena_free(arena);
+}
+END_TEST
+
+/* Ten blocks, three of which admission leaves free - unless nothing else runs. */
+START_TEST(the_watermark_holds_admission_back)
+{
+    struct arena *arena = arena_new();
+    for (uint32_t watermark = 0; watermark <= 300; watermark += 300) {
+        struct request request[] = {asked(0, 14, 3), asked(0, 14, 3), asked(0, 35, 3)};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+        struct serving_result result;
+        config.watermark_permille = watermark;
+        serve(&config, request, 3, 40, arena, &result);
+        ck_assert_uint_eq(result.record[1].scheduled_ps, watermark ? result.record[0].finish_ps : 0);
+        ck_assert_uint_eq(result.record[2].scheduled_ps, result.record[1].finish_ps);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+static enum status keep_sample(void *state, const struct serving_sample *sample, struct fault *fault)
+{
+    struct serving_sample **next = state;
+    (void)fault;
+    *(*next)++ = *sample;
+    return STATUS_OK;
+}
+
+/* Iterations of 1010 ps from 0 on, intervals of 1010 ps: what ends with an interval belongs to it. */
+START_TEST(samples_hold_what_ends_with_them)
+{
+    struct request request[] = {asked(0, 10, 3), asked(500, 9, 1)};
+    struct toy toy = by_hand();
+    struct serving_engine engine = toy_engine(&toy, 100);
+    struct requests requests = {.path = "t", .n = 2, .request = request};
+    struct serving_config config = small(BATCHING_PREFILL_FIRST, 1, 100);
+    struct serving_sample sample[8], *next = sample;
+    struct serving_sink sink = {.state = &next, .sample = keep_sample};
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.sample_ps = 1010;
+    serving_run(&config, &requests, &engine, 1, &sink, arena, &result, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(next - sample, 4); /* three of 1010 and the second prefill, 1009 */
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(sample[i].output_tokens, 1);
+        ck_assert_uint_eq(sample[i].prefill_tokens, i == 0 ? 10 : i == 3 ? 9 : 0);
+        ck_assert_uint_eq(sample[i].busy_ps, i == 3 ? 1009 : 1010);
+        ck_assert_double_eq_tol(sample[i].running, 1, 1e-12);
+        ck_assert_double_eq_tol(sample[i].waiting, i == 0 ? 510 / 1010.0 : i < 3, 1e-12);
+        ck_assert_double_eq_tol(sample[i].kv_tokens, 12, 1e-12);
+        ck_assert_double_eq_tol(sample[i].kv_share, 0.12, 1e-12);
     }
     arena_free(arena);
 }
@@ -226,6 +316,31 @@ START_TEST(a_split_hands_kv_over)
     ck_assert_uint_eq(result.record[0].decode_instance, 1);
     ck_assert_uint_eq(result.record[1].decode_instance, 0);
     ck_assert(result.summary.instance[1].energy_fj[ENERGY_LINK] == 40);
+    arena_free(arena);
+}
+END_TEST
+
+/* The decode instance has four blocks: the second request gives way to the first, and the third, though it would fit,
+ * does not come over before the second is back. */
+START_TEST(who_was_preempted_goes_before_handovers)
+{
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6), asked(3000, 3, 2)};
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 16)};
+    struct requests requests = {.path = "t", .n = 3, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.n_prefill_instances = 1;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    /* KV of 7 tokens takes 350 ps: the first decodes from 1364 on, the second is there at 1714 and out at 2374 */
+    expect_times(&result.record[0], 0, 1014, 6414);
+    ck_assert_uint_eq(result.record[1].preemptions, 1);
+    ck_assert_uint_eq(result.record[1].recomputed_tokens, 7);
+    /* back at 6414 with a prefill of 8 tokens; meanwhile the third comes over, and decodes once */
+    expect_times(&result.record[2], 3000, 4003, 7422 + 1020);
     arena_free(arena);
 }
 END_TEST
@@ -358,10 +473,15 @@ Suite *suite_serving_batching(void)
     tcase_add_test(tcase, prompts_go_before_decodes);
     tcase_add_test(tcase, a_static_batch_ends_before_the_next);
     tcase_add_test(tcase, preemption_takes_the_latest);
+    tcase_add_test(tcase, what_is_still_cached_is_not_computed_again);
+    tcase_add_test(tcase, a_recompute_longer_than_the_budget_goes_alone);
+    tcase_add_test(tcase, the_watermark_holds_admission_back);
+    tcase_add_test(tcase, samples_hold_what_ends_with_them);
     tcase_add_test(tcase, a_shared_prompt_is_computed_once);
     tcase_add_test(tcase, routers_share_out);
     tcase_add_test(tcase, a_router_that_knows_prefixes_keeps_families_together);
     tcase_add_test(tcase, a_split_hands_kv_over);
+    tcase_add_test(tcase, who_was_preempted_goes_before_handovers);
     tcase_add_loop_test(tcase, what_cannot_be_served_is_refused_before_the_run, 0, REFUSALS);
     tcase_add_test(tcase, engines_that_fail_or_cost_nothing_end_the_run);
     suite_add_tcase(suite, tcase);
