@@ -320,6 +320,54 @@ START_TEST(a_split_hands_kv_over)
 }
 END_TEST
 
+/* One prefill instance feeds two, or two feed one: two requests' KV of 20 tokens (1000 ps) goes one after the other. */
+START_TEST(ports_take_one_transfer_at_a_time)
+{
+    struct arena *arena = arena_new();
+    for (uint32_t n_prefill = 1; n_prefill <= 2; n_prefill++) {
+        struct request request[] = {asked(0, 20, 2), asked(0, 20, 2)};
+        struct toy toy[3] = {by_hand(), by_hand(), by_hand()};
+        struct serving_engine engine[3] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0), toy_engine(&toy[2], 0)};
+        struct requests requests = {.path = "t", .n = 2, .request = request};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+        struct serving_result result;
+        struct fault fault = FAULT_NONE;
+        config.n_prefill_instances = n_prefill;
+        serving_run(&config, &requests, engine, 3, NULL, arena, &result, &fault);
+        expect_ok(&fault);
+        uint64_t first_ps = n_prefill == 1 ? 1040 : 1020;
+        expect_times(&result.record[0], 0, first_ps, first_ps + 1000 + 1010);
+        /* The second has an instance of its own, or joins when the first has ended: 10 ps after it came. */
+        expect_times(&result.record[1], 0, first_ps, first_ps + 2000 + 1010 + (n_prefill == 1 ? 0 : 10));
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* Both instances are idle; the third request fits neither beside what they take first, and waits for whoever is done.
+ */
+START_TEST(a_central_queue_keeps_what_nobody_can_take)
+{
+    struct request request[] = {asked(0, 12, 2), asked(0, 9, 4), asked(0, 5, 1)};
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 16), toy_engine(&toy[1], 16)};
+    struct requests requests = {.path = "t", .n = 3, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.router = ROUTER_CENTRAL;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    expect_times(&result.record[0], 0, 1012, 2022);
+    expect_times(&result.record[1], 0, 1009, 4039);
+    expect_times(&result.record[2], 2022, 3027, 3027);
+    ck_assert_uint_eq(result.record[2].instance, 0);
+    ck_assert_uint_eq(result.summary.tpot_s.n, 2); /* an answer of one token has none */
+    arena_free(arena);
+}
+END_TEST
+
 /* The decode instance has four blocks: the second request gives way to the first, and the third, though it would fit,
  * does not come over before the second is back. */
 START_TEST(who_was_preempted_goes_before_handovers)
@@ -481,6 +529,8 @@ Suite *suite_serving_batching(void)
     tcase_add_test(tcase, routers_share_out);
     tcase_add_test(tcase, a_router_that_knows_prefixes_keeps_families_together);
     tcase_add_test(tcase, a_split_hands_kv_over);
+    tcase_add_test(tcase, ports_take_one_transfer_at_a_time);
+    tcase_add_test(tcase, a_central_queue_keeps_what_nobody_can_take);
     tcase_add_test(tcase, who_was_preempted_goes_before_handovers);
     tcase_add_loop_test(tcase, what_cannot_be_served_is_refused_before_the_run, 0, REFUSALS);
     tcase_add_test(tcase, engines_that_fail_or_cost_nothing_end_the_run);
