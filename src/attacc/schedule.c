@@ -7,8 +7,7 @@ enum {
     LONGEST = 4096,        /* tokens that the distance of heads in memory is made for */
     BYTES_OF_REGION = 64,  /* see the header */
     VALUES_AT = 8 << 20,   /* byte of a bank where values begin */
-    TOKENS_OF_CHUNK = 16,  /* of each of token_ways */
-    RUNS_OF_WEIGHTS = 2, /* in a pair: to one pseudo-channel, then to the other */
+    RUNS_OF_WEIGHTS = 2,   /* in a pair: to one pseudo-channel, then to the other */
     PLACES_OF_SOFTMAX = 2, /* cycles between the softmax command and the first weight */
 };
 
@@ -125,8 +124,9 @@ static void score(struct trace *trace, int64_t i, const struct dealt *queries, c
     int64_t first = i * trace->head_columns, scores = work->scores_out / work->chunks,
             move = trace->channel.pim->move_cycles, from = weights ? work->chunks - weights->slices : 0;
     for (int64_t s = 0; s < work->chunks; s++) {
-        int64_t tokens = least(TOKENS_OF_CHUNK, trace->tokens_each - s * TOKENS_OF_CHUNK);
-        step(trace, first + s * TOKENS_OF_CHUNK * work->columns, tokens * work->columns, s ? scores : 0, move, 0);
+        int64_t tokens = least(HBM_PIM_TOKENS_PER_CHUNK, trace->tokens_each - s * HBM_PIM_TOKENS_PER_CHUNK);
+        step(trace, first + s * HBM_PIM_TOKENS_PER_CHUNK * work->columns, tokens * work->columns, s ? scores : 0, move,
+             0);
         if (queries)
             step(trace, 0, 0, slice_of_first(queries, s), trace->host_cycles, 1);
         else if (weights && s >= from)

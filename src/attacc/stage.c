@@ -2,11 +2,25 @@
 
 #include <math.h>
 
-/* pJ per byte of a command of one processing unit, by placement; transfers as published: pJ per bit taken for pJ per
- * byte. */
-static const double cell_pj[N_HBM_PIM_PLACEMENTS] = {4.4, 12.48, 26.32};
-static const double query_pj = 0.3, move_pj = 0.5 + 1.23 + 1.01, softmax_pj = 0.0034, mac_pj = 0.32, link_pj = 10.4;
-static const double cycle_s = 0.769e-9, column_bytes = 32, link_bytes_per_s = 600e9;
+/* Not in the catalogue: softmax, pJ per byte in and out, and the link of PIM devices. */
+static const double softmax_pj = 0.0034, link_pj = 10.4, link_bytes_per_s = 600e9;
+
+/* pJ per byte of a command of one processing unit. */
+static double cell_pj(const struct hbm_pim_profile *pim)
+{
+    double fj_per_bit = pim->row_fj_per_bit + pim->array_fj_per_bit;
+    if (pim->placement != HBM_PIM_BANK)
+        fj_per_bit += pim->group_fj_per_bit;
+    if (pim->placement == HBM_PIM_BUFFER)
+        fj_per_bit += pim->channel_fj_per_bit + pim->via_fj_per_bit;
+    return 8e-3 * fj_per_bit;
+}
+
+/* Per byte of a transfer, as published: pJ per bit taken for pJ per byte. */
+static double transfer_pj(const struct hbm_pim_profile *pim)
+{
+    return 1e-3 * (pim->via_fj_per_bit + pim->channel_fj_per_bit + pim->group_fj_per_bit);
+}
 
 double attacc_bandwidth_scale(const struct hbm_pim_profile *pim)
 {
@@ -33,13 +47,15 @@ void attacc_pim_attention(const struct attacc_config *config, const struct attac
     const struct attacc_layer *score = &layers[LAYER_SCORE], *softmax = &layers[LAYER_SOFTMAX];
     double heads = score->count, words = config->word_bytes;
     count_commands(config, heads, keys, memo);
+    const struct hbm_pim_profile *pim = config->pim;
     const struct attacc_counts *counts = &memo->counts;
-    double read = (double)counts->mac * hbm_pim_units(config->pim) * cell_pj[config->pim->placement];
-    double moved = query_pj * (double)counts->queries +
-                   move_pj * (double)(counts->queries + counts->scores_and_results + counts->weights);
-    double external = config->pim->external_bytes_per_s * ATTACC_STACKS;
-    prices->layer[LAYER_SCORE] = (struct attacc_price){.time_s = cycle_s * (double)memo->cycles};
-    prices->layer[LAYER_SCORE].energy_pj[LEVEL_DRAM] = ATTACC_DEVICES * ATTACC_STACKS * column_bytes * (read + moved);
+    double read = (double)counts->mac * hbm_pim_units(pim) * cell_pj(pim), mac_pj = 1e-3 * pim->mac_fj,
+           external = pim->external_bytes_per_s * ATTACC_STACKS;
+    double moved = 1e-3 * pim->interface_fj_per_bit * (double)counts->queries +
+                   transfer_pj(pim) * (double)(counts->queries + counts->scores_and_results + counts->weights);
+    prices->layer[LAYER_SCORE] = (struct attacc_price){.time_s = 1e-12 * (double)pim->clock_ps * (double)memo->cycles};
+    prices->layer[LAYER_SCORE].energy_pj[LEVEL_DRAM] =
+        ATTACC_DEVICES * ATTACC_STACKS * pim->column_bytes * (read + moved);
     prices->layer[LAYER_SCORE].energy_pj[LEVEL_ALU] = ATTACC_DEVICES * mac_pj * score->flops / 2;
     prices->layer[LAYER_SOFTMAX] =
         (struct attacc_price){.time_s = fmax(softmax->flops / (external * (2 / words)), softmax->bytes / external)};

@@ -9,7 +9,7 @@
 #include "command/data.h"
 #include "command/model.h"
 
-enum { MAX_CHANGES = 8 };
+enum { LAYERS, D_MODEL, HEADS, KV_HEADS, HEAD_WIDTH, FFN, VOCABULARY, CONTEXT, MAX_CHANGES }; /* sizes to be given */
 
 struct synth_input {
     struct arena *arena;
@@ -119,6 +119,18 @@ static enum status start_of_family(const struct synth_input *input, struct decod
     return STATUS_OK;
 }
 
+/* Sizes that were a consequence of others follow when those change: 0 until then. */
+static void forget_what_follows(const struct synth_input *input, struct decoder_config *config)
+{
+    const int64_t *given = input->size;
+    if (given[HEADS] && config->kv_heads == config->heads)
+        config->kv_heads = 0;
+    if (given[D_MODEL] && config->ffn == 4 * config->d_model)
+        config->ffn = 0;
+    if ((given[D_MODEL] || given[HEADS]) && config->heads * config->head_width == config->d_model)
+        config->head_width = 0;
+}
+
 static enum status set_shape(const struct synth_input *input, struct decoder_config *config, struct fault *fault)
 {
     int64_t *const fields[MAX_CHANGES] = {&config->layers,     &config->d_model, &config->heads,      &config->kv_heads,
@@ -136,6 +148,7 @@ static enum status set_shape(const struct synth_input *input, struct decoder_con
         status = start_of_family(input, config, fault);
     if (status != STATUS_OK)
         return status;
+    forget_what_follows(input, config);
     for (int i = 0; i < MAX_CHANGES; i++)
         if (input->size[i])
             *fields[i] = input->size[i];

@@ -1,4 +1,5 @@
-/* reproduce.c - polyrank reproduce: measured against predicted, for models that have formulas of their own errors. */
+/* reproduce.c - polyrank reproduce: models against what they have to meet: formulas of their own errors, published
+ * tables. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,6 +9,7 @@
 #include "command/job_options.h"
 #include "command/output.h"
 #include "report/serving_csv.h"
+#include "report/serving_json.h"
 #include "report/serving_result.h"
 #include "report/serving_tables.h"
 #include "scheduler/serve.h"
@@ -36,8 +37,9 @@ static const struct argp argp = {
     "cache on them or on the PIM devices that hold it. With weights and prompts it does the real arithmetic and tells "
     "the "
     "answers; without, virtual time and energy alone.\v"
-    "Writes requests.csv (a row as each request ends), serving.h5 and, with prompts, answers.jsonl into the output "
-    "directory; the report goes to stdout, progress to stderr.\n\n"
+    "Writes requests.csv (a row as each request ends), serving.h5, summary.json and, with prompts, answers.jsonl into "
+    "the "
+    "output directory; with --find-rate rates.csv. The report goes to stdout, progress to stderr.\n\n"
     "examples:\n"
     "  polyrank serve jobs/story.yaml\n"
     "  mpirun -n 4 polyrank serve jobs/story.yaml --set serve.partition=sequence\n"
@@ -135,6 +137,8 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
         .sample = result->sample,
     };
     enum status status = serving_result_write(output_path(serve->arena, serve->job, "serving.h5"), &file, fault);
+    if (status == STATUS_OK)
+        status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary, fault);
     if (status != STATUS_OK)
         return status;
     print_head(serve);
@@ -143,35 +147,69 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
     return STATUS_OK;
 }
 
+struct search_rows {
+    int n;
+    FILE *csv;
+};
+
 /* One row of the search as it goes on. */
 static void tell_run(void *state, const struct serving_search_run *run)
 {
-    int *n = state;
-    if ((*n)++ == 0)
+    struct search_rows *rows = state;
+    if (rows->n++ == 0) {
         printf("%12s  %9s  %12s  %12s  %12s  %14s  %s\n", "rate [1/s]", "share [%]", "TTFT p99 [s]", "TPOT p99 [s]",
                "E2E p99 [s]", "tokens [1/s]", "objective");
+        fprintf(rows->csv, "rate_per_s,slo_share,ttft_p99_s,tpot_p99_s,e2e_p99_s,output_tokens_per_s,"
+                           "goodput_requests_per_s,keeps\n");
+    }
     printf("%12.4g  %9.2f  %12.4g  %12.4g  %12.4g  %14.1f  %s\n", run->rate_per_s, 100 * run->share, run->ttft_p99_s,
            run->tpot_p99_s, run->e2e_p99_s, run->output_tokens_per_s, run->keeps ? "kept" : "not kept");
+    fprintf(rows->csv, "%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%d\n", run->rate_per_s, run->share, run->ttft_p99_s,
+            run->tpot_p99_s, run->e2e_p99_s, run->output_tokens_per_s, run->goodput_requests_per_s, run->keeps);
     fflush(stdout);
 }
 
-static enum status find_rate(struct serve *serve, struct fault *fault)
+static enum status open_rates(const struct serve *serve, const struct job_options *options, struct search_rows *rows,
+                              struct fault *fault)
 {
-    struct serving_search_result result;
-    int n = 0, first = comm_rank(serve->comm) == 0;
-    if (first)
-        print_head(serve);
-    enum status status = serve_find_rate(serve, tell_run, &n, &result, fault);
-    if (status != STATUS_OK || !first)
-        return status;
-    if (result.end == SEARCH_NONE_KEEPS)
+    const char *path = output_path(serve->arena, serve->job, "rates.csv");
+    enum status status = output_prepare(serve->arena, serve->job, "rates.csv", options->force, fault);
+    if (status == STATUS_OK && !(rows->csv = fopen(path, "w")))
+        status = fault_set(fault, STATUS_IO, "%s: cannot write", path);
+    return status;
+}
+
+static void tell_search(const struct serving_search_result *result)
+{
+    if (result->end == SEARCH_NONE_KEEPS)
         printf("\nthe objective is not kept at any rate\n");
-    else if (result.end == SEARCH_ALL_KEEP)
+    else if (result->end == SEARCH_ALL_KEEP)
         printf("\nthe objective is kept even when all requests come at once\n");
     else
-        printf("\nhighest rate %.4g/s keeps the objective, %.4g/s does not (%d runs): %.1f tokens/s\n", result.rate_per_s,
-               result.fails_per_s, result.n_runs, result.best.summary.output_tokens_per_s);
-    return status;
+        printf("\nhighest rate %.4g/s keeps the objective, %.4g/s does not (%d runs): %.1f tokens/s, %.4g J a token\n",
+               result->rate_per_s, result->fails_per_s, result->n_runs, result->best.summary.output_tokens_per_s,
+               result->best.summary.energy_per_output_token_j);
+}
+
+static enum status find_rate(struct serve *serve, const struct job_options *options, struct fault *fault)
+{
+    struct serving_search_result result;
+    struct search_rows rows = {0, NULL};
+    int first = comm_rank(serve->comm) == 0;
+    if (first && open_rates(serve, options, &rows, fault) == STATUS_OK)
+        print_head(serve);
+    enum status status = agree(serve->comm, 0, fault);
+    if (status == STATUS_OK)
+        status = serve_find_rate(serve, tell_run, &rows, &result, fault);
+    if (rows.csv && fclose(rows.csv) != 0 && status == STATUS_OK)
+        status = fault_set(fault, STATUS_IO, "rates.csv: cannot write");
+    if (status == STATUS_OK && first) {
+        tell_search(&result);
+        if (result.end == SEARCH_FOUND)
+            status =
+                serving_json_write(output_path(serve->arena, serve->job, "summary.json"), &result.best.summary, fault);
+    }
+    return agree(serve->comm, 0, fault);
 }
 
 /* On stderr: how fast the emulation was. */
@@ -202,7 +240,7 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         return STATUS_OK;
     }
     if (options->find_rate) {
-        status = find_rate(&serve, fault);
+        status = find_rate(&serve, options, fault);
         serve_close(&serve);
         return status;
     }

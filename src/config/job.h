@@ -155,8 +155,9 @@ struct job_serve {
     int prefix_caching, reserve_output;
     const char *preemption; /* recompute swap */
     int64_t instances, prefill_instances;
-    const char *router;      /* round-robin least-loaded prefix central */
-    const char *partition;   /* heads sequence hybrid auto */
+    const char *router;    /* round-robin least-loaded prefix central */
+    const char *partition; /* heads sequence hybrid auto */
+    int64_t head_chunks;
     const char *kv_numerics; /* same int8 */
     double sample_s;
     struct job_slo slo;

@@ -5,8 +5,6 @@
 
 #include "base/status.h"
 
-enum { TOKENS_PER_CHUNK = 16 };
-
 static const struct placement {
     int token_ways, width_ways, units;
     int buffer_places; /* of the buffer die that scores come from and weights go to */
@@ -111,7 +109,8 @@ struct hbm_pim_work hbm_pim_work(const struct hbm_pim_profile *pim, int64_t toke
     if (tokens < 1 || width < 1 || element_bytes < 1 || pim->column_bytes % element_bytes)
         bug("a head of %lld tokens, width %lld, %d bytes", (long long)tokens, (long long)width, element_bytes);
     int64_t lanes = pim->column_bytes / element_bytes, ways = placement->token_ways,
-            x = ceil_div(width, placement->width_ways * lanes), chunks = ceil_div(tokens, TOKENS_PER_CHUNK * ways);
+            x = ceil_div(width, placement->width_ways * lanes),
+            chunks = ceil_div(tokens, HBM_PIM_TOKENS_PER_CHUNK * ways);
     return (struct hbm_pim_work){
         .macs = ceil_div(tokens, ways) * x,
         .columns = x,

@@ -41,7 +41,7 @@ enum hbm_pim_placement { HBM_PIM_BANK, HBM_PIM_BANK_GROUP, HBM_PIM_BUFFER, N_HBM
     X(int, rp_cycles, "cycle", "precharge to activate (nRP)")                                                          \
     X(int, ras_cycles, "cycle", "activate to precharge (nRAS)")                                                        \
     X(int, rtp_cycles, "cycle", "MAC to precharge (nRTPL)")                                                            \
-    X(int, rtp_short_cycles, "cycle", "the same across bank groups (nRTPS)")                                                            \
+    X(int, rtp_short_cycles, "cycle", "the same across bank groups (nRTPS)")                                           \
     X(int, rfc_cycles, "cycle", "a refresh of all banks (nRFC)")                                                       \
     X(int, refi_cycles, "cycle", "refresh to refresh (nREFI)")                                                         \
     X(int, mac_cycles, "cycle", "MAC to MAC")                                                                          \
@@ -70,6 +70,9 @@ struct hbm_pim_profile {
     HBM_PIM_CONSTANTS(X)
 #undef X
 };
+
+/* A step of the score: so many tokens of each of token_ways. */
+enum { HBM_PIM_TOKENS_PER_CHUNK = 16 };
 
 /* Commands of one head on its channel, for one query. */
 struct hbm_pim_work {

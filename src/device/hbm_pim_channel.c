@@ -43,7 +43,7 @@ static int64_t refresh(struct hbm_pim_channel *channel)
     int64_t closed = close_all(channel);
     for (int b = 0; b < channel->banks_in_turn; b++)
         channel->bank[b].row = -1;
-    int64_t start = most(closed, channel->refresh_due) + 1;
+    int64_t start = most(most(closed, channel->refreshed), channel->refresh_due) + 1;
     channel->refresh_due += pim->refi_cycles;
     channel->refreshes++;
     channel->refreshed = start + pim->rfc_cycles;
@@ -55,14 +55,14 @@ static int64_t refresh(struct hbm_pim_channel *channel)
 static int64_t row_of_macs(struct hbm_pim_channel *channel, int64_t row, int64_t first, int64_t macs)
 {
     const struct hbm_pim_profile *pim = channel->pim;
-    int64_t lost = 1 + pim->rfc_cycles + pim->rcd_cycles, last = first + (macs - 1) * channel->interval;
+    int64_t last = first + (macs - 1) * channel->interval;
     while (channel->banks_in_turn > 1 && channel->refresh_due <= last) {
         int64_t done = channel->refresh_due <= first ? 0 : (channel->refresh_due - first - 1) / channel->interval + 1;
         int64_t before = done ? first + (done - 1) * channel->interval : channel->mac;
         int64_t close = before < 0 ? 0 : before + pim->rtp_short_cycles;
         for (int b = 0; b < channel->banks_in_turn; b++)
             channel->bank[b].row = -1;
-        channel->refreshed = most(close, channel->refresh_due) + lost - pim->rcd_cycles;
+        channel->refreshed = most(close, channel->refresh_due) + 1 + pim->rfc_cycles;
         channel->refresh_due += pim->refi_cycles;
         channel->refreshes++;
         channel->bank[row % channel->banks_in_turn] = (struct hbm_pim_bank){row, channel->refreshed, before};
@@ -96,16 +96,13 @@ static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t se
         int refreshes = channel->banks_in_turn == 1 && channel->refresh_due <= activate;
         bank->opened = refreshes ? refresh(channel) : activate;
     }
-    while (channel->banks_in_turn == 1 &&
-           channel->refresh_due <= bank->opened) { /* only when rfc_cycles is near refi_cycles */
-        channel->mac = most(channel->mac, bank->opened - pim->rtp_cycles);
+    while (channel->banks_in_turn == 1 && channel->refresh_due <= bank->opened) /* behind a long pause */
         bank->opened = refresh(channel);
-    }
     bank->row = row;
     return most(most(next, channel->gate), bank->opened + pim->rcd_cycles);
 }
 
-/* The run of MACs. Returns when no more than `queue` of them are left. */
+/* The run of MACs. Returns from when on the queue shows what stands behind them. */
 static int64_t run_macs(struct hbm_pim_channel *channel, const struct hbm_pim_step *step)
 {
     int64_t repeat = step->repeat > 1 ? step->repeat : 1, total = step->macs * repeat, done = 0, seen = channel->seen;
@@ -206,6 +203,8 @@ void hbm_pim_channel_step(struct hbm_pim_channel *channel, const struct hbm_pim_
 void hbm_pim_channel_wait(struct hbm_pim_channel *channel, int64_t cycles)
 {
     channel->gate = most(channel->gate, hbm_pim_channel_end(channel) + cycles);
+    while (channel->refresh_due + channel->pim->rp_cycles + channel->pim->rfc_cycles <= channel->gate)
+        refresh(channel); /* within the pause */
 }
 
 int64_t hbm_pim_channel_end(const struct hbm_pim_channel *channel)

@@ -77,25 +77,33 @@ static void step(struct hbm_pim_channel *channel, int64_t first, int64_t macs, i
                                                          .barrier = 1});
 }
 
+/* A phase in `steps` steps of `each` MACs (the last takes the rest); what a step makes leaves beside the next one, and
+ * after the last. */
+static void phase(struct hbm_pim_channel *channel, int64_t first, int64_t macs, int64_t steps, int64_t each,
+                  int64_t repeat, int64_t transfers)
+{
+    int64_t cycles = channel->pim->move_cycles;
+    for (int64_t i = 0; i < steps; i++)
+        step(channel, first + i * each, i + 1 < steps ? each : macs - i * each, repeat, i ? transfers : 0, cycles);
+    step(channel, 0, 0, 0, transfers, cycles);
+}
+
 uint64_t hbm_pim_head_ps(const struct hbm_pim_profile *pim, const struct hbm_pim_head *head)
 {
     struct hbm_pim_work work = work_of(pim, head);
     struct hbm_pim_profile calm = *pim; /* refresh is a share of the time, see the header */
     struct hbm_pim_channel channel;
-    int64_t queries = head->queries, chunk = ceil_div(work.macs, work.chunks),
-            each = work.macs / work.columns; /* tokens of one of token_ways */
+    int64_t queries = head->queries;
     calm.refi_cycles = INT_MAX;
     hbm_pim_channel_start(&channel, &calm);
     step(&channel, 0, 0, 0, work.queries_in * queries, pim->move_same_cycles);
-    for (int64_t i = 0; i < work.chunks; i++)
-        step(&channel, i * chunk, i + 1 < work.chunks ? chunk : work.macs - i * chunk, queries,
-             work.scores_out / work.chunks * queries, pim->move_cycles);
+    phase(&channel, 0, work.macs, work.chunks, HBM_PIM_TOKENS_PER_CHUNK * work.columns, queries,
+          work.scores_out / work.chunks * queries);
     hbm_pim_channel_wait(&channel, softmax_cycles(pim, head));
     step(&channel, 0, 0, 0, work.weights_in * queries, weight_cycles(pim));
-    int64_t values =
-        most(1, ceil_div(work.macs, channel.row_columns)) * channel.row_columns * HBM_PIM_BANKS_IN_TURN_MAX;
-    for (int64_t i = 0; i < work.columns; i++)
-        step(&channel, values + i * each, each, queries, work.results_out / work.columns * queries, pim->move_cycles);
+    int64_t turn = channel.row_columns * HBM_PIM_BANKS_IN_TURN_MAX, values = ceil_div(work.macs, turn) * turn;
+    phase(&channel, values, work.macs, work.columns, work.macs / work.columns, queries,
+          work.results_out / work.columns * queries);
     return refreshed_ps(pim, hbm_pim_channel_end(&channel));
 }
 

@@ -54,6 +54,7 @@ struct tensor {
     const double *values; /* TENSOR_CONST: its elements */
     int64_t copies; /* one for each repetition of the graph's loop: weights of a layer, its KV cache; 0 and 1: one */
     int64_t prompt_columns; /* packed queries, keys and values: columns that are keys and values; 0: others */
+    int chunk, chunks;      /* ... and of that part again; chunks 0: all of it */
     int part, parts;        /* weights dealt to several devices: which part of how many; parts 0: whole */
 };
 

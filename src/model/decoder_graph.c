@@ -10,13 +10,18 @@ struct building {
     int *device_of, max_nodes;
     int gpu; /* whose nodes are being built */
     int64_t kv_heads, queries,
-        columns; /* this GPU's; query heads of a KV head; columns of packed q, k, v of a KV head */
-    int x;       /* residual stream */
+        columns;   /* this GPU's; query heads of a KV head; columns of packed q, k, v of a KV head */
+    int64_t chunk; /* of the heads; -1: none in particular */
+    int x;         /* residual stream */
 };
 
+/* "name", "name#chunk", "name@gpu", "name#chunk@gpu" */
 static char *named(const struct building *b, const char *name)
 {
-    return b->layout->n_gpus > 1 ? arena_printf(b->graph->arena, "%s@%d", name, b->gpu) : (char *)name;
+    struct arena *arena = b->graph->arena;
+    if (b->chunk >= 0 && b->layout->head_chunks > 1)
+        name = arena_printf(arena, "%s#%lld", name, (long long)b->chunk);
+    return b->layout->n_gpus > 1 ? arena_printf(arena, "%s@%d", name, b->gpu) : (char *)name;
 }
 
 static int value(struct building *b, const char *name, int64_t rows, int64_t columns)
@@ -33,6 +38,8 @@ static int weight(struct building *b, const char *name, int64_t rows, int64_t co
     tensor->copies = copies;
     tensor->part = b->gpu;
     tensor->parts = b->layout->n_gpus;
+    tensor->chunk = b->chunk < 0 ? 0 : (int)b->chunk;
+    tensor->chunks = b->chunk < 0 ? 1 : (int)b->layout->head_chunks;
     return t;
 }
 
@@ -161,8 +168,8 @@ static int fetch(struct building *b, int device, const struct op *append, const 
     return kv;
 }
 
-/* The part of a cache that a device holds, what it appends and what it answers to queries. *fetched, unless NULL: what it
- * hands to the GPU. */
+/* The part of a cache that a device holds, what it appends and what it answers to queries. *fetched, unless NULL: what
+ * it hands to the GPU. */
 static int cached_attention(struct building *b, int device, int qkv, int64_t kv_heads, int64_t shard,
                             enum token_rows tokens, const char *place, int *fetched)
 {
@@ -205,7 +212,8 @@ static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_
     for (int64_t s = 0; s < layout->shards; s++) {
         int device = layout->pim[b->gpu * layout->pims_per_gpu + group * layout->shards + s];
         const char *place = arena_printf(arena, ".%lld.%lld", (long long)group, (long long)s);
-        parts[s] = cached_attention(b, device, qkv, kv_heads, s, TOKENS_CACHED, place, &fetched[group * layout->shards + s]);
+        parts[s] =
+            cached_attention(b, device, qkv, kv_heads, s, TOKENS_CACHED, place, &fetched[group * layout->shards + s]);
     }
     if (layout->shards == 1)
         return parts[0];
@@ -281,18 +289,51 @@ static int attention(struct building *b, int qkv)
     return o;
 }
 
-static int attention_block(struct building *b)
+/* Heads of a chunk become this GPU's heads; without one, all of them. */
+static void take_chunk(struct building *b, int64_t chunk)
+{
+    int64_t first, all = op_group_heads(b->config->kv_heads, b->layout->n_gpus, b->gpu, &first);
+    b->chunk = chunk;
+    b->kv_heads = chunk < 0 ? all : op_group_heads(all, b->layout->head_chunks, chunk, &first);
+}
+
+static int queries_keys_values(struct building *b, int x)
 {
     const struct decoder_config *config = b->config;
-    int64_t rows = b->layout->max_tokens, layers = config->layers, c = config->d_model;
-    int x = norm(b, "layers.attn_norm", b->x, NO_TENSOR, rows, TOKENS_ALL, layers);
-    int qkv = linear(b, "layers.attn.qkv", x, rows, c, b->kv_heads * b->columns, TOKENS_ALL, ACT_NONE, config->biases,
-                     layers);
+    int qkv = linear(b, "layers.attn.qkv", x, b->layout->max_tokens, config->d_model, b->kv_heads * b->columns,
+                     TOKENS_ALL, ACT_NONE, config->biases, config->layers);
     if (config->rotary)
         rotate(b, qkv);
-    int o = attention(b, qkv);
-    int sum = linear(b, "layers.attn.o", o, rows, b->kv_heads * b->queries * config->head_width, c, TOKENS_ALL,
-                     ACT_NONE, config->biases && b->gpu == 0, layers);
+    return qkv;
+}
+
+/* What a chunk's heads add to the residual stream. */
+static int projection(struct building *b, int o)
+{
+    const struct decoder_config *config = b->config;
+    return linear(b, "layers.attn.o", o, b->layout->max_tokens, b->kv_heads * b->queries * config->head_width,
+                  config->d_model, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0 && b->chunk <= 0,
+                  config->layers);
+}
+
+static int attention_block(struct building *b)
+{
+    int64_t n = b->layout->head_chunks;
+    int x = norm(b, "layers.attn_norm", b->x, NO_TENSOR, b->layout->max_tokens, TOKENS_ALL, b->config->layers);
+    int *qkv = arena_array(b->graph->arena, (size_t)n, sizeof *qkv), sum = NO_TENSOR;
+    for (int64_t c = 0; c < n; c++) {
+        take_chunk(b, c);
+        qkv[c] = queries_keys_values(b, x);
+    }
+    for (int64_t c = 0; c < n; c++) {
+        take_chunk(b, c);
+        int part = projection(b, attention(b, qkv[c]));
+        if (c > 0)
+            add(b, sum, part, "layers.attn.add");
+        else
+            sum = part;
+    }
+    take_chunk(b, -1);
     allreduce(b, sum, "layers.attn");
     return sum;
 }
@@ -346,32 +387,56 @@ static int logits(struct building *b)
                   TOKENS_ANSWER, ACT_NONE, 0, 1);
 }
 
+/* Parts of the vocabulary side by side: as many as a JOIN_HEADS takes, those behind them by CONCAT. */
+static int join_logits(struct building *b, const int *parts)
+{
+    int64_t answers = b->layout->max_answers, n = b->layout->n_gpus, done = 0;
+    int all = NO_TENSOR;
+    for (int64_t g = 0; g < n; g += OP_MAX_OUT) {
+        int64_t some = n - g < OP_MAX_OUT ? n - g : OP_MAX_OUT, width = 0;
+        for (int64_t k = 0; k < some; k++)
+            width += b->graph->tensors[parts[g + k]].dims[1];
+        const struct op join = {.kind = OP_JOIN_HEADS,
+                                .rows = answers,
+                                .parts = 1,
+                                .heads = width,
+                                .head_width = 1,
+                                .groups = some,
+                                .tokens = TOKENS_ANSWER};
+        int piece = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.%d", (int)g), 2,
+                                 (int64_t[]){answers, width});
+        on_gpu(b, &join, parts + g, (int)some, piece, "logits.join");
+        const struct op concat = {
+            .kind = OP_CONCAT, .rows = answers, .in = done, .out = width, .tokens = TOKENS_ANSWER};
+        done += width;
+        if (all == NO_TENSOR) {
+            all = piece;
+            continue;
+        }
+        int wider = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.to.%d", (int)g), 2,
+                                 (int64_t[]){answers, done});
+        on_gpu(b, &concat, (int[]){all, piece}, 2, wider, "logits.concat");
+        all = wider;
+    }
+    return all;
+}
+
 /* The first GPU gets all logits and chooses. */
 static void choose(struct building *b, const int *parts)
 {
-    int64_t answers = b->layout->max_answers, n = b->layout->n_gpus, vocabulary = b->config->vocabulary;
-    const struct op join = {.kind = OP_JOIN_HEADS,
-                            .rows = answers,
-                            .parts = 1,
-                            .heads = vocabulary,
-                            .head_width = 1,
-                            .groups = n,
-                            .tokens = TOKENS_ANSWER};
-    const struct op sample = {.kind = OP_SAMPLE, .rows = answers, .out = vocabulary, .tokens = TOKENS_ANSWER};
-    int all = parts[0], next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
+    int64_t answers = b->layout->max_answers;
+    const struct op sample = {
+        .kind = OP_SAMPLE, .rows = answers, .out = b->config->vocabulary, .tokens = TOKENS_ANSWER};
+    int next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
     b->gpu = 0;
-    if (n > 1) {
-        all = graph_tensor(b->graph, TENSOR_ACTIVATION, "logits", 2, (int64_t[]){answers, vocabulary});
-        on_gpu(b, &join, parts, (int)n, all, "logits");
-    }
+    int all = b->layout->n_gpus > 1 ? join_logits(b, parts) : parts[0];
     on_gpu(b, &sample, &all, 1, next, "sample");
 }
 
 static void on_each_gpu(struct building *b, int gpu, int *x)
 {
-    int64_t first;
     b->gpu = gpu;
-    b->kv_heads = op_group_heads(b->config->kv_heads, b->layout->n_gpus, gpu, &first);
+    take_chunk(b, -1);
     if (x[gpu] == NO_TENSOR)
         x[gpu] = graph_tensor(b->graph, TENSOR_STATE, named(b, "x"), 2,
                               (int64_t[]){b->layout->max_tokens, b->config->d_model});
@@ -380,9 +445,9 @@ static void on_each_gpu(struct building *b, int gpu, int *x)
 
 int *decoder_graph(const struct decoder_config *config, const struct decoder_layout *layout, struct graph *graph)
 {
-    struct building b = {.config = config, .layout = layout, .graph = graph};
-    int x[OP_MAX_IN], sum[OP_MAX_IN], part[OP_MAX_IN], n = layout->n_gpus;
-    if (n < 1 || n > OP_MAX_IN || n > config->kv_heads || (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
+    struct building b = {.config = config, .layout = layout, .graph = graph, .chunk = -1};
+    int n = layout->n_gpus, *x = arena_array(graph->arena, 3 * (size_t)n + 1, sizeof *x), *sum = x + n, *part = sum + n;
+    if (n < 1 || n > config->kv_heads || (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
         bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups,
             (long long)layout->shards);
     b.queries = config->heads / config->kv_heads;

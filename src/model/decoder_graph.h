@@ -17,11 +17,14 @@
 #include "model/decoder.h"
 
 struct decoder_layout {
-    int n_gpus, pims_per_gpu;        /* no PIM devices: the cache lies on the GPUs */
-    const int *gpu;                  /* [n_gpus] numbers of the devices */
-    const int *pim;                  /* [n_gpus][pims_per_gpu] */
-    int64_t groups, shards;          /* at most 8 each; groups * shards <= pims_per_gpu; without PIM devices 1 */
-    int64_t shard_block;             /* tokens */
+    int n_gpus, pims_per_gpu; /* no PIM devices: the cache lies on the GPUs */
+    const int *gpu;           /* [n_gpus] numbers of the devices */
+    const int *pim;           /* [n_gpus][pims_per_gpu] */
+    int64_t groups, shards;   /* at most 8 each; groups * shards <= pims_per_gpu; without PIM devices 1 */
+    int64_t shard_block;      /* tokens */
+    int64_t head_chunks; /* a GPU's KV heads go through QKV, attention and projection in so many pieces, so that PIM
+                            devices work on one while the GPU works on the next (head-level pipelining); 1: all at once.
+                            With PIM devices at most KV heads of a GPU / groups */
     int64_t max_tokens, max_answers; /* of an iteration */
     int64_t n_blocks, block_tokens;  /* of the KV cache, on every device that holds part of it */
     int64_t max_fetched;             /* tokens in the cache that prompts of an iteration can have there already */
@@ -29,7 +32,7 @@ struct decoder_layout {
 };
 
 /* Local. Fills a graph_init'ed graph, its loop over the layers included; the tensor "next" holds the tokens chosen.
- * Returns the device of each node, in the graph's arena. At most 8 GPUs, not more than KV heads. */
+ * Returns the device of each node, in the graph's arena. Not more GPUs than KV heads. */
 int *decoder_graph(const struct decoder_config *config, const struct decoder_layout *layout, struct graph *graph);
 
 #endif

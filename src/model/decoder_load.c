@@ -54,12 +54,22 @@ static enum status take_columns(struct loading *loading, const char *name, int64
     return status;
 }
 
+/* KV heads of the piece: of its part, and of that the chunk. */
+static int64_t heads_of(const struct loading *loading, int64_t *first)
+{
+    const struct decoder_piece *piece = loading->piece;
+    int64_t within = 0, n = op_group_heads(loading->config->kv_heads, piece->parts, piece->part, first);
+    if (piece->chunks > 1)
+        n = op_group_heads(n, piece->chunks, piece->chunk, &within);
+    *first += within;
+    return n;
+}
+
 /* This part's KV heads: for each its query heads, its key, its value. `suffix`: ".weight" or ".bias". */
 static enum status take_packed(struct loading *loading, const char *suffix, int64_t columns)
 {
     const struct decoder_config *config = loading->config;
-    const struct decoder_piece *piece = loading->piece;
-    int64_t first, n = op_group_heads(config->kv_heads, piece->parts, piece->part, &first);
+    int64_t first, n = heads_of(loading, &first);
     int64_t width = config->head_width, queries = config->heads / config->kv_heads;
     char name[3][48];
     for (int i = 0; i < 3; i++)
@@ -76,8 +86,7 @@ static enum status take_packed(struct loading *loading, const char *suffix, int6
 static enum status take_heads_columns(struct loading *loading)
 {
     const struct decoder_config *config = loading->config;
-    const struct decoder_piece *piece = loading->piece;
-    int64_t first, n = op_group_heads(config->kv_heads, piece->parts, piece->part, &first);
+    int64_t first, n = heads_of(loading, &first);
     int64_t width = config->heads / config->kv_heads * config->head_width;
     return take_columns(loading, "layers.attn.o.weight", config->d_model, config->heads * config->head_width,
                         first * width, n * width);
@@ -127,7 +136,7 @@ enum status decoder_load(const struct decoder_config *config, const struct decod
 {
     struct loading loading = {config, source, piece, to, 0, fault};
     char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(piece->name, "@"), piece->name);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(piece->name, "#@"), piece->name);
     enum status status = take(&loading, name);
     if (status == STATUS_OK && loading.done != piece->elements)
         bug("%s: %lld of %lld elements are in the model", piece->name, (long long)loading.done,

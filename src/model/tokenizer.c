@@ -109,49 +109,105 @@ static int32_t find(const struct tokenizer *tokenizer, const char *text, size_t 
     return compare_bytes(pieces->piece[token], (size_t)pieces->length[token], text, length) == 0 ? token : -1;
 }
 
-/* What merging is about: tokens and, beside each, what it and the next one would become (-1: nothing). */
+/* A pair that could be merged: what it becomes, and which state of its left token it was found in. */
+struct candidate {
+    float score;
+    int32_t joined;
+    int64_t place;
+    int64_t version;
+};
+
+/* What merging is about. Tokens keep their places; a merge takes the right one out of the chain. */
 struct merging {
     const struct tokenizer *tokenizer;
-    int64_t n;
-    int32_t *token, *joined;
+    int64_t n;               /* places */
+    int32_t *token;          /* [n] */
+    int64_t *before, *after; /* [n] neighbours in the chain, -1: none */
+    int64_t *version;        /* [n] counts the changes of a place and its right neighbour */
+    struct candidate *heap;  /* [3 n]: a first pair of each place and two more for each merge; the best is the first */
+    int64_t n_heap;
     char *text; /* room for two pieces */
 };
 
-static void join(struct merging *m, int64_t i)
+/* The higher score first, of equal ones the left pair. */
+static int is_better(const struct candidate *a, const struct candidate *b)
+{
+    return a->score > b->score || (a->score == b->score && a->place < b->place);
+}
+
+static void swap(struct candidate *a, struct candidate *b)
+{
+    struct candidate c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static void heap_add(struct merging *m, struct candidate candidate)
+{
+    int64_t i = m->n_heap++;
+    m->heap[i] = candidate;
+    for (; i > 0 && is_better(&m->heap[i], &m->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(&m->heap[i], &m->heap[(i - 1) / 2]);
+}
+
+static struct candidate heap_take(struct merging *m)
+{
+    struct candidate best = m->heap[0];
+    m->heap[0] = m->heap[--m->n_heap];
+    for (int64_t i = 0;;) {
+        int64_t next = 2 * i + 1;
+        if (next + 1 < m->n_heap && is_better(&m->heap[next + 1], &m->heap[next]))
+            next++;
+        if (next >= m->n_heap || !is_better(&m->heap[next], &m->heap[i]))
+            return best;
+        swap(&m->heap[i], &m->heap[next]);
+        i = next;
+    }
+}
+
+/* Looks at the pair that begins at a place, which or whose neighbour has changed. */
+static void consider(struct merging *m, int64_t place)
 {
     const struct token_pieces *pieces = &m->tokenizer->pieces;
-    if (i < 0 || i >= m->n)
+    if (place < 0)
         return;
-    m->joined[i] = -1;
-    if (i + 1 == m->n)
+    m->version[place]++;
+    if (m->after[place] < 0)
         return;
-    int32_t a = m->token[i], b = m->token[i + 1];
+    int32_t a = m->token[place], b = m->token[m->after[place]];
     size_t n_a = (size_t)pieces->length[a], n_b = (size_t)pieces->length[b];
     memcpy(m->text, pieces->piece[a], n_a);
     memcpy(m->text + n_a, pieces->piece[b], n_b);
-    m->joined[i] = find(m->tokenizer, m->text, n_a + n_b);
+    int32_t joined = find(m->tokenizer, m->text, n_a + n_b);
+    if (joined >= 0)
+        heap_add(m, (struct candidate){pieces->score[joined], joined, place, m->version[place]});
 }
 
 static void merge_all(struct merging *m)
 {
-    const float *score = m->tokenizer->pieces.score;
-    for (int64_t i = 0; i < m->n; i++)
-        join(m, i);
-    for (;;) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < m->n; i++)
-            if (m->joined[i] >= 0 && (best < 0 || score[m->joined[i]] > score[m->joined[best]]))
-                best = i;
-        if (best < 0)
-            return;
-        size_t after = (size_t)(m->n - best - 2);
-        m->token[best] = m->joined[best];
-        memmove(m->token + best + 1, m->token + best + 2, after * sizeof *m->token);
-        memmove(m->joined + best + 1, m->joined + best + 2, after * sizeof *m->joined);
-        m->n--;
-        join(m, best);
-        join(m, best - 1);
+    for (int64_t i = 0; i < m->n; i++) {
+        m->before[i] = i - 1;
+        m->after[i] = i + 1 < m->n ? i + 1 : -1;
     }
+    for (int64_t i = 0; i < m->n; i++)
+        consider(m, i);
+    while (m->n_heap > 0) {
+        struct candidate best = heap_take(m);
+        int64_t left = best.place, right = m->after[left];
+        if (best.version != m->version[left])
+            continue;
+        m->token[left] = best.joined;
+        m->after[left] = m->after[right];
+        if (m->after[right] >= 0)
+            m->before[m->after[right]] = left;
+        m->version[right]++; /* it is gone, and with it the pair that began there */
+        consider(m, left);
+        consider(m, m->before[left]);
+    }
+    int64_t n = 0;
+    for (int64_t i = m->n ? 0 : -1; i >= 0; i = m->after[i])
+        m->token[n++] = m->token[i];
+    m->n = n;
 }
 
 /* Bytes of the character at the start of the text: one and up to three continuations. */
@@ -178,11 +234,15 @@ static void add_characters(struct merging *m, const char *text, size_t length)
 void tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length, int with_bos,
                       struct arena *arena, int32_t **tokens, int64_t *n)
 {
-    int32_t *room = arena_array(arena, length + 2, sizeof *room);
+    size_t most = length + 2; /* tokens: each byte, the space before, BOS */
+    int32_t *room = arena_array(arena, most, sizeof *room);
     struct arena *scratch = arena_new();
     struct merging m = {.tokenizer = tokenizer,
                         .token = room + (with_bos != 0),
-                        .joined = arena_array(scratch, length + 2, sizeof *m.joined),
+                        .before = arena_array(scratch, most, sizeof *m.before),
+                        .after = arena_array(scratch, most, sizeof *m.after),
+                        .version = arena_array(scratch, most, sizeof *m.version),
+                        .heap = arena_array(scratch, 3 * most, sizeof *m.heap),
                         .text = arena_array(scratch, 2, (size_t)tokenizer->pieces.max_length + 1)};
     if (length > 0) {
         add_characters(&m, " ", 1);

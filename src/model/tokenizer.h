@@ -36,7 +36,7 @@ enum status tokenizer_new(const char *path, const struct token_pieces *pieces, i
 enum status tokenizer_read(const char *path, struct arena *arena, struct tokenizer *tokenizer, struct fault *fault);
 
 /* Local. The tokens of `length` bytes of text, BOS first if asked for, into the arena. Never fails: there is a token
- * for every byte. Time grows with the square of the length; 16 KiB take below a second. */
+ * for every byte. Time is of order length x log(length x pieces). */
 void tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length, int with_bos,
                       struct arena *arena, int32_t **tokens, int64_t *n);
 

@@ -59,8 +59,9 @@ struct slot {
     const double *values;
     int n_dims;
     int64_t dims[4];
-    int64_t copies;  /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
-    int part, parts; /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
+    int64_t copies;    /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
+    int chunk, chunks; /* ... and which piece of that part */
+    int part, parts;   /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
 };
 
 enum { NO_SLOT = -1 };

@@ -30,10 +30,9 @@ static enum status find_devices(const struct machine *machine, struct arena *are
             return fault_set(fault, STATUS_USAGE, "%s: a decoder runs on gpu and hbm-pim devices: %s is none",
                              machine->specs[d].name, kind);
     }
-    if (plan->n_gpus < 1 || plan->n_gpus > OP_MAX_IN || plan->n_gpus > plan->config.kv_heads)
-        return fault_set(
-            fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d", plan->config.name,
-            (long long)(plan->config.kv_heads < OP_MAX_IN ? plan->config.kv_heads : OP_MAX_IN), plan->n_gpus);
+    if (plan->n_gpus < 1 || plan->n_gpus > plan->config.kv_heads)
+        return fault_set(fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d",
+                         plan->config.name, (long long)plan->config.kv_heads, plan->n_gpus);
     if (n_pims % plan->n_gpus)
         return fault_set(fault, STATUS_USAGE,
                          "expected as many hbm-pim devices at each GPU, a multiple of %d, found %d", plan->n_gpus,
@@ -136,12 +135,20 @@ static enum status find_capacity(struct decoder_plan *plan, struct fault *fault)
                      (long long)plan->layout.block_tokens);
 }
 
-static enum status build_one(struct decoder_plan *plan, const struct kv_partition *partition, struct arena *arena,
-                             struct fault *fault)
+/* Every group has a head in every chunk. */
+static int64_t chunks_of(const struct decoder_plan *plan, const struct kv_partition *partition, int64_t wanted)
+{
+    int64_t most = plan->config.kv_heads / plan->n_gpus / partition->groups;
+    return wanted < most ? wanted : most;
+}
+
+static enum status build_one(struct decoder_plan *plan, const struct kv_partition *partition,
+                             const struct decoder_limits *limits, struct arena *arena, struct fault *fault)
 {
     plan->partition = *partition;
     plan->layout.groups = partition->groups;
     plan->layout.shards = partition->shards;
+    plan->layout.head_chunks = plan->layout.pims_per_gpu ? chunks_of(plan, partition, limits->head_chunks) : 1;
     enum status status = lower_all(plan, arena, fault);
     plan->need = arena_array(arena, (size_t)plan->machine->n_devices, sizeof *plan->need);
     for (int d = 0; d < plan->machine->n_devices && status == STATUS_OK; d++)
@@ -161,7 +168,7 @@ static enum status choose_partition(struct decoder_plan *plan, const struct deco
         struct arena *arena = arena_new();
         struct decoder_plan candidate = *plan;
         uint64_t time_ps = 0;
-        enum status status = build_one(&candidate, &partition, arena, &last);
+        enum status status = build_one(&candidate, &partition, limits, arena, &last);
         if (status == STATUS_OK)
             status =
                 decoder_plan_decode_ps(&candidate, limits->max_sequences, limits->typical_context, &time_ps, &last);
@@ -200,7 +207,7 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
     else if (status == STATUS_OK && pims)
         partition = kv_partition_of(limits->partition, pims, config->kv_heads / plan->n_gpus);
     if (status == STATUS_OK)
-        status = build_one(plan, &partition, arena, fault);
+        status = build_one(plan, &partition, limits, arena, fault);
     for (int d = 0; d < machine->n_devices && status == STATUS_OK; d++)
         plan->plan.hash = program_hash(&plan->plan.programs[PROGRAM_ITERATE][d], plan->plan.hash);
     return status;

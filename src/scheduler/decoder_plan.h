@@ -17,11 +17,12 @@
 struct decoder_limits {
     int64_t max_tokens, max_sequences; /* of an iteration */
     int64_t block_tokens;              /* of the KV cache */
-    int64_t n_blocks;                  /* that tensors are made for; 0: none are, and what prompts fetch is counted for one
-                                          sequence of the model's context */
-    int kv_bits;                       /* 8: int8; 0: the job's number format */
-    const char *partition;             /* heads sequence hybrid auto */
-    int64_t typical_context;           /* auto: tokens of each sequence of the iteration that is priced */
+    int64_t n_blocks;        /* that tensors are made for; 0: none are, and what prompts fetch is counted for one
+                                sequence of the model's context */
+    int64_t head_chunks;     /* pieces of the heads in a pipeline, at most; 1: none */
+    int kv_bits;             /* 8: int8; 0: the job's number format */
+    const char *partition;   /* heads sequence hybrid auto */
+    int64_t typical_context; /* auto: tokens of each sequence of the iteration that is priced */
 };
 
 /* What a device has to hold, in its own bytes. */

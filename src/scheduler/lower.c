@@ -41,6 +41,8 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .elements = tensor->elements,
         .bytes = (uint64_t)(tensor->elements * (tensor->copies > 1 ? tensor->copies : 1)) * element_bytes,
         .copies = tensor->copies,
+        .chunk = tensor->chunk,
+        .chunks = tensor->chunks,
         .part = tensor->part,
         .parts = tensor->parts,
         .init = init_of(tensor),

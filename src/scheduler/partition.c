@@ -163,6 +163,8 @@ static int local_tensor(struct cutting *cutting, int device, int t)
     made->values = tensor->values;
     made->copies = tensor->copies;
     made->prompt_columns = tensor->prompt_columns;
+    made->chunk = tensor->chunk;
+    made->chunks = tensor->chunks;
     made->part = tensor->part;
     made->parts = tensor->parts;
     return *local;
@@ -180,7 +182,8 @@ static void put_message(struct cutting *cutting, int channel, int send)
     if (op.tokens != TOKENS_NONE) {
         op.out = tensor->dims[tensor->n_dims - 1];
         op.in = tensor->prompt_columns ? tensor->prompt_columns : op.out;
-        const struct op *cut = tensor->prompt_columns ? &user->op : &maker->op; /* who tells of which shard's tokens it is */
+        const struct op *cut =
+            tensor->prompt_columns ? &user->op : &maker->op; /* who tells of which shard's tokens it is */
         op.shard = cut->shard;
         op.shards = cut->shards;
         op.shard_block = cut->shard_block;

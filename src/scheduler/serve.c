@@ -87,7 +87,9 @@ static struct decoder_limits limits_of(const struct serve *serve)
         .max_tokens = (job->token_budget > longest ? job->token_budget : longest) + sequences,
         .max_sequences = sequences,
         .block_tokens = job->block_tokens,
-        .n_blocks = serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
+        .n_blocks =
+            serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
+        .head_chunks = job->head_chunks,
         .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
         .partition = job->partition,
         .typical_context = context < serve->config.context ? context : serve->config.context,
@@ -359,8 +361,8 @@ static enum status search_alone(struct serve *serve, void (*told)(void *state, c
     for (size_t i = 0; i < n && status == STATUS_OK; i++)
         engines[i] = serve_engine_of(own[i]);
     if (status == STATUS_OK)
-        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena, result,
-                                fault);
+        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena,
+                                result, fault);
     serve_close_alone(serve, own, alone);
     return status;
 }

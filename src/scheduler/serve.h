@@ -62,8 +62,8 @@ struct serve_result {
 enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
                       struct fault *fault);
 
-/* Collective; timing-only jobs. The highest rate of arrivals at which serve.slo is kept (serving/search.h). `told` hears of
- * each run on rank 0. */
+/* Collective; timing-only jobs. The highest rate of arrivals at which serve.slo is kept (serving/search.h). `told`
+ * hears of each run on rank 0. */
 enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
                             void *state, struct serving_search_result *result, struct fault *fault);
 

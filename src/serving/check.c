@@ -79,15 +79,15 @@ static enum status check_room(const struct serving_config *config, const struct 
                               uint64_t tokens, const struct requests *requests, size_t r, struct fault *fault)
 {
     char who[512];
-    uint64_t has = engine->kv_capacity_tokens / config->block_tokens;
+    uint64_t has = engine->kv_capacity_tokens / config->block_tokens, room = has * config->block_tokens;
     uint64_t needs = (tokens + config->block_tokens - 1) / config->block_tokens;
     if (engine->kv_capacity_tokens && needs > has)
         return fault_set(fault, STATUS_USAGE,
                          "%s: needs KV for %llu tokens (%llu blocks of %u), instance %zu has room for %llu (%llu "
                          "blocks); shortest fix: leave out requests of more than %llu tokens",
                          name_of(requests, r, who, sizeof who), (unsigned long long)tokens, (unsigned long long)needs,
-                         config->block_tokens, i, (unsigned long long)(has * config->block_tokens),
-                         (unsigned long long)has, (unsigned long long)(has * config->block_tokens));
+                         config->block_tokens, i, (unsigned long long)room, (unsigned long long)has,
+                         (unsigned long long)room);
     return STATUS_OK;
 }
 

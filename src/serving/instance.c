@@ -14,9 +14,9 @@ void instance_init(struct instance *instance, uint32_t number, enum instance_rol
     kv_cache_init(&instance->cache, engine->kv_capacity_tokens, config->block_tokens, pool);
     uint64_t share = (uint64_t)instance->cache.capacity * config->watermark_permille;
     instance->watermark = (uint32_t)((share + 999) / 1000);
-    instance->running = arena_array(arena, n, sizeof *instance->running);
+    instance->running = arena_array(arena, n, sizeof(struct sequence *));
     instance->work = arena_array(arena, n, sizeof *instance->work);
-    instance->worker = arena_array(arena, n, sizeof *instance->worker);
+    instance->worker = arena_array(arena, n, sizeof(struct sequence *));
     instance->token = arena_array(arena, n, sizeof *instance->token);
     instance->ends = arena_array(arena, n, sizeof *instance->ends);
     instance->cost.busy_ps = arena_array(arena, n_devices, sizeof *instance->cost.busy_ps);

@@ -49,10 +49,10 @@ static uint64_t select_rank(uint64_t *value, size_t n, size_t rank)
 uint64_t quantile_ps(uint64_t *value, size_t n, uint32_t percent)
 {
     size_t scaled = (n - 1) * percent, rank = scaled / 100;
-    uint64_t below = select_rank(value, n, rank), above = below;
+    uint64_t below = select_rank(value, n, rank);
     if (scaled % 100 == 0)
         return below;
-    above = value[rank + 1];
+    uint64_t above = value[rank + 1];
     for (size_t i = rank + 2; i < n; i++)
         above = value[i] < above ? value[i] : above;
     return below + (uint64_t)((wide_uint)(above - below) * (scaled % 100) / 100);

@@ -1,7 +1,5 @@
 #include "serving/pool.h"
 
-#include <string.h>
-
 static int class_of(size_t bytes)
 {
     int class = 0;
@@ -22,11 +20,11 @@ void *pool_take(struct pool *pool, size_t bytes)
     if (bytes == 0)
         return NULL;
     int class = class_of(bytes);
-    void *array = pool->free[class];
-    if (!array)
+    struct pool_link *link = pool->free[class];
+    if (!link)
         return arena_take(pool->arena, (size_t)POOL_LEAST_BYTES << class);
-    memcpy(&pool->free[class], array, sizeof array);
-    return array;
+    pool->free[class] = link->next;
+    return link;
 }
 
 void pool_give(struct pool *pool, void *array, size_t bytes)
@@ -34,6 +32,7 @@ void pool_give(struct pool *pool, void *array, size_t bytes)
     if (!array)
         return;
     int class = class_of(bytes);
-    memcpy(array, &pool->free[class], sizeof array);
-    pool->free[class] = array;
+    struct pool_link *link = array;
+    link->next = pool->free[class];
+    pool->free[class] = link;
 }

@@ -11,9 +11,14 @@
 
 enum { POOL_CLASSES = 48, POOL_LEAST_BYTES = 64 };
 
+/* What a free array holds at its beginning. */
+struct pool_link {
+    struct pool_link *next;
+};
+
 struct pool {
     struct arena *arena;
-    void *free[POOL_CLASSES]; /* lists; each free array begins with the next one's address */
+    struct pool_link *free[POOL_CLASSES];
 };
 
 /* Local. */

@@ -98,7 +98,7 @@ static int is_slowest(const struct finder *finder, double rate_per_s)
 static enum status bracket(struct finder *finder, double *low, double *high)
 {
     double rate = finder->search.first_rate_per_s;
-    int keeps = 0, rises, all_keep = 0;
+    int keeps, rises = 0, all_keep = 0;
     *low = 0;
     *high = INFINITY;
     if (try(finder, rate, &rises) != STATUS_OK)

@@ -68,10 +68,10 @@ static struct sequence **place(const struct queue *queue, uint32_t i)
 static void grow(struct queue *queue, struct pool *pool)
 {
     uint32_t room = queue->room ? 2 * queue->room : 64;
-    struct sequence **ring = pool_take(pool, room * sizeof *ring);
+    struct sequence **ring = pool_take(pool, room * sizeof(struct sequence *));
     for (uint32_t i = 0; i < queue->n; i++)
         ring[i] = *place(queue, i);
-    pool_give(pool, queue->ring, queue->room * sizeof *ring);
+    pool_give(pool, queue->ring, queue->room * sizeof(struct sequence *));
     queue->ring = ring;
     queue->room = room;
     queue->first = 0;

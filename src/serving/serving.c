@@ -140,15 +140,10 @@ static void end_transfer(struct service *service, const struct event *event)
     handover_end(service->instance, to, s);
 }
 
-/* Everything of this instant has happened: who is idle and has work begins. */
-static void begin(struct service *service, struct instance *instance)
+static void begin_iteration(struct service *service, struct instance *instance)
 {
     uint64_t end_ps;
-    if (instance->role == ROLE_DECODE &&
-        handover_start(service->instance, instance, service->now_ps, &service->events, service->fault) != STATUS_OK)
-        return;
-    if (instance->is_busy || !batching_has_work(instance) ||
-        batching_form(instance, service->now_ps, service->fault) != STATUS_OK || instance->iteration.n_work == 0)
+    if (batching_form(instance, service->now_ps, service->fault) != STATUS_OK || instance->iteration.n_work == 0)
         return;
     if (instance_start(instance, service->now_ps, &end_ps, service->fault) != STATUS_OK)
         return;
@@ -156,6 +151,15 @@ static void begin(struct service *service, struct instance *instance)
         &service->events, &service->pool,
         (struct event){
             .time_ps = end_ps, .kind = EVENT_ITERATION_END, .number = instance->number, .instance = instance->number});
+}
+
+/* Everything of this instant has happened: who is idle and has work begins; who has room takes KV over. */
+static void begin(struct service *service, struct instance *instance)
+{
+    if (!instance->is_busy && batching_has_work(instance))
+        begin_iteration(service, instance);
+    if (instance->role == ROLE_DECODE && !has_failed(service))
+        handover_start(service->instance, instance, service->now_ps, &service->events, service->fault);
 }
 
 static void begin_touched(struct service *service)

@@ -119,6 +119,20 @@ static int compare_begin(const void *a, const void *b)
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
+/* Some programs fill the end of the file with zeros up to a multiple of something. */
+static int is_padding(const struct reading *r, int64_t from)
+{
+    enum { MOST = 64 };
+    unsigned char bytes[MOST], some = 0;
+    int64_t n = r->raw->size - from;
+    struct fault ignored = FAULT_NONE;
+    if (n >= MOST || raw_read(r->raw, from, n, bytes, "padding", &ignored) != STATUS_OK)
+        return 0;
+    for (int64_t i = 0; i < n; i++)
+        some |= bytes[i];
+    return some == 0;
+}
+
 /* The tensors, which it sorts, fill the data from the first byte to the last, each byte belongs to one of them. */
 static enum status check_ranges(const struct reading *r, struct safetensor *tensors, int64_t n)
 {
@@ -131,7 +145,7 @@ static enum status check_ranges(const struct reading *r, struct safetensor *tens
                              ": %s",
                              r->raw->path, tensors[i].name, at - r->data, tensors[i].begin - r->data,
                              tensors[i].begin < at ? "tensors overlap" : "a gap");
-    if (at != r->raw->size)
+    if (!is_padding(r, at))
         return fault_set(r->fault, STATUS_USAGE,
                          "%s: expected %" PRId64 " bytes of data, as the header has it, found %" PRId64, r->raw->path,
                          at - r->data, r->raw->size - r->data);

@@ -2,9 +2,9 @@
  *
  * A file is 8 bytes (little-endian length of the header), a JSON object {"name": {"dtype", "shape", "data_offsets"}},
  * and the data, to which the offsets count from their first byte. Everything is checked at opening: lengths against the
- * file, shapes against offsets, names and ranges that appear twice, gaps. Data are read in pieces when asked for, and
- * widened exactly to float; F32, F16 and BF16 can be read.
- * Source: safetensors, "Format" of its documentation.
+ * file, shapes against offsets, names and ranges that appear twice, gaps (up to 63 zeros at the end are padding). Data
+ * are read in pieces when asked for, and widened exactly to float; F32, F16 and BF16 can be read. Source: safetensors,
+ * "Format" of its documentation.
  *
  * Faults: STATUS_IO (cannot be read, truncated), STATUS_USAGE with file, tensor, what was expected and found.
  */

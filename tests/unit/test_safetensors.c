@@ -56,6 +56,37 @@ START_TEST(tensors_of_every_type_and_any_part_of_them_are_read)
 }
 END_TEST
 
+/* A file that another program wrote. */
+START_TEST(a_real_file_is_read)
+{
+    const char *where = getenv("POLYRANK_TEST_DATA");
+    static const char *const folders[] = {"", "model/", "../model/"};
+    struct arena *arena = arena_new();
+    const char *path = NULL;
+    for (int i = 0; where && !path && i < 3; i++) {
+        path = arena_printf(arena, "%s/%stiny_fixture.safetensors", where, folders[i]);
+        path = access(path, R_OK) == 0 ? path : NULL;
+    }
+    if (path) {
+        struct fault fault = FAULT_NONE;
+        struct tensor_set set;
+        static float values[64 * 128];
+        OK(tensor_set_open(path, arena, &set, &fault));
+        ck_assert_int_eq(set.n, 1);
+        ck_assert_str_eq(set.tensor[0].name, "test.weight.0");
+        ck_assert_int_eq(set.tensor[0].dims[0], 64);
+        ck_assert_int_eq(set.tensor[0].dims[1], 128);
+        OK(safetensor_read(&set.tensor[0], 0, 64 * 128, values, &fault));
+        for (int i = 0; i < 64 * 128; i++)
+            ck_assert(isfinite(values[i]) && fabsf(values[i]) < 1e6F);
+        tensor_set_close(&set);
+    } else {
+        fprintf(stderr, "safetensors: tiny_fixture.safetensors: skipped, set POLYRANK_TEST_DATA to its folder\n");
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* ---- malformed headers ---- */
 
 static void refuse(const char *header, size_t n, const char *text)
@@ -99,8 +130,24 @@ START_TEST(malformed_headers_are_refused)
     refuse("{" T("a", "F32", "[2]", "[0,8]") "," T("b", "F32", "[2]", "[0,8]") "}", 8, "tensors overlap");
     refuse("{" T("a", "F32", "[2]", "[0,8]") "," T("b", "F32", "[2]", "[12,20]") "}", 20, "a gap");
     refuse("{" T("a", "F32", "[2]", "[4,12]") "}", 12, "a gap");
-    refuse("{" T("a", "F32", "[2]", "[0,8]") "}", 9, "expected 8 bytes of data, as the header has it, found 9");
+    refuse("{" T("a", "F32", "[2]", "[0,8]") "}", 8 + 64, "expected 8 bytes of data, as the header has it, found 72");
     refuse("{\"\xff\":1}", 0, "not JSON");
+}
+END_TEST
+
+START_TEST(a_few_zeros_at_the_end_are_padding)
+{
+    struct arena *arena = arena_new();
+    struct tensor_set set;
+    struct fault fault = FAULT_NONE;
+    st_save_raw("m.safetensors", "{" T("a", "F32", "[2]", "[0,8]") "}", 8 + 63);
+    OK(tensor_set_open("m.safetensors", arena, &set, &fault));
+    tensor_set_close(&set);
+    struct bytes b = load("m.safetensors");
+    b.at[b.n - 1] = 1;
+    save(&b, "m.safetensors");
+    REFUSED(tensor_set_open("m.safetensors", arena, &set, &fault), STATUS_USAGE, "expected 8 bytes of data");
+    arena_free(arena);
 }
 END_TEST
 
@@ -244,7 +291,9 @@ Suite *suite_safetensors(void)
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, model_folder_enter, model_folder_leave);
     tcase_add_test(files, tensors_of_every_type_and_any_part_of_them_are_read);
+    tcase_add_test(files, a_real_file_is_read);
     tcase_add_test(files, malformed_headers_are_refused);
+    tcase_add_test(files, a_few_zeros_at_the_end_are_padding);
     tcase_add_test(files, broken_lengths_are_refused);
     tcase_add_test(files, types_that_cannot_be_read_are_refused_when_read);
     tcase_add_test(files, configurations_mean_what_they_say);

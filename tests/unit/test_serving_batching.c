@@ -1,11 +1,9 @@
-/* Small runs worked out by hand, what is refused, and the search for the highest rate. */
+/* Small runs worked out by hand, and what is refused. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
 
 #include "folder.h"
-#include "serving/metrics.h"
-#include "serving/search.h"
 #include "serving_toy.h"
 
 Suite *suite_serving_batching(void);
@@ -83,6 +81,7 @@ START_TEST(prompts_go_before_decodes)
     expect_times(&result.record[0], 0, 1025, 4059);
     expect_times(&result.record[1], 1025, 2029, 3049);
     ck_assert_uint_eq(result.record[0].itl_max_ps, 2024);
+    ck_assert_uint_eq(result.record[0].itl_p99_ps, 2013);
     arena_free(arena);
 }
 END_TEST
@@ -122,6 +121,95 @@ START_TEST(preemption_takes_the_latest)
         serve(&config, request, 2, 16, arena, &result);
         ck_assert_uint_eq(result.record[1].preemptions, 0);
         ck_assert_uint_eq(result.record[1].scheduled_ps, result.record[0].finish_ps);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* As above with named prefixes: the first block of the one that gave way is still there when it comes back. */
+START_TEST(what_is_still_cached_is_not_computed_again)
+{
+    uint32_t prompt[2][7] = {{1, 2, 3, 4, 5, 6, 7}, {11, 12, 13, 14, 15, 16, 17}};
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6)};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    request[0].prompt = prompt[0];
+    request[1].prompt = prompt[1];
+    config.prefix_caching = 1;
+    serve(&config, request, 2, 16, arena, &result);
+    expect_times(&result.record[0], 0, 1014, 6074);
+    expect_times(&result.record[1], 0, 1014, 10109);
+    ck_assert_uint_eq(result.record[1].recomputed_tokens, 4);
+    ck_assert_uint_eq(result.record[1].prefix_tokens, 0);
+    arena_free(arena);
+}
+END_TEST
+
+/* Prompt and answer so far, 9 tokens, are more than the budget of 8: they go alone. */
+START_TEST(a_recompute_longer_than_the_budget_goes_alone)
+{
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6)};
+    struct serving_config config = small(BATCHING_PREFILL_FIRST, 4, 8);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 2, 16, arena, &result);
+    expect_times(&result.record[0], 0, 1007, 7074);
+    expect_times(&result.record[1], 1007, 2014, 11113);
+    arena_free(arena);
+}
+END_TEST
+
+/* Ten blocks, three of which admission leaves free - unless nothing else runs. */
+START_TEST(the_watermark_holds_admission_back)
+{
+    struct arena *arena = arena_new();
+    for (uint32_t watermark = 0; watermark <= 300; watermark += 300) {
+        struct request request[] = {asked(0, 14, 3), asked(0, 14, 3), asked(0, 35, 3)};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+        struct serving_result result;
+        config.watermark_permille = watermark;
+        serve(&config, request, 3, 40, arena, &result);
+        ck_assert_uint_eq(result.record[1].scheduled_ps, watermark ? result.record[0].finish_ps : 0);
+        ck_assert_uint_eq(result.record[2].scheduled_ps, result.record[1].finish_ps);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+static enum status keep_sample(void *state, const struct serving_sample *sample, struct fault *fault)
+{
+    struct serving_sample **next = state;
+    (void)fault;
+    *(*next)++ = *sample;
+    return STATUS_OK;
+}
+
+/* Iterations of 1010 ps from 0 on, intervals of 1010 ps: what ends with an interval belongs to it. */
+START_TEST(samples_hold_what_ends_with_them)
+{
+    struct request request[] = {asked(0, 10, 3), asked(500, 9, 1)};
+    struct toy toy = by_hand();
+    struct serving_engine engine = toy_engine(&toy, 100);
+    struct requests requests = {.path = "t", .n = 2, .request = request};
+    struct serving_config config = small(BATCHING_PREFILL_FIRST, 1, 100);
+    struct serving_sample sample[8], *next = sample;
+    struct serving_sink sink = {.state = &next, .sample = keep_sample};
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.sample_ps = 1010;
+    serving_run(&config, &requests, &engine, 1, &sink, arena, &result, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(next - sample, 4); /* three of 1010 and the second prefill, 1009 */
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(sample[i].output_tokens, 1);
+        ck_assert_uint_eq(sample[i].prefill_tokens, i == 0 ? 10 : i == 3 ? 9 : 0);
+        ck_assert_uint_eq(sample[i].busy_ps, i == 3 ? 1009 : 1010);
+        ck_assert_double_eq_tol(sample[i].running, 1, 1e-12);
+        ck_assert_double_eq_tol(sample[i].waiting, i == 0 ? 510 / 1010.0 : i < 3, 1e-12);
+        ck_assert_double_eq_tol(sample[i].kv_tokens, 12, 1e-12);
+        ck_assert_double_eq_tol(sample[i].kv_share, 0.12, 1e-12);
     }
     arena_free(arena);
 }
@@ -228,6 +316,79 @@ START_TEST(a_split_hands_kv_over)
     ck_assert_uint_eq(result.record[0].decode_instance, 1);
     ck_assert_uint_eq(result.record[1].decode_instance, 0);
     ck_assert(result.summary.instance[1].energy_fj[ENERGY_LINK] == 40);
+    arena_free(arena);
+}
+END_TEST
+
+/* One prefill instance feeds two, or two feed one: two requests' KV of 20 tokens (1000 ps) goes one after the other. */
+START_TEST(ports_take_one_transfer_at_a_time)
+{
+    struct arena *arena = arena_new();
+    for (uint32_t n_prefill = 1; n_prefill <= 2; n_prefill++) {
+        struct request request[] = {asked(0, 20, 2), asked(0, 20, 2)};
+        struct toy toy[3] = {by_hand(), by_hand(), by_hand()};
+        struct serving_engine engine[3] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 0), toy_engine(&toy[2], 0)};
+        struct requests requests = {.path = "t", .n = 2, .request = request};
+        struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+        struct serving_result result;
+        struct fault fault = FAULT_NONE;
+        config.n_prefill_instances = n_prefill;
+        serving_run(&config, &requests, engine, 3, NULL, arena, &result, &fault);
+        expect_ok(&fault);
+        uint64_t first_ps = n_prefill == 1 ? 1040 : 1020;
+        expect_times(&result.record[0], 0, first_ps, first_ps + 1000 + 1010);
+        /* The second has an instance of its own, or joins when the first has ended: 10 ps after it came. */
+        expect_times(&result.record[1], 0, first_ps, first_ps + 2000 + 1010 + (n_prefill == 1 ? 0 : 10));
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* Both instances are idle; the third request fits neither beside what they take first, and waits for whoever is done.
+ */
+START_TEST(a_central_queue_keeps_what_nobody_can_take)
+{
+    struct request request[] = {asked(0, 12, 2), asked(0, 9, 4), asked(0, 5, 1)};
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 16), toy_engine(&toy[1], 16)};
+    struct requests requests = {.path = "t", .n = 3, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.router = ROUTER_CENTRAL;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    expect_times(&result.record[0], 0, 1012, 2022);
+    expect_times(&result.record[1], 0, 1009, 4039);
+    expect_times(&result.record[2], 2022, 3027, 3027);
+    ck_assert_uint_eq(result.record[2].instance, 0);
+    ck_assert_uint_eq(result.summary.tpot_s.n, 2); /* an answer of one token has none */
+    arena_free(arena);
+}
+END_TEST
+
+/* The decode instance has four blocks: the second request gives way to the first, and the third, though it would fit,
+ * does not come over before the second is back. */
+START_TEST(who_was_preempted_goes_before_handovers)
+{
+    struct request request[] = {asked(0, 7, 6), asked(0, 7, 6), asked(3000, 3, 2)};
+    struct toy toy[2] = {by_hand(), by_hand()};
+    struct serving_engine engine[2] = {toy_engine(&toy[0], 0), toy_engine(&toy[1], 16)};
+    struct requests requests = {.path = "t", .n = 3, .request = request};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 100);
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    struct fault fault = FAULT_NONE;
+    config.n_prefill_instances = 1;
+    serving_run(&config, &requests, engine, 2, NULL, arena, &result, &fault);
+    expect_ok(&fault);
+    /* KV of 7 tokens takes 350 ps: the first decodes from 1364 on, the second is there at 1714 and out at 2374 */
+    expect_times(&result.record[0], 0, 1014, 6414);
+    ck_assert_uint_eq(result.record[1].preemptions, 1);
+    ck_assert_uint_eq(result.record[1].recomputed_tokens, 7);
+    /* back at 6414 with a prefill of 8 tokens; meanwhile the third comes over, and decodes once */
+    expect_times(&result.record[2], 3000, 4003, 7422 + 1020);
     arena_free(arena);
 }
 END_TEST
@@ -352,139 +513,6 @@ START_TEST(engines_that_fail_or_cost_nothing_end_the_run)
 }
 END_TEST
 
-/* ---- percentiles, search ---- */
-
-START_TEST(percentiles_lie_between_ranks)
-{
-    uint64_t value[200], sorted[200];
-    struct dice d = dice(4);
-    for (int k = 0; k < 300; k++) {
-        size_t n = 1 + below(&d, 200);
-        uint64_t range = 1 + below(&d, 1000);
-        for (size_t i = 0; i < n; i++) {
-            sorted[i] = value[i] = below(&d, range);
-            for (size_t j = i; j && sorted[j - 1] > sorted[j]; j--) {
-                uint64_t swap = sorted[j];
-                sorted[j] = sorted[j - 1];
-                sorted[j - 1] = swap;
-            }
-        }
-        uint32_t percent = (uint32_t)below(&d, 101);
-        size_t scaled = (n - 1) * percent, rank = scaled / 100;
-        uint64_t expected = sorted[rank];
-        if (scaled % 100)
-            expected += (sorted[rank + 1] - sorted[rank]) * (scaled % 100) / 100;
-        ck_assert_uint_eq(quantile_ps(value, n, percent), expected);
-    }
-}
-END_TEST
-
-static int by_value(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
-
-START_TEST(histograms_are_close_and_their_means_exact)
-{
-    struct histogram *histogram = calloc(1, sizeof *histogram);
-    struct dice d = dice(5);
-    enum { N = 5000 };
-    static uint64_t value[N];
-    long double sum = 0;
-    for (int i = 0; i < N; i++) {
-        value[i] = below(&d, UINT64_C(1) << below(&d, 63));
-        sum += (long double)value[i];
-        histogram_add(histogram, value[i]);
-        uint32_t bucket = histogram_bucket(value[i]);
-        ck_assert_uint_lt(bucket, HISTOGRAM_BUCKETS);
-    }
-    qsort(value, N, sizeof *value, by_value);
-    for (uint32_t percent = 0; percent <= 100; percent++) {
-        size_t rank = (size_t)llround((N - 1) * (percent / 100.0));
-        uint64_t got = histogram_quantile(histogram, percent / 100.0), exact = value[rank];
-        ck_assert_double_eq_tol((double)got, (double)exact, 0.5 + (double)exact / 511);
-    }
-    ck_assert_double_eq_tol(histogram_spread(histogram).mean, (double)(sum / N) * 1e-12, 1e-9);
-    free(histogram);
-}
-END_TEST
-
-struct told {
-    int n;
-};
-
-static void hear_run(void *state, const struct serving_search_run *run)
-{
-    struct told *told = state;
-    ck_assert(run->rate_per_s > 0 && run->share >= 0 && run->share <= 1);
-    told->n++;
-}
-
-/* Requests every 1 / rate, each served in 1 ms: 1000 wait at most half a ms up to 1000 / (1 - 0.5 / 999) a second. */
-START_TEST(the_highest_rate_is_found)
-{
-    struct toy toy = {.base_ps = 1000000000, .block_tokens = 4};
-    struct serving_engine engine = toy_engine(&toy, 0);
-    struct arrivals arrivals = {
-        .n = 1000, .process = ARRIVAL_FIXED, .rate_per_s = _i ? 20000 : 70, .prompt_tokens = 1, .output_tokens = 1};
-    struct serving_config config = small(BATCHING_CHUNKED, 1, 100);
-    struct serving_search search = {.share = 1, .tolerance = 0.001};
-    struct serving_search_result result;
-    struct arena *arena = arena_new();
-    struct requests requests;
-    struct fault fault = FAULT_NONE;
-    struct told told = {0};
-    double highest = 1000 / (1 - 0.5 / 999);
-    arrivals_make(&arrivals, arena, &requests, &fault);
-    config.slo.e2e_ps = 1500000000;
-    serving_search(&config, &requests, &engine, 1, &search, hear_run, &told, arena, &result, &fault);
-    expect_ok(&fault);
-    ck_assert_int_eq(result.end, SEARCH_FOUND);
-    ck_assert_double_le(result.rate_per_s, highest * 1.000001);
-    ck_assert_double_ge(result.fails_per_s, highest * 0.999999);
-    ck_assert_double_le(result.fails_per_s, 1.001 * result.rate_per_s);
-    ck_assert_int_eq(told.n, result.n_runs);
-    ck_assert_uint_eq(result.best.summary.n_meet_slo, 1000);
-    ck_assert_uint_eq(result.best.record[999].request, 999);
-    arena_free(arena);
-}
-END_TEST
-
-START_TEST(searches_without_an_end_say_so)
-{
-    struct toy toy = {.base_ps = 1000000000, .block_tokens = 4};
-    struct serving_engine engine = toy_engine(&toy, 0);
-    struct arrivals arrivals = {.n = 20, .rate_per_s = 70, .prompt_tokens = 1, .output_tokens = 1};
-    struct serving_config config = small(BATCHING_CHUNKED, 1, 100);
-    struct serving_search search = {.share = 0};
-    struct serving_search_result result;
-    struct arena *arena = arena_new();
-    struct requests requests;
-    struct fault fault = FAULT_NONE;
-    arrivals_make(&arrivals, arena, &requests, &fault);
-    ck_assert_int_eq(serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault),
-                     STATUS_USAGE);
-    ck_assert_str_eq(fault.text, "a search for the highest rate needs a limit of ttft, tpot or e2e");
-    fault = FAULT_NONE;
-    config.slo.e2e_ps = UINT64_C(21000000000);
-    serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault);
-    expect_ok(&fault);
-    ck_assert_int_eq(result.end, SEARCH_ALL_KEEP);
-    ck_assert_int_eq(result.n_runs, 2);
-    config.slo.e2e_ps = 900000000;
-    serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault);
-    expect_ok(&fault);
-    ck_assert_int_eq(result.end, SEARCH_NONE_KEEPS);
-    ck_assert_double_eq(result.rate_per_s, 0);
-    config.slo.e2e_ps = UINT64_C(1500000000);
-    search.most_runs = 3;
-    ck_assert_int_eq(serving_search(&config, &requests, &engine, 1, &search, NULL, NULL, arena, &result, &fault),
-                     STATUS_FAILED);
-    arena_free(arena);
-}
-END_TEST
-
 Suite *suite_serving_batching(void)
 {
     Suite *suite = suite_create("serving_batching");
@@ -493,16 +521,19 @@ Suite *suite_serving_batching(void)
     tcase_add_test(tcase, prompts_go_before_decodes);
     tcase_add_test(tcase, a_static_batch_ends_before_the_next);
     tcase_add_test(tcase, preemption_takes_the_latest);
+    tcase_add_test(tcase, what_is_still_cached_is_not_computed_again);
+    tcase_add_test(tcase, a_recompute_longer_than_the_budget_goes_alone);
+    tcase_add_test(tcase, the_watermark_holds_admission_back);
+    tcase_add_test(tcase, samples_hold_what_ends_with_them);
     tcase_add_test(tcase, a_shared_prompt_is_computed_once);
     tcase_add_test(tcase, routers_share_out);
     tcase_add_test(tcase, a_router_that_knows_prefixes_keeps_families_together);
     tcase_add_test(tcase, a_split_hands_kv_over);
+    tcase_add_test(tcase, ports_take_one_transfer_at_a_time);
+    tcase_add_test(tcase, a_central_queue_keeps_what_nobody_can_take);
+    tcase_add_test(tcase, who_was_preempted_goes_before_handovers);
     tcase_add_loop_test(tcase, what_cannot_be_served_is_refused_before_the_run, 0, REFUSALS);
     tcase_add_test(tcase, engines_that_fail_or_cost_nothing_end_the_run);
-    tcase_add_test(tcase, percentiles_lie_between_ranks);
-    tcase_add_test(tcase, histograms_are_close_and_their_means_exact);
-    tcase_add_loop_test(tcase, the_highest_rate_is_found, 0, 2);
-    tcase_add_test(tcase, searches_without_an_end_say_so);
     suite_add_tcase(suite, tcase);
     return suite;
 }
