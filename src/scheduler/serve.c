@@ -116,9 +116,9 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
     }
     if (status != STATUS_OK)
         return status;
-    const struct decoder_limits limits = limits_of(serve);
+    serve->limits = limits_of(serve);
     serve->serving = serving_config_of(&job->serve);
-    status = decoder_plan_build(&serve->config, &serve->machine, &limits, serve->arena, &serve->plan, fault);
+    status = decoder_plan_build(&serve->config, &serve->machine, &serve->limits, serve->arena, &serve->plan, fault);
     if (status == STATUS_OK && !serve->timing_only && job->serve.instances > 1)
         return fault_set(fault, STATUS_USAGE,
                          "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
