@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-hpt FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -183,6 +183,13 @@ reproduce-systolic: $(PROGRAM) ## TABLE=FILE: cycles and traffic of systolic arr
 reproduce-reram: $(PROGRAM) ## measured against predicted errors of ReRAM crossbars
 	@$(PROGRAM) reproduce reram
 
+reproduce-attacc: $(PROGRAM) ## TABLE=FILE: AttAcc's public simulator against our equations; without TABLE the paper's claims
+	@$(PROGRAM) reproduce attacc $(or $(TABLE),--headline)
+
+reproduce-llama: $(PROGRAM) ## MODEL=FILE TOKENIZER=FILE GOLDEN=FILE: tokens, texts, logits of a decoder against a reference's
+	@test -n "$(MODEL)" -a -n "$(GOLDEN)" || { echo "usage: make reproduce-llama MODEL=FILE TOKENIZER=FILE GOLDEN=FILE.json"; exit 2; }
+	@$(PROGRAM) reproduce llama --model $(MODEL) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) --golden $(GOLDEN)
+
 reproduce-hpt: $(PROGRAM) ## the published HpT comparison: tables, and CSV and plots in hpt-out/
 	@BUILD=$(BUILD) scripts/reproduce-hpt
 
@@ -231,6 +238,6 @@ dist: ## source tarball polyrank-VERSION.tar.gz
 	git archive --prefix=polyrank-$(VERSION)/ -o polyrank-$(VERSION).tar.gz HEAD
 
 clean: ## remove what was built
-	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out
+	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out azure-out
 
 -include $(LIB_OBJECTS:.o=.d) $(wildcard $(BUILD)/kernel-*/*.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)

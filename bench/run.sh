@@ -136,3 +136,7 @@ echo
 echo "products through ReRAM crossbars over the plain fp32 product (times as long): exact (8 bit converters that never round), 6 bit converters,"
 echo "cells' errors (analog), read noise; 'back' is dx. Fidelity ideal is the plain product"
 "$build/bench/crossbar" "$(awk -v s="$seconds" 'BEGIN { print s / 10 }')"
+
+echo
+echo "AttAcc's published model and attention in HBM-PIM"
+"$build/bench/attacc" "$(awk -v s="$seconds" 'BEGIN { print s / 10 }')"

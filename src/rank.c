@@ -8,7 +8,7 @@
 
 const struct device *device_find(const char *kind)
 {
-    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device};
+    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device, &hbm_pim_device};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (strcmp(devices[i]->kind, kind) == 0)
             return devices[i];
@@ -36,6 +36,9 @@ static enum status get_memory(struct executor *executor, struct local_device *de
     device->memory = memory;
     for (int p = 0; p < N_PROGRAMS && status == STATUS_OK; p++)
         load_initial_values(program_of(executor, device, p), executor->options.seed, element_bytes(executor), memory);
+    if (status == STATUS_OK && executor->options.weights)
+        status = load_weights(program_of(executor, device, PROGRAM_ITERATE), executor->options.decoder,
+                              executor->options.weights, element_bytes(executor), memory, fault);
     return status;
 }
 
@@ -58,6 +61,30 @@ static void init_clocks(struct executor *executor, struct local_device *device)
     clock_init(&device->before, programs, executor->arena);
 }
 
+static int same_device(const struct device_spec *a, const struct device_spec *b)
+{
+    struct device_spec left = *a, right = *b;
+    left.name = right.name = NULL;
+    return memcmp(&left, &right, sizeof left) == 0;
+}
+
+/* Rank 0 prices iterations for all; equal devices with equal programs are priced once. */
+static void open_bindings(struct executor *executor, const struct device_spec *specs)
+{
+    int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
+    executor->bindings = arena_array(executor->arena, (size_t)n_devices + 1, sizeof *executor->bindings);
+    for (int d = 0; d < n_devices; d++) {
+        const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
+        if (!program->varies || (rank != 0 && executor->home[d] != rank))
+            continue;
+        struct binding *binding = executor->bindings[d] = binding_new(program, executor->arena);
+        for (int e = 0; e < d && !binding->like; e++)
+            if (executor->bindings[e] && same_device(&specs[d], &specs[e]) &&
+                binding_is_like(binding, executor->bindings[e]))
+                binding->like = executor->bindings[e]->like ? executor->bindings[e]->like : executor->bindings[e];
+    }
+}
+
 static enum status open_devices(struct executor *executor, const struct device_spec *specs, struct fault *fault)
 {
     int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
@@ -75,6 +102,7 @@ static enum status open_devices(struct executor *executor, const struct device_s
         if (status != STATUS_OK)
             return status;
         device->idle_power_mw = device_idle_power_mw(device->backend, device->state, &specs[d]);
+        device->bound = executor->bindings[d];
         executor->n_local++;
         if (!executor->options.timing_only && (status = get_memory(executor, device, fault)) != STATUS_OK)
             return status;
@@ -101,7 +129,7 @@ static void find_group(struct executor *executor)
     int n = 0;
     executor->group_home = arena_array(executor->arena, (size_t)plan->n_devices, sizeof *executor->group_home);
     for (int d = 0; d < plan->n_devices; d++)
-        if (plan->programs[PROGRAM_TRAIN][d].n_collectives)
+        if (plan->programs[PROGRAM_TRAIN][d].n_collectives || plan->programs[PROGRAM_ITERATE][d].n_collectives)
             executor->group_home[n++] = executor->home[d];
     executor->sum = sum_new(executor->comm, executor->group_home, n);
     for (int p = 0; p < N_PROGRAMS; p++) {
@@ -130,6 +158,7 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
     executor->mail = mail_new(comm, plan, executor->home, !options->timing_only);
     executor->samples = arena_array(arena, most_samples(plan) + 1, sizeof *executor->samples);
     executor->replies = arena_array(arena, (size_t)comm_size(comm), sizeof *executor->replies);
+    open_bindings(executor, specs);
     open_devices(executor, specs, fault);
     enum status status = agree(comm, 1, fault);
     if (status == STATUS_OK)
@@ -209,9 +238,8 @@ static struct reply make_reply(struct executor *executor, int program_id)
     return reply;
 }
 
-/* All ranks learn how the run went; the fault of one is everybody's. *shift_ps > 0: all devices repeat themselves. */
-static enum status exchange_replies(struct executor *executor, int program_id, struct step_result *result,
-                                    uint64_t *shift_ps, struct fault *fault)
+enum status exchange_replies(struct executor *executor, int program_id, struct step_result *result, uint64_t *shift_ps,
+                             struct fault *fault)
 {
     struct reply mine = make_reply(executor, program_id), *all = executor->replies;
     double before_s = wall_s();
@@ -242,7 +270,7 @@ static enum status exchange_replies(struct executor *executor, int program_id, s
     return STATUS_OK;
 }
 
-static void remember_clocks(struct executor *executor)
+void remember_clocks(struct executor *executor)
 {
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];

@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c.
+ * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c, rank_hbm_pim.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -17,7 +17,9 @@
 #include "base/cost.h"
 #include "base/status.h"
 #include "cluster/comm.h"
+#include "kernel/batch.h"
 #include "kernel/run.h"
+#include "model/decoder_load.h"
 #include "model/metrics.h"
 #include "model/windows.h"
 #include "plan/ledger.h"
@@ -44,6 +46,8 @@ struct device_spec {
     double launch_s; /* gpu; 0: the profile's */
     double idle_w;   /* below 0: the backend's */
     enum number_format format;
+    int stores_format; /* values in memory and in messages have the format's bytes (inference), not single precision's
+                        */
     int fused_attention;
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: the profile's; ideal */
     int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
@@ -88,6 +92,7 @@ uint64_t device_idle_power_mw(const struct device *backend, const void *state, c
 extern const struct device gpu_device;
 extern const struct device reram_device;
 extern const struct device systolic_device;
+extern const struct device hbm_pim_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {
@@ -112,11 +117,20 @@ struct step_result {
 
 struct executor;
 
+/* Prices an instruction of an iteration, its op bound to it; pure. For PROGRAM_ITERATE. */
+struct executor_prices {
+    const void *context;
+    void (*price)(const void *context, int device, struct instr *instr);
+};
+
 struct executor_options {
     int timing_only;
     int keep_predictions;
     uint64_t seed;
-    uint32_t trace_steps; /* record marks in the first so many runs of each program */
+    struct executor_prices prices;        /* of programs that vary */
+    const struct decoder_config *decoder; /* of PROGRAM_ITERATE; NULL: none */
+    const struct decoder_source *weights; /* its weights; NULL when timing-only */
+    uint32_t trace_steps;                 /* record marks in the first so many runs of each program */
 };
 
 /* Collective. Opens the devices that live here, gets their memory, initialises their parameters. `windows` may be NULL
@@ -135,6 +149,26 @@ int executor_home(int device, int n_devices, int n_ranks);
  * executor_metrics. A fault on any rank is everybody's. */
 enum status executor_step(struct executor *executor, const struct step_record *record, const uint32_t *samples,
                           uint64_t *step_end_ps, struct step_result *result, struct fault *fault);
+
+/* Collective. Runs PROGRAM_ITERATE once: the tokens of `batch` through the decoder, not before not_before_ps. batch
+ * counts on rank 0 only, where next[n_answers] gets the tokens chosen (unless timing-only); a batch of NULL there ends
+ * the run on all ranks (result->stopped). Blocks of the cache are the caller's to assign. */
+struct iteration {
+    const struct batch *batch;
+    uint32_t number; /* from 1 */
+    uint64_t not_before_ps;
+    float *logits; /* rank 0, functional: [n_answers][vocabulary], or NULL */
+};
+
+/* What an iteration's instructions cost, all devices together, without stand-by power; on rank 0. */
+struct iteration_cost {
+    uint64_t energy_fj[N_ENERGY_PARTS];
+    uint64_t *busy_ps; /* [n_devices] compute engines; the caller's, or NULL */
+};
+
+/* next and cost may be NULL. */
+enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
+                             struct iteration_cost *cost, struct step_result *result, struct fault *fault);
 
 /* The rest are collective and give their result on rank 0; memory in `arena`.
  *

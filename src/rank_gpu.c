@@ -3,21 +3,10 @@
 #include <string.h>
 
 #include "device/catalogue.h"
-#include "device/gpu.h"
-#include "device/link.h"
 #include "kernel/fastfood.h"
 #include "kernel/lowrank.h"
 #include "rank.h"
-
-struct gpu {
-    struct gpu_profile profile;
-    struct link_profile host;
-    enum gpu_math math;
-    enum number_format format;
-    unsigned operand_bytes; /* of what GEMMs read */
-    unsigned element_bytes; /* of everything else, and of what GEMMs write */
-    int fused_attention;
-};
+#include "rank_gpu.h"
 
 static enum gpu_math math_of(enum number_format format)
 {
@@ -88,7 +77,7 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
     gpu->format = spec->format;
     gpu->math = math_of(spec->format);
     gpu->operand_bytes = operand_bytes_of(spec->format);
-    gpu->element_bytes = spec->format == FORMAT_FP64 ? 8 : 4;
+    gpu->element_bytes = spec->stores_format ? gpu->operand_bytes : spec->format == FORMAT_FP64 ? 8 : 4;
     gpu->fused_attention = spec->fused_attention;
     override_profile(&gpu->profile, gpu->math, spec);
     if (gpu->profile.tdp_mw <= gpu->profile.base_power_mw)
@@ -108,9 +97,8 @@ static int gpu_supports(const void *state, const struct op *op)
     return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
-/* One kernel that streams `reads` and `writes` arrays of `elements` elements; norms: in `rows` rows. */
-static void add_row_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
-                           double writes, double flops_per_element, struct cost *total)
+void gpu_add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
+                    double writes, double flops_per_element, struct cost *total)
 {
     double bytes = (double)elements * gpu->element_bytes;
     struct gpu_stream stream = {kernel, (uint64_t)(reads * bytes), (uint64_t)(writes * bytes),
@@ -123,7 +111,7 @@ static void add_row_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_
 static void add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, double reads, double writes,
                        double flops_per_element, struct cost *total)
 {
-    add_row_stream(gpu, kernel, elements, 0, reads, writes, flops_per_element, total);
+    gpu_add_stream(gpu, kernel, elements, 0, reads, writes, flops_per_element, total);
 }
 
 static void add_gemm(const struct gpu *gpu, int64_t m, int64_t n, int64_t k, struct cost *total)
@@ -199,10 +187,10 @@ static void add_norm_kernels(const struct gpu *gpu, const struct op *op, struct 
         if (op->dropout > 0)
             add_stream(gpu, GPU_KERNEL_ADD, elements, 1, 1.25, 2, cost);
         add_stream(gpu, GPU_KERNEL_ADD, elements, 2, 1, 1, cost);
-        add_row_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 1, 1, 8, cost);
+        gpu_add_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 1, 1, 8, cost);
         return;
     }
-    add_row_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 2, 1, 12, cost);
+    gpu_add_stream(gpu, GPU_KERNEL_LAYERNORM, elements, op->rows, 2, 1, 12, cost);
     if (!op->skip_sums)
         add_stream(gpu, GPU_KERNEL_REDUCE, elements, 2, 2.0 / (double)op->rows, 3, cost);
     if (op->dropout > 0)
@@ -296,7 +284,7 @@ static void gpu_cost(const void *state, const struct op *op, struct cost *cost)
 {
     const struct gpu *gpu = state;
     memset(cost, 0, sizeof *cost);
-    if (add_matrix_kernels(gpu, op, cost))
+    if (add_matrix_kernels(gpu, op, cost) || gpu_add_token_kernels(gpu, op, cost))
         return;
     switch (op->kind) {
     case OP_ACT_BWD:

@@ -95,9 +95,41 @@ static void load_factors(const struct program *program, uint64_t seed, int eleme
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory)
 {
     for (int s = 0; s < program->n_slots; s++)
-        if (program->slots[s].init != SLOT_INIT_NONE)
+        if (program->slots[s].init != SLOT_INIT_NONE && program->slots[s].init != SLOT_INIT_WEIGHT)
             load_initial_slot(&program->slots[s], seed, 0, element_bytes, memory);
     load_factors(program, seed, element_bytes, memory);
+}
+
+static enum status load_weight(const struct slot *slot, int64_t copy, const struct decoder_config *config,
+                               const struct decoder_source *source, int element_bytes, char *memory,
+                               struct fault *fault)
+{
+    const struct decoder_piece piece = {slot->name,  copy,         slot->part,    slot->parts,
+                                        slot->chunk, slot->chunks, slot->elements};
+    char *to = memory + slot->offset_bytes + slot_copy_bytes(slot, copy);
+    if (element_bytes == 4)
+        return decoder_load(config, source, &piece, (float *)(void *)to, fault);
+    float *values = malloc((size_t)slot->elements * sizeof *values);
+    if (!values)
+        bug("out of memory");
+    enum status status = decoder_load(config, source, &piece, values, fault);
+    for (int64_t i = 0; i < slot->elements && status == STATUS_OK; i++)
+        store(to, element_bytes, i, (double)values[i]);
+    free(values);
+    return status;
+}
+
+enum status load_weights(const struct program *program, const struct decoder_config *config,
+                         const struct decoder_source *source, int element_bytes, char *memory, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    for (int s = 0; s < program->n_slots; s++) {
+        const struct slot *slot = &program->slots[s];
+        int64_t copies = slot->init == SLOT_INIT_WEIGHT ? slot->copies > 1 ? slot->copies : 1 : 0;
+        for (int64_t c = 0; c < copies && status == STATUS_OK; c++)
+            status = load_weight(slot, c, config, source, element_bytes, memory, fault);
+    }
+    return status;
 }
 
 static int64_t own_samples(const struct load *load)

@@ -2,6 +2,7 @@
 #ifndef RANK_LOAD_H
 #define RANK_LOAD_H
 
+#include "model/decoder_load.h"
 #include "model/metrics.h"
 #include "model/windows.h"
 #include "plan/program.h"
@@ -27,6 +28,10 @@ struct prediction_list {
  * device holds the same. Adapters that are factors of their weight (SLOT_INIT_FACTOR) are made last. Nothing of this
  * takes virtual time. */
 void load_initial_values(const struct program *program, uint64_t seed, int element_bytes, char *memory);
+
+/* Local. The weights of a decoder (SLOT_INIT_WEIGHT), layer by layer. */
+enum status load_weights(const struct program *program, const struct decoder_config *config,
+                         const struct decoder_source *source, int element_bytes, char *memory, struct fault *fault);
 
 /* Local. The same for one slot; another `generation` draws other numbers. */
 void load_initial_slot(const struct slot *slot, uint64_t seed, uint32_t generation, int element_bytes, char *memory);

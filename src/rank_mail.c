@@ -93,6 +93,11 @@ void mail_post(struct mail *mail, int program_id, int channel, const struct wire
     box->full = 1;
 }
 
+int mail_is_full(const struct mail *mail, int program_id, int channel)
+{
+    return mail->boxes[mail->first_box[program_id] + channel].full;
+}
+
 int mail_arrived(struct mail *mail, int program_id, int channel, struct wire_header *header, const void **data)
 {
     int number = mail->first_box[program_id] + channel;

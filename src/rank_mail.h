@@ -7,6 +7,9 @@
 
 struct mail;
 
+/* Local. Is there a message of an earlier use that its receiver, on this rank, has not taken yet? */
+int mail_is_full(const struct mail *mail, int program_id, int channel);
+
 /* Local. The messages of all programs of a plan; device d lives on rank home[d] (borrowed). `with_data`: memory for the
  * messages' contents. */
 struct mail *mail_new(struct comm *comm, const struct plan *plan, const int *home, int with_data);

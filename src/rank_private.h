@@ -20,7 +20,10 @@ struct local_device {
     uint64_t idle_power_mw;
     struct clock clock, before; /* `before`: one run ago, to find repetitions */
     char *memory;
-    int next; /* instruction, within the run */
+    int next;              /* instruction, within the run */
+    int64_t repetition;    /* of the program's loop */
+    int is_held;           /* the instruction is done, the loop's next repetition has to wait */
+    struct binding *bound; /* PROGRAM_ITERATE made ready for an iteration, or NULL */
     struct metric_sums metrics;
     struct ledger *ledger; /* closed, once executor_ledgers was called */
     struct prediction_list predictions;
@@ -41,6 +44,7 @@ struct executor {
     int *home;
     struct local_device *local;
     int n_local;
+    struct binding **bindings; /* [n_devices] of this rank's devices, on rank 0 of all; NULL where there is none */
     int *group_home; /* ranks of the devices that take part in all-reduces */
     struct sum *sum; /* over them */
     void **vectors;  /* [n_local] */
@@ -49,13 +53,40 @@ struct executor {
     struct reply *replies;       /* [n_ranks] */
     void *scratch;
     uint32_t *samples;
-    int collectives_done; /* within the run */
-    struct fault fault;   /* met by this rank */
-    int failed;           /* some rank has met one */
+    int64_t collectives_done;    /* within the run */
+    int64_t repetitions_allowed; /* of loops: to look at all clocks between two of them */
+    struct fault fault;          /* met by this rank */
+    int failed;                  /* some rank has met one */
     uint64_t runs_marked[N_PROGRAMS];
     struct mark_list marks;
     struct executor_wall wall;
 };
+
+/* A program that varies, as it stands for an iteration, and what its instructions cost. */
+struct binding {
+    struct program program; /* instructions and ops are its own */
+    const struct program *planned;
+    const struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
+    struct op *ops;          /* [n_instrs] */
+    char *has_work;          /* [n_instrs] */
+    struct price_memo *memo; /* [n_instrs] */
+};
+
+/* Local. rank_bind.c: opens the binding of a device; makes it ready for a batch and accounts for its cost. */
+struct binding *binding_new(const struct program *planned, struct arena *arena);
+int binding_is_like(const struct binding *binding, const struct binding *other);
+void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
+
+/* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */
+void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps);
+
+/* Local. Keeps all clocks as they are, to compare. */
+void remember_clocks(struct executor *executor);
+
+/* Collective. All ranks learn how a run went; the fault of one is everybody's. *shift_ps > 0: all devices repeat
+ * themselves. */
+enum status exchange_replies(struct executor *executor, int program_id, struct step_result *result, uint64_t *shift_ps,
+                             struct fault *fault);
 
 /* One run of record->program on all devices of this rank. Collective over the ranks that hold devices which talk. */
 enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault);
@@ -69,12 +100,21 @@ static inline int element_bytes(const struct executor *executor)
 static inline const struct program *program_of(const struct executor *executor, const struct local_device *device,
                                                int id)
 {
-    return &executor->plan->programs[id][device->number];
+    return id == PROGRAM_ITERATE && device->bound ? &device->bound->program
+                                                  : &executor->plan->programs[id][device->number];
+}
+
+/* Local. Has instruction i anything to do in this iteration? */
+static inline int has_work(const struct local_device *device, int id, int i)
+{
+    return id != PROGRAM_ITERATE || !device->bound || device->bound->has_work[i];
 }
 
 static inline void *slot_memory(const struct local_device *device, const struct program *program, int slot)
 {
-    return slot == NO_SLOT ? NULL : device->memory + program->slots[slot].offset_bytes;
+    return slot == NO_SLOT ? NULL
+                           : device->memory + program->slots[slot].offset_bytes +
+                                 slot_copy_bytes(&program->slots[slot], device->repetition);
 }
 
 #endif

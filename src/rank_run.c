@@ -78,16 +78,38 @@ static void run_instr(struct executor *executor, const struct step_record *recor
         run_arithmetic(executor, record, device, program, instr, start_ps, in, out);
 }
 
-static int waits_for_collective(const struct executor *executor, const struct program *program,
-                                const struct instr *instr)
+/* The number within the run of the all-reduce `j` that instruction `i` of the running repetition waits for; -1: none
+ * yet. */
+static int64_t collective_number(const struct program *program, int64_t repetition, int i, int j)
 {
+    int64_t channel = program->instrs[j].channel, each = program->n_loop_collectives;
+    if (program->loop_count <= 1 || j < program->loop_first)
+        return channel;
+    if (j >= program->loop_end)
+        return channel + (program->loop_count - 1) * each;
+    repetition -= j > i;
+    return repetition < 0 ? -1 : channel + repetition * each;
+}
+
+static int waits_for_collective(const struct executor *executor, const struct local_device *device,
+                                const struct program *program, int i)
+{
+    const struct instr *instr = &program->instrs[i];
     const struct wait *wait = &program->waits[instr->first_wait];
     for (int w = 0; w < instr->n_waits; w++) {
-        const struct instr *other = &program->instrs[wait[w].instr];
-        if (!wait[w].previous_run && other->op->kind == OP_ALLREDUCE && other->channel >= executor->collectives_done)
+        int j = wait[w].instr;
+        if (!wait[w].previous_run && program->instrs[j].op->kind == OP_ALLREDUCE &&
+            collective_number(program, device->repetition, i, j) >= executor->collectives_done)
             return 1;
     }
     return 0;
+}
+
+/* Bytes that a message has: all of its slot, or the rows of an iteration. */
+static size_t message_bytes(const struct executor *executor, const struct program *program, const struct instr *instr,
+                            int slot)
+{
+    return program->varies ? (size_t)instr->op->rows * (size_t)element_bytes(executor) : program->slots[slot].bytes;
 }
 
 /* The message leaves when the sender's port is free; the sender does not wait for the receiver. */
@@ -98,7 +120,7 @@ static void post_message(struct executor *executor, const struct step_record *re
     struct wire_header header = {start_ps, !functional && !executor->options.timing_only};
     const void *data = functional ? slot_memory(device, program, instr->in[0]) : NULL;
     mail_post(executor->mail, (int)record->program, instr->channel, &header, data,
-              functional ? program->slots[instr->in[0]].bytes : 0);
+              functional ? message_bytes(executor, program, instr, instr->in[0]) : 0);
 }
 
 /* 1 when the message was there: its data are in the slot, *start_ps is not before it was sent. */
@@ -113,35 +135,80 @@ static int take_message(struct executor *executor, const struct step_record *rec
         *start_ps = header.start_ps;
     executor->failed |= header.failed != 0;
     if (is_functional(executor))
-        memcpy(slot_memory(device, program, instr->out[0]), data, program->slots[instr->out[0]].bytes);
+        memcpy(slot_memory(device, program, instr->out[0]), data,
+               message_bytes(executor, program, instr, instr->out[0]));
     mail_taken(executor->mail, (int)record->program, instr->channel);
     return 1;
+}
+
+/* Goes on behind the instruction, to the start of the loop at its end. 0: the next repetition has to wait. */
+static int move_on(const struct executor *executor, struct local_device *device, const struct program *program)
+{
+    if (program->loop_count > 1 && device->next + 1 == program->loop_end &&
+        device->repetition + 1 < program->loop_count) {
+        if (device->repetition + 1 >= executor->repetitions_allowed)
+            return 0;
+        device->repetition++;
+        device->next = program->loop_first;
+        return 1;
+    }
+    device->next++;
+    return 1;
+}
+
+/* One instruction. 0 when it cannot run yet. */
+static int run_next(struct executor *executor, const struct step_record *record, struct local_device *device,
+                    const struct program *program)
+{
+    const struct instr *instr = &program->instrs[device->next];
+    enum op_kind kind = instr->op->kind;
+    int id = (int)record->program;
+    if (instr->n_waits && waits_for_collective(executor, device, program, device->next))
+        return 0;
+    if (kind == OP_SEND && mail_is_full(executor->mail, id, instr->channel))
+        return 0;
+    uint64_t start_ps = clock_start_ps(&device->clock, program, id, device->next);
+    if (kind == OP_RECV && !take_message(executor, record, device, program, instr, &start_ps))
+        return 0;
+    clock_run(&device->clock, program, id, device->next, start_ps);
+    mark_instr(executor, record, device, device->next, start_ps);
+    if (kind == OP_SEND)
+        post_message(executor, record, device, program, instr, start_ps);
+    else if (kind != OP_RECV && is_functional(executor))
+        run_instr(executor, record, device, program, instr, start_ps);
+    executor->wall.instructions++;
+    return 1;
+}
+
+/* No virtual time passes, but values have to be where they are expected: rows that need no merging because they are whole
+ * on one side, and what a shard without tokens answers. */
+static void pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
+                    const struct program *program)
+{
+    const struct instr *instr = &program->instrs[device->next];
+    int answers = instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0;
+    if ((answers || instr->op->kind == OP_MERGE_ROWS) && is_functional(executor))
+        run_instr(executor, record, device, program, instr, 0);
 }
 
 /* Advances one device as far as it can go; returns how many instructions that were. */
 static int advance(struct executor *executor, const struct step_record *record, struct local_device *device)
 {
     const struct program *program = program_of(executor, device, (int)record->program);
-    int first = device->next;
-    for (; device->next < program->n_instrs; device->next++) {
-        const struct instr *instr = &program->instrs[device->next];
-        enum op_kind kind = instr->op->kind;
-        if (kind == OP_ALLREDUCE)
-            continue; /* run_collective comes back to it: what does not need its result goes on */
-        if (instr->n_waits && waits_for_collective(executor, program, instr))
+    int n = 0;
+    while (device->next < program->n_instrs) {
+        /* run_collective comes back to an all-reduce: what does not need its result goes on */
+        if (!device->is_held && !has_work(device, (int)record->program, device->next))
+            pass_by(executor, record, device, program);
+        else if (!device->is_held && program->instrs[device->next].op->kind != OP_ALLREDUCE &&
+                 !run_next(executor, record, device, program))
             break;
-        uint64_t start_ps = clock_start_ps(&device->clock, program, (int)record->program, device->next);
-        if (kind == OP_RECV && !take_message(executor, record, device, program, instr, &start_ps))
+        device->is_held = !move_on(executor, device, program);
+        if (device->is_held)
             break;
-        clock_run(&device->clock, program, (int)record->program, device->next, start_ps);
-        mark_instr(executor, record, device, device->next, start_ps);
-        if (kind == OP_SEND)
-            post_message(executor, record, device, program, instr, start_ps);
-        else if (kind != OP_RECV && is_functional(executor))
-            run_instr(executor, record, device, program, instr, start_ps);
-        executor->wall.instructions++;
+        n++;
     }
-    return device->next - first;
+    return n;
 }
 
 static int advance_all(struct executor *executor, const struct step_record *record)
@@ -152,18 +219,28 @@ static int advance_all(struct executor *executor, const struct step_record *reco
     return n;
 }
 
-static int find_collective(const struct program *program, int channel)
+/* The instruction that is all-reduce `number` of the run. */
+static int find_collective(const struct program *program, int64_t number)
 {
-    for (int i = 0; i < program->n_instrs; i++)
-        if (program->instrs[i].op->kind == OP_ALLREDUCE && program->instrs[i].channel == channel)
+    for (int i = 0; i < program->n_instrs; i++) {
+        int64_t channel = program->instrs[i].channel, each = program->n_loop_collectives, first = number - channel;
+        if (program->instrs[i].op->kind != OP_ALLREDUCE)
+            continue;
+        if (program->loop_count > 1 && i >= program->loop_first && i < program->loop_end) {
+            if (first >= 0 && first % each == 0 && first / each < program->loop_count)
+                return i;
+        } else if (collective_number(program, 0, i, i) == number) {
             return i;
-    bug("no collective %d", channel);
+        }
+    }
+    bug("no collective %lld", (long long)number);
 }
 
 /* Runs collectives_done with the devices of the group; *start_ps when the last of all is ready. */
 static enum status sum_over_group(struct executor *executor, int id, uint64_t *start_ps, struct fault *fault)
 {
-    int channel = executor->collectives_done, failed = executor->fault.status != STATUS_OK, n_vectors = 0;
+    int64_t number = executor->collectives_done;
+    int failed = executor->fault.status != STATUS_OK, n_vectors = 0;
     size_t n = 0;
     *start_ps = 0;
     for (int k = 0; k < executor->n_local; k++) {
@@ -171,10 +248,11 @@ static enum status sum_over_group(struct executor *executor, int id, uint64_t *s
         const struct program *program = program_of(executor, device, id);
         if (!program->n_collectives)
             continue;
-        int i = find_collective(program, channel);
+        int i = find_collective(program, number);
         uint64_t ready_ps = clock_start_ps(&device->clock, program, id, i);
         *start_ps = ready_ps > *start_ps ? ready_ps : *start_ps;
-        n = (size_t)program->slots[program->instrs[i].out[0]].elements;
+        n = program->varies ? (size_t)(program->instrs[i].op->rows * program->instrs[i].op->in)
+                            : (size_t)program->slots[program->instrs[i].out[0]].elements;
         executor->vectors[n_vectors++] = slot_memory(device, program, program->instrs[i].out[0]);
     }
     double before_s = wall_s();
@@ -188,7 +266,8 @@ static enum status sum_over_group(struct executor *executor, int id, uint64_t *s
 /* The next collective: all devices of this rank have come to it. It starts when the last device of all is ready. */
 static enum status run_collective(struct executor *executor, const struct step_record *record, struct fault *fault)
 {
-    int id = (int)record->program, channel = executor->collectives_done;
+    int id = (int)record->program;
+    int64_t number = executor->collectives_done;
     uint64_t start_ps;
     enum status status = sum_over_group(executor, id, &start_ps, fault);
     executor->collectives_done++;
@@ -197,7 +276,7 @@ static enum status run_collective(struct executor *executor, const struct step_r
         const struct program *program = program_of(executor, device, id);
         if (!program->n_collectives)
             continue;
-        int i = find_collective(program, channel);
+        int i = find_collective(program, number);
         clock_run(&device->clock, program, id, i, start_ps);
         mark_instr(executor, record, device, i, start_ps);
         executor->wall.instructions++;
@@ -213,12 +292,16 @@ static int all_done(const struct executor *executor, int program_id)
     return 1;
 }
 
-static int count_collectives(const struct executor *executor, int program_id)
+static int64_t count_collectives(const struct executor *executor, int program_id)
 {
-    int n = 0;
-    for (int k = 0; k < executor->n_local; k++)
-        if (program_of(executor, &executor->local[k], program_id)->n_collectives > n)
-            n = program_of(executor, &executor->local[k], program_id)->n_collectives;
+    int64_t n = 0;
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct program *program = program_of(executor, &executor->local[k], program_id);
+        int64_t mine = program->n_collectives;
+        if (program->loop_count > 1)
+            mine += (program->loop_count - 1) * program->n_loop_collectives;
+        n = mine > n ? mine : n;
+    }
     return n;
 }
 
@@ -231,6 +314,8 @@ static void begin(struct executor *executor, const struct step_record *record)
         if (program_id == PROGRAM_TRAIN || program_id == PROGRAM_LOW)
             device->predictions.n = 0; /* those of the evaluation before are out of date */
         device->next = 0;
+        device->repetition = 0;
+        device->is_held = 0;
         if (!program_of(executor, device, program_id)->n_instrs)
             continue;
         clock_idle_until(&device->clock, record->not_before_ps);
@@ -239,7 +324,7 @@ static void begin(struct executor *executor, const struct step_record *record)
 }
 
 /* When no device of this rank can go on: a collective that all have come to, else a message from another rank. */
-static enum status unblock(struct executor *executor, const struct step_record *record, int n_collectives,
+static enum status unblock(struct executor *executor, const struct step_record *record, int64_t n_collectives,
                            struct fault *fault)
 {
     if (executor->collectives_done < n_collectives)
@@ -263,18 +348,88 @@ static void note_losses(struct executor *executor, int program_id)
     }
 }
 
+/* Devices whose loop has work, each at the end of the same repetition: do they all repeat themselves? Sets the shift.
+ */
+static int loops_repeat(const struct executor *executor, int id, uint64_t *shift_ps)
+{
+    *shift_ps = 0;
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct local_device *device = &executor->local[k];
+        uint64_t shift;
+        if (!device->is_held)
+            continue;
+        if (!clock_loop_repeats(&device->before, &device->clock, program_of(executor, device, id), id, &shift))
+            return 0;
+        if (shift && *shift_ps && shift != *shift_ps)
+            return 0;
+        *shift_ps = shift ? shift : *shift_ps;
+    }
+    return *shift_ps > 0;
+}
+
+static void jump_loops(struct executor *executor, int id, uint64_t shift_ps)
+{
+    int64_t each = 0, n = 0;
+    for (int k = 0; k < executor->n_local; k++) {
+        struct local_device *device = &executor->local[k];
+        const struct program *program = program_of(executor, device, id);
+        if (!device->is_held)
+            continue;
+        n = program->loop_count - 1 - device->repetition;
+        clock_loop_jump(&device->clock, &device->before, program, id, (uint64_t)n, shift_ps);
+        device->repetition += n;
+        each = program->n_loop_collectives > each ? program->n_loop_collectives : each;
+    }
+    executor->collectives_done += n * each;
+}
+
+/* All devices stand at the end of a repetition of their loops: the others are like it, or one more is run. */
+static void open_repetition(struct executor *executor, int id)
+{
+    uint64_t shift_ps;
+    if (executor->repetitions_allowed > 1 && loops_repeat(executor, id, &shift_ps))
+        jump_loops(executor, id, shift_ps);
+    else
+        remember_clocks(executor);
+    executor->repetitions_allowed++;
+}
+
+/* Timing-only in one process, with no instruction to be recorded: repetitions of a loop need not all be run. */
+static int may_skip_repetitions(const struct executor *executor, int id)
+{
+    return executor->options.timing_only && comm_size(executor->comm) == 1 &&
+           executor->runs_marked[id] >= executor->options.trace_steps;
+}
+
+static int all_held_or_done(const struct executor *executor, int id)
+{
+    int held = 0;
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct local_device *device = &executor->local[k];
+        if (!device->is_held && device->next < program_of(executor, device, id)->n_instrs)
+            return 0;
+        held |= device->is_held;
+    }
+    return held;
+}
+
 enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault)
 {
-    int id = (int)record->program, n_collectives = count_collectives(executor, id);
+    int id = (int)record->program;
+    int64_t n_collectives = count_collectives(executor, id);
     double before_s = wall_s(), apart_s = executor->wall.exchange_s + executor->wall.data_s;
     enum status status = STATUS_OK;
     begin(executor, record);
+    executor->repetitions_allowed = may_skip_repetitions(executor, id) ? 1 : INT64_MAX;
     for (;;) {
         while (advance_all(executor, record) > 0)
             continue;
         if (status != STATUS_OK || (executor->collectives_done == n_collectives && all_done(executor, id)))
             break;
-        status = unblock(executor, record, n_collectives, fault);
+        if (all_held_or_done(executor, id))
+            open_repetition(executor, id);
+        else
+            status = unblock(executor, record, n_collectives, fault);
     }
     note_losses(executor, id);
     executor->runs_marked[id]++;

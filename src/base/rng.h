@@ -21,6 +21,7 @@ enum rng_purpose {
     RNG_DRIFT,    /* how fast each cell drifts; place = number of the matrix */
     RNG_FASTFOOD, /* random projections; place = site in the graph */
     RNG_PROBE,    /* probes of a low-rank approximation; place = matrix */
+    RNG_TOKEN,    /* sampling of tokens; place = number of the request */
     RNG_ARRIVAL,  /* gaps between requests; place = 0, step = attempt, element = request */
     RNG_LENGTH    /* lengths of requests; place = 0 prompts, 1 answers, 2 lines of a trace; element = request */
 };

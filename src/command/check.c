@@ -5,6 +5,8 @@
 #include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
+#include "command/model.h"
+#include "model/model_file.h"
 #include "report/result.h"
 #include "scheduler/train.h"
 #include "store/dataset.h"
@@ -26,7 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (input->path)
             return 0;
-        fault_set(input->fault, STATUS_USAGE, "no file: expected a job, cluster, data set or result");
+        fault_set(input->fault, STATUS_USAGE, "no file: expected a job, cluster, data set, model or result");
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -37,9 +39,9 @@ static const struct argp argp = {
     NULL,
     parse,
     "FILE",
-    "Validates a job, a cluster, a data set or a result, whatever FILE is, and prints what follows from "
-    "it: sizes, memory, numbers of samples. Reads every byte of a data set.\v"
-    "exit status: 0 valid, 2 not valid, 3 a data set whose content is wrong, 4 damaged\n\n"
+    "Validates a job, a cluster, a data set, a model or a result, whatever FILE is, and prints what follows from "
+    "it: sizes, memory, numbers of samples. Reads every byte of a data set or model.\v"
+    "exit status: 0 valid, 2 not valid, 3 a data set or model whose content is wrong, 4 damaged\n\n"
     "examples:\n"
     "  polyrank check jobs/wind.yaml\n"
     "  polyrank check data/navy_winds.h5",
@@ -114,6 +116,29 @@ static enum status check_result(const char *path, struct arena *arena, struct fa
     return status;
 }
 
+static enum status check_model(const char *path, struct arena *arena, struct fault *fault)
+{
+    struct model_file *file;
+    enum status status = model_file_check(path, fault);
+    if (status == STATUS_OK)
+        status = model_file_open(path, &file, fault);
+    if (status != STATUS_OK)
+        return status;
+    const struct decoder_config *config = model_file_config(file);
+    printf("%s: a model, %s\n  %s\n  %lld parameters, %s tokenizer, hash %s\n", path, config->name,
+           model_line(arena, config), (long long)decoder_parameters(config),
+           model_file_tokenizer(file) ? "with" : "without", model_file_hash(file));
+    model_file_close(file);
+    return STATUS_OK;
+}
+
+static enum status check_hdf5(const char *path, struct arena *arena, struct fault *fault)
+{
+    if (model_file_is(path))
+        return check_model(path, arena, fault);
+    return dataset_is(path) ? check_dataset(path, fault) : check_result(path, arena, fault);
+}
+
 static int is_hdf5(const char *path)
 {
     static const char magic[8] = "\211HDF\r\n\032\n";
@@ -136,7 +161,7 @@ enum status command_check(struct comm *none, int argc, char **argv, struct fault
     struct arena *arena = arena_new();
     const char *kind = config_kind(input.path);
     if (is_hdf5(input.path))
-        status = dataset_is(input.path) ? check_dataset(input.path, fault) : check_result(input.path, arena, fault);
+        status = check_hdf5(input.path, arena, fault);
     else if (kind && strcmp(kind, "cluster") == 0)
         status = check_cluster(input.path, arena, fault);
     else

@@ -26,9 +26,11 @@ struct command {
 const struct command *commands(void);
 
 enum status command_train(struct comm *comm, int argc, char **argv, struct fault *fault);
+enum status command_serve(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_plan(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_check(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_data(struct comm *comm, int argc, char **argv, struct fault *fault);
+enum status command_model(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_devices(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_cost(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault);

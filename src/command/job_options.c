@@ -48,6 +48,9 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
     case KEY_DEVICE:
         options->device = arg;
         return 0;
+    case KEY_FIND_RATE:
+        options->find_rate = 1;
+        return 0;
     case KEY_SEED:
         options->seed = arg;
         return 0;
@@ -73,7 +76,8 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
 enum status job_options_read(struct job_options *options, struct arena *arena, struct job *job, struct fault *fault)
 {
     if (options->seed)
-        add_override(options, arena_printf(arena, "train.seed=%s", options->seed));
+        add_override(options,
+                     arena_printf(arena, "%s=%s", options->seed_key ? options->seed_key : "train.seed", options->seed));
     if (options->output)
         add_override(options, arena_printf(arena, "output.directory=%s", options->output));
     if (fault->status != STATUS_OK)

@@ -16,7 +16,8 @@ struct job_options {
     const char *overrides[MAX_OVERRIDES];
     int n_overrides;
     const char *seed, *output, *device;
-    int timing_only, print_config, force, quiet, instructions;
+    const char *seed_key; /* NULL: train.seed */
+    int timing_only, print_config, force, quiet, instructions, find_rate;
     double max_wall_s, peer_timeout_s;
 };
 
@@ -29,7 +30,7 @@ struct job_options {
         "seed", KEY_SEED, "N", 0, "seed of all random numbers (train.seed)", 1                                         \
     }
 
-enum { KEY_SEED = 1000, KEY_MAX_WALL, KEY_PEER_TIMEOUT, KEY_DEVICE };
+enum { KEY_SEED = 1000, KEY_MAX_WALL, KEY_PEER_TIMEOUT, KEY_DEVICE, KEY_FIND_RATE };
 
 /* Local. One option of the list above or the JOB argument; ARGP_ERR_UNKNOWN for others. */
 error_t job_options_parse(int key, char *arg, struct argp_state *state);

@@ -1,10 +1,10 @@
 /* train.c - polyrank train: trains a model on an emulated machine. */
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
+#include "command/output.h"
 #include "report/result.h"
 #include "report/summary.h"
 #include "report/switch_tables.h"
@@ -44,38 +44,17 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-static const char *result_path(struct arena *arena, const struct job *job, const char *name)
-{
-    return arena_printf(arena, "%s/%s", job->output.directory, name);
-}
-
-/* The folder must exist, or be made, and must not hold a result already, before hours of work go into it. */
-static enum status prepare_output(struct arena *arena, const struct job *job, int force, struct fault *fault)
-{
-    struct stat info;
-    const char *directory = job->output.directory, *result = result_path(arena, job, "result.h5");
-    for (const char *slash = directory; *slash; slash++)
-        if (*slash == '/' && slash != directory)
-            mkdir(arena_printf(arena, "%.*s", (int)(slash - directory), directory), 0777);
-    mkdir(directory, 0777);
-    if (stat(directory, &info) != 0 || !S_ISDIR(info.st_mode))
-        return fault_set(fault, STATUS_IO, "%s: cannot make this output directory", directory);
-    if (!force && stat(result, &info) == 0)
-        return fault_set(fault, STATUS_USAGE, "%s exists: give another --output, or --force to replace it", result);
-    return STATUS_OK;
-}
-
 static enum status write_files(const struct training *training, const struct training_result *result,
                                struct arena *arena, struct fault *fault)
 {
     const struct job *job = training->job;
-    enum status status = result_write(result_path(arena, job, "result.h5"), &result->run, fault);
+    enum status status = result_write(output_path(arena, job, "result.h5"), &result->run, fault);
     if (status == STATUS_OK)
-        status = summary_write_json(result_path(arena, job, "summary.json"), &result->run, fault);
+        status = summary_write_json(output_path(arena, job, "summary.json"), &result->run, fault);
     if (status == STATUS_OK && result->run.mode_switch.policy)
-        status = switch_tables_write_csv(result_path(arena, job, "loss.csv"), &result->run, fault);
+        status = switch_tables_write_csv(output_path(arena, job, "loss.csv"), &result->run, fault);
     if (status == STATUS_OK && job->output.trace)
-        status = trace_write(result_path(arena, job, "trace.json"), &training->plan, &result->run, result->marks,
+        status = trace_write(output_path(arena, job, "trace.json"), &training->plan, &result->run, result->marks,
                              result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);
     return status;
 }
@@ -126,7 +105,7 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         return status;
     }
     if (status == STATUS_OK && comm_rank(comm) == 0)
-        prepare_output(arena, job, options->force, fault);
+        output_prepare(arena, job, "result.h5", options->force, fault);
     if (status == STATUS_OK)
         status = agree(comm, 0, fault);
     if (status == STATUS_OK)

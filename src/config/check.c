@@ -116,6 +116,15 @@ static enum status check_split(const struct reading *reading)
     return STATUS_OK;
 }
 
+/* Is this entry of the kind that the links inside and between nodes join: GPUs where there are any, else the first? */
+static int is_leading(const struct cluster *cluster, const struct cluster_device *device)
+{
+    for (int i = 0; i < cluster->n_devices; i++)
+        if (strcmp(cluster->device[i].kind, "gpu") == 0)
+            return strcmp(device->kind, "gpu") == 0;
+    return strcmp(device->kind, cluster->device[0].kind) == 0;
+}
+
 enum status cluster_check(const struct reading *reading)
 {
     struct cluster *cluster = &reading->job->cluster;
@@ -130,6 +139,8 @@ enum status cluster_check(const struct reading *reading)
             device->per_node = device->count;
         int64_t nodes = (device->count + device->per_node - 1) / device->per_node;
         n += device->count;
+        if (!is_leading(cluster, device)) /* the others have links of their own */
+            continue;
         n_nodes = nodes > n_nodes ? nodes : n_nodes;
         most_in_node += device->count < device->per_node ? device->count : device->per_node;
     }
@@ -183,6 +194,28 @@ static enum status check_switch(const struct reading *reading)
                         "nothing");
 }
 
+/* A job trains a preset, or serves a decoder. */
+static enum status check_duty(const struct reading *reading)
+{
+    const struct job *job = reading->job;
+    int serves = job->decoder.model || job->decoder.file;
+    if (serves && job->model.preset)
+        return refuse_value(reading, "model.preset", "nothing, because the job serves a decoder", job->model.preset);
+    if (job->decoder.model && job->decoder.file)
+        return refuse_value(reading, "decoder.model", "nothing, because decoder.file names a model",
+                            job->decoder.model);
+    if (!serves && !job->model.preset)
+        return refuse_value(
+            reading, "model.preset",
+            "one of wind, swe, weather, covid, traffic, or a decoder to serve (decoder.file, decoder.model)",
+            "nothing");
+    if (serves && job->serve.trace && job->serve.prompts)
+        return refuse_value(reading, "serve.prompts", "nothing, because serve.trace is given", job->serve.prompts);
+    if (serves && !job->serve.trace && !job->serve.prompts && job->serve.requests == 0)
+        return refuse_value(reading, "serve.requests", "a number above 0, or a serve.trace or serve.prompts", "0");
+    return STATUS_OK;
+}
+
 enum status job_check(const struct reading *reading)
 {
     struct job *job = reading->job;
@@ -196,7 +229,11 @@ enum status job_check(const struct reading *reading)
         job->output.directory = arena_printf(reading->arena, "%s-out", job->name);
     enum status status = check_given(reading, reading->tree, "", job);
     if (!status)
+        status = check_duty(reading);
+    if (!status)
         status = cluster_check(reading);
+    if (!status && !job->model.preset)
+        return STATUS_OK;
     if (!status)
         status = check_lengths(reading, "model.reduce_act", job->model.reduce_act.n, job->model.reduce_width.n);
     if (!status)

@@ -118,12 +118,49 @@ struct job_train {
 struct job_placement {
     const char *policy;           /* gpu-only hpt auto */
     const char *objective;        /* auto: time energy product */
+    int stores_format;            /* values have the numerics' bytes in memory and in messages: serving. No key */
     const char *chosen;           /* what auto stands for, once it is known; NULL: policy counts. No key */
     int64_t micro_batches;        /* hpt: pieces of a minibatch in the pipeline */
     int64_t replicas;             /* hpt: copies of every frozen matrix; 0: as many as fit */
     const char *numerics;         /* fp32 tf32 bf16 fp16 fp64 */
     const char *attention_kernel; /* unfused fused */
     double bucket_bytes;          /* all-reduce of gradients in pieces of this size */
+};
+
+/* A decoder for `polyrank serve`: one of the two is given, or neither in a job that trains. */
+struct job_decoder {
+    const char *model; /* name in the catalogue: no weights, timing only */
+    const char *file;  /* model file */
+    int64_t context;   /* 0: the model's */
+};
+
+/* Limits of a service-level objective; 0: none. */
+struct job_slo {
+    double ttft_s, tpot_s, e2e_s;
+    double share; /* of requests that must keep it: --find-rate */
+};
+
+/* What is served, and how. */
+struct job_serve {
+    const char *trace;    /* request trace; or ... */
+    const char *prompts;  /* ... a text file with a prompt on each line; or made-up requests */
+    int64_t requests;     /* how many are made up, or the first so many of the trace (0: all) */
+    const char *arrivals; /* poisson gamma fixed at-once */
+    double rate_per_s, cv, rate_scale;
+    int64_t input_tokens, output_tokens; /* made up: of each; prompts: output_tokens at most */
+    double temperature, top_p;
+    uint64_t seed;
+    const char *batching; /* chunked prefill-first static */
+    int64_t max_batch, token_budget, block_tokens;
+    int prefix_caching, reserve_output;
+    const char *preemption; /* recompute swap */
+    int64_t instances, prefill_instances;
+    const char *router;    /* round-robin least-loaded prefix central */
+    const char *partition; /* heads sequence hybrid auto */
+    int64_t head_chunks;
+    const char *kv_numerics; /* same int8 */
+    double sample_s;
+    struct job_slo slo;
 };
 
 struct job_output {
@@ -176,6 +213,8 @@ struct job {
     struct job_data data;
     struct job_train train;
     struct job_placement placement;
+    struct job_decoder decoder;
+    struct job_serve serve;
     struct job_output output;
     const char *cluster_file; /* relative to the job's folder; resolved */
     struct cluster cluster;

@@ -22,6 +22,15 @@ const struct reram_profile *catalogue_reram(const char *name)
     return NULL;
 }
 
+const struct hbm_pim_profile *catalogue_hbm_pim(const char *name)
+{
+    const struct hbm_pim_entry *pim;
+    for (size_t i = 0; (pim = hbm_pim_entry(i)); i++)
+        if (strcmp(pim->entry.name, name) == 0)
+            return &pim->profile;
+    return NULL;
+}
+
 const struct link_profile *catalogue_link(const char *name)
 {
     const struct link_entry *link;
@@ -52,6 +61,12 @@ const char *catalogue_reram_name(size_t i)
     return reram ? reram->entry.name : NULL;
 }
 
+const char *catalogue_hbm_pim_name(size_t i)
+{
+    const struct hbm_pim_entry *pim = hbm_pim_entry(i);
+    return pim ? pim->entry.name : NULL;
+}
+
 const char *catalogue_link_name(size_t i)
 {
     const struct link_entry *link = link_entry(i);
@@ -66,7 +81,7 @@ const char *catalogue_systolic_name(size_t i)
 
 const struct catalogue_entry *catalogue_entry(size_t i)
 {
-    size_t n_gpus = 0, n_rerams = 0, n_links = 0;
+    size_t n_gpus = 0, n_rerams = 0, n_pims = 0, n_links = 0;
     while (gpu_entry(n_gpus))
         n_gpus++;
     if (i < n_gpus)
@@ -81,6 +96,11 @@ const struct catalogue_entry *catalogue_entry(size_t i)
     if (i == n_rerams)
         return reram_parts_entry();
     i -= n_rerams + 1;
+    while (hbm_pim_entry(n_pims))
+        n_pims++;
+    if (i < n_pims)
+        return &hbm_pim_entry(i)->entry;
+    i -= n_pims;
     while (link_entry(n_links))
         n_links++;
     if (i < n_links)

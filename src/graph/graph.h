@@ -30,6 +30,7 @@ enum init_kind {
     INIT_UNIFORM /* in [-scale, scale) */,
     INIT_NORMAL /* sd scale */,
     INIT_FASTFOOD, /* the table of a projection to scale dimensions: kernel/fastfood.h */
+    INIT_WEIGHT,   /* read from a model file */
     INIT_FACTOR /* half a of a pair of adapters: with the other half and the rest of the weight beside which they stand
                    the factors of that weight's initial values (op FACTOR; scale is its own) */
 };
@@ -51,6 +52,10 @@ struct tensor {
     double init_scale;
     uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
     const double *values; /* TENSOR_CONST: its elements */
+    int64_t copies; /* one for each repetition of the graph's loop: weights of a layer, its KV cache; 0 and 1: one */
+    int64_t prompt_columns; /* packed queries, keys and values: columns that are keys and values; 0: others */
+    int chunk, chunks;      /* ... and of that part again; chunks 0: all of it */
+    int part, parts;        /* weights dealt to several devices: which part of how many; parts 0: whole */
 };
 
 enum phase { PHASE_LOAD, PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, N_PHASES };
@@ -70,7 +75,10 @@ struct graph {
     int n_tensors, max_tensors;
     struct node *nodes;
     int n_nodes, max_nodes;
-    int loss_sums;     /* tensor [2]: sum of losses and number of counted elements, or NO_TENSOR */
+    int loss_sums; /* tensor [2]: sum of losses and number of counted elements, or NO_TENSOR */
+    int loop_first,
+        loop_end; /* nodes that are run through loop_count times: the layers of a decoder; loop_count 0: none */
+    int64_t loop_count;
     int params, grads; /* after graph_add_update: block of trainable parameters; block of their gradients followed by
                           the two loss sums (which it then holds) */
 };

@@ -149,8 +149,63 @@ static int is_fastfood(enum op_kind kind)
     return kind == OP_FASTFOOD || kind == OP_FASTFOOD_BWD;
 }
 
+/* Packed queries, keys and values; the cache; what a shard tells of its tokens. */
+static struct wants kv_wants(const struct op *op)
+{
+    int64_t width = op->heads * op->head_width, part_width = op->heads * (op->head_width + (op->shards > 1 ? 2 : 0));
+    struct want qkv = need(op->rows, (op->heads + 2 * op->kv_heads) * op->head_width);
+    struct want cache = need(op->samples * op->kv_heads * op->n_key, op->head_width);
+    struct wants combine = {{{ABSENT, 0, 0}}, {need(op->rows, width)}};
+    switch (op->kind) {
+    case OP_ROTATE:
+        return (struct wants){{qkv, flat(op->head_width / 2)}, {qkv}};
+    case OP_KV_APPEND:
+        return (struct wants){{qkv}, {cache, cache}};
+    case OP_KV_ATTENTION:
+        return (struct wants){{qkv, cache, cache}, {need(op->rows, part_width)}};
+    case OP_KV_FETCH:
+        return (struct wants){{cache, cache}, {need(op->rows, op->kv_heads * 2 * op->head_width)}};
+    case OP_PROMPT_ATTENTION:
+        return (struct wants){{qkv, may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY),
+                               may(ANY, ANY), may(ANY, ANY), may(ANY, ANY)},
+                              {need(op->rows, width)}};
+    default: /* OP_KV_COMBINE */
+        for (int s = 0; s < op->shards && s < OP_MAX_IN; s++)
+            combine.in[s] = need(op->rows, part_width);
+        return combine;
+    }
+}
+
+static struct wants token_wants(const struct op *op, const int *in)
+{
+    struct want x = need(op->rows, op->in), y = need(op->rows, op->out), u = may(op->rows, op->in);
+    switch (op->kind) {
+    case OP_EMBED_TOKENS:
+        return (struct wants){{need(op->out, op->in), may(op->n_key, op->in)}, {x}};
+    case OP_RMS_NORM:
+        return (struct wants){{x, u, need(1, op->in)}, {x, need_if(in[1] != NO_TENSOR, op->rows, op->in)}};
+    case OP_GATE:
+        return (struct wants){{y, y}, {y}};
+    case OP_MERGE_ROWS:
+        return (struct wants){{x, x}, {x}};
+    case OP_TAKE_ROWS:
+        return (struct wants){{need(ANY, op->in)}, {x}};
+    case OP_SAMPLE:
+        return (struct wants){{y}, {flat(op->rows)}};
+    default:
+        return kv_wants(op);
+    }
+}
+
+static int is_token_op(enum op_kind kind)
+{
+    return (kind >= OP_EMBED_TOKENS && kind <= OP_SAMPLE);
+}
+
 static struct wants wants_of(const struct op *op, const int *in)
 {
+    if (is_token_op(op->kind))
+        return token_wants(op, in);
     struct want y = need(op->samples, op->out), maybe_y = may(op->samples, op->out);
     switch (op_class(op->kind)) {
     case CLASS_GEMM:
@@ -169,6 +224,8 @@ static struct wants wants_of(const struct op *op, const int *in)
         return op->kind == OP_METRIC
                    ? (struct wants){{y, y, maybe_y}, {{ABSENT, 0, 0}}}
                    : (struct wants){{{ABSENT, 0, 0}}, {need(ANY, ANY), need(ANY, ANY), may(ANY, ANY), may(ANY, ANY)}};
+    case CLASS_COLLECTIVE:
+        return (struct wants){{need(op->rows, op->in)}, {need(op->rows, op->in)}};
     case CLASS_PROGRAM:
         return (struct wants){{need(op->out, op->in)}, {need(op->out, op->in)}};
     case CLASS_TRANSFER:
@@ -208,7 +265,7 @@ static int may_set_parameters(enum op_kind kind)
 static int may_work_in_place(enum op_kind kind)
 {
     return kind == OP_ACT_BWD || kind == OP_ADD || kind == OP_ADD_LAST || kind == OP_ADD_PART || kind == OP_DROPOUT ||
-           kind == OP_PROGRAM || kind == OP_FACTOR;
+           kind == OP_PROGRAM || kind == OP_FACTOR || kind == OP_ROTATE || kind == OP_RMS_NORM || kind == OP_ALLREDUCE;
 }
 
 static void check_overwriting(const struct graph *graph, const struct op *op, const int *in, const int *out,
@@ -286,6 +343,19 @@ static void check_grid(const struct op *op, const char *name)
             (long long)op->n_key, (long long)op->n_query);
 }
 
+static void check_tokens(const struct op *op, const char *name)
+{
+    if (op->tokens == TOKENS_NONE)
+        bug("node %s: %s without the tokens it works on", name, op_name(op->kind));
+    if (op->kv_heads && (op->heads % op->kv_heads || op->head_width % 2))
+        bug("node %s: %lld heads of width %lld for %lld KV heads", name, (long long)op->heads,
+            (long long)op->head_width, (long long)op->kv_heads);
+    if (op->shards > 1 && (op->shard < 0 || op->shard >= op->shards || op->shards > OP_MAX_IN ||
+                           (op->shard_block < 1 && op->kind != OP_KV_COMBINE && op->kind != OP_PROMPT_ATTENTION)))
+        bug("node %s: shard %lld of %lld in blocks of %lld", name, (long long)op->shard, (long long)op->shards,
+            (long long)op->shard_block);
+}
+
 static void check_last(const struct op *op, const char *name)
 {
     int64_t end = op->last_offset + (op->last_count - 1) * op->last_stride;
@@ -301,6 +371,8 @@ void shape_check(const struct graph *graph, const struct op *op, const int *in, 
     check_grid(op, name);
     if (op->kind == OP_ADD_LAST)
         check_last(op, name);
+    if (is_token_op(op->kind))
+        check_tokens(op, name);
     struct wants wants = wants_of(op, in);
     for (int i = 0; i < OP_MAX_IN; i++)
         check_operand(graph, &wants.in[i], in[i], name, "in", i);

@@ -1,6 +1,7 @@
 #include "kernel/op.h"
 
 #include "base/status.h"
+#include "kernel/batch.h"
 #include "kernel/dims.h"
 #include "kernel/fastfood.h"
 #include "kernel/lowrank.h"
@@ -137,9 +138,45 @@ static uint64_t factor_flops(const struct op *op)
     return products + orthonormal + eigen + 2 * m * r * (o + c) + 2 * o * c * (r + 1);
 }
 
+/* Ops on the tokens of an iteration. A rotation turns with 6, a gate adds a product; sampling scales, takes e^x, sums,
+ * divides and searches. Rows of prompts alone: those of the iteration. */
+static uint64_t token_flops(const struct op *op)
+{
+    uint64_t width = (uint64_t)op->head_width, heads = (uint64_t)op->heads;
+    uint64_t rows = (uint64_t)(op->batch ? batch_rows(op->batch, op->tokens) : op->rows);
+    switch (op->kind) {
+    case OP_EMBED_TOKENS:
+        return rows * (uint64_t)op->in;
+    case OP_RMS_NORM:
+        return rows * (uint64_t)op->in * 5;
+    case OP_ROTATE:
+        return rows * (heads + (uint64_t)op->kv_heads) * width * 3;
+    case OP_GATE:
+        return rows * (uint64_t)op->out * (1 + act_flops(op->act));
+    case OP_KV_ATTENTION:
+    case OP_PROMPT_ATTENTION:
+        return batch_pairs(op) * heads * (4 * width + FLOPS_SOFTMAX);
+    case OP_KV_COMBINE:
+        return rows * heads * width * 3 * (uint64_t)op->shards;
+    case OP_SAMPLE:
+        return rows * (uint64_t)op->out * FLOPS_SOFTMAX;
+    default:
+        return 0;
+    }
+}
+
 uint64_t op_flops(const struct op *op)
 {
     switch (op->kind) {
+    case OP_EMBED_TOKENS:
+    case OP_RMS_NORM:
+    case OP_ROTATE:
+    case OP_GATE:
+    case OP_KV_ATTENTION:
+    case OP_PROMPT_ATTENTION:
+    case OP_KV_COMBINE:
+    case OP_SAMPLE:
+        return token_flops(op);
     case OP_LINEAR:
     case OP_LINEAR_DX:
     case OP_LINEAR_DW:

@@ -90,6 +90,35 @@
  *   ADD_EMBED_BWD in dz index                         out dnode- dstep- dslot-  sums of dz, overwritten
  *   PERMUTE       in x[B,M,N,C]                       out y[B,N,M,C]
  *
+ * Ops on the tokens of an iteration (kernel/batch.h). T rows: the tokens that op.tokens names. Packed queries, keys and
+ * values: for each KV head its H/G query heads, then k, then v: qkv[T,G*(H/G+2)*D], H = heads, G = kv_heads. The KV cache
+ * of one layer: keys and values [P,G,M,D], P = samples blocks of M = n_key tokens each.
+ *
+ *   EMBED_TOKENS  in table[O,C] positions[M,C]-       out x[T,C]
+ *                       x = table[token] + positions[place of the token]
+ *   RMS_NORM      in x[T,C] u[T,C]- gamma[C]          out y[T,C] s[T,C]-
+ *                       s = x + u, y = gamma s / sqrt(mean(s^2) + eps); without u (op.parts 1, else 2): s absent, of
+ *                       x; s may be x
+ *   ROTATE        in qkv, frequency[D/2]              out qkv  q and k: pair (2j, 2j+1) of each head turned by the
+ *                       token's position * frequency[j]; in place
+ *   GATE          in a[T,O] b[T,O]                    out y[T,O]  y = act(a) b
+ *   KV_APPEND     in qkv                              out keys values
+ *                       k and v of the tokens that this shard holds go to their places; all else stays
+ *   KV_ATTENTION  in qkv keys values                  out part[T,H*D] or [T,H*(D+2)]
+ *                       softmax(q k^T / sqrt D) v over the tokens up to the query's own in the cache. One of several
+ *                       shards (op.shards > 1): the unnormalised output, the maximum and the sum of each head
+ *   KV_FETCH      in keys values                      out kv[F,G*2*D]
+ *                       keys and values of the F tokens that prompts have in the cache already, head by head k then v;
+ *                       rows of other shards' tokens are left alone
+ *   KV_COMBINE    in part_0 .. part_7-                out o[T,H*D]  the softmax over all shards' tokens, added up in the
+ *                       order of the shards
+ *   PROMPT_ATTENTION  in qkv kv_0 .. kv_7-            out o[T,H*D]  each token of a prompt to those before it, fetched or
+ *                       of this iteration, and itself; rows of other tokens are left alone. kv_i: KV heads of group i /
+ *                       shards, tokens of shard i % shards (op.groups, op.shards)
+ *   MERGE_ROWS    in a[T,C] b[T,C]                    out y[T,C]  rows that attend to the cache from a, of prompts from b
+ *   TAKE_ROWS     in x[T,C]                           out y[R,C]  the last token of each sequence that wants an answer
+ *   SAMPLE        in logits[R,O]                      out id[R]  the next token of each (kernel/sample.h)
+ *
  * Masked attention (op.causal_block = K > 0): the N queries are the last N of the M keys, in order; query i stands at
  * key i + M - N and sees the keys of its own block of K and of all before it, j / K <= (i + M - N) / K. K = 1 is the
  * plain causal mask of a decoder, K = tokens of a time step a mask over time. p of a pair that is not seen is exactly
@@ -113,7 +142,8 @@
     X(CLASS_HOST_COPY, "host copy")                                                                                    \
     X(CLASS_COLLECTIVE, "collective")                                                                                  \
     X(CLASS_TRANSFER, "transfer")                                                                                      \
-    X(CLASS_PROGRAM, "cell programming")
+    X(CLASS_PROGRAM, "cell programming")                                                                               \
+    X(CLASS_KV, "kv cache")
 
 enum kernel_class {
 #define X(id, name) id,
@@ -151,6 +181,18 @@ enum kernel_class {
     X(OP_FASTFOOD_BWD, "fastfood bwd", CLASS_ELEMENTWISE, 4, 3)                                                        \
     X(OP_FACTOR, "factor", CLASS_GEMM, 1, 3)                                                                           \
     X(OP_SQUARE_SUM, "square sum", CLASS_OPTIMISER, 1, 1)                                                              \
+    X(OP_EMBED_TOKENS, "embed tokens", CLASS_ELEMENTWISE, 2, 1)                                                        \
+    X(OP_RMS_NORM, "rms norm", CLASS_NORM, 3, 2)                                                                       \
+    X(OP_ROTATE, "rotate", CLASS_ELEMENTWISE, 2, 1)                                                                    \
+    X(OP_GATE, "gate", CLASS_ELEMENTWISE, 2, 1)                                                                        \
+    X(OP_KV_APPEND, "append kv", CLASS_KV, 1, 2)                                                                       \
+    X(OP_KV_FETCH, "fetch kv", CLASS_KV, 2, 1)                                                                         \
+    X(OP_KV_ATTENTION, "kv attention", CLASS_ATTENTION, 3, 1)                                                          \
+    X(OP_KV_COMBINE, "combine shards", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                \
+    X(OP_PROMPT_ATTENTION, "prompt attention", CLASS_ATTENTION, OP_MAX_IN, 1)                                                  \
+    X(OP_MERGE_ROWS, "merge rows", CLASS_ELEMENTWISE, 2, 1)                                                            \
+    X(OP_TAKE_ROWS, "take rows", CLASS_ELEMENTWISE, 1, 1)                                                              \
+    X(OP_SAMPLE, "sample", CLASS_ELEMENTWISE, 1, 1)                                                                    \
     X(OP_UPDATE, "update", CLASS_OPTIMISER, 3, 3)                                                                      \
     X(OP_LOAD, "load", CLASS_HOST_COPY, 0, 4)                                                                          \
     X(OP_METRIC, "metric", CLASS_HOST_COPY, 3, 0)                                                                      \
@@ -167,7 +209,7 @@ enum op_kind {
         N_OP_KINDS
 };
 
-enum { OP_MAX_IN = 8, OP_MAX_OUT = 8 };
+enum { OP_MAX_IN = 9, OP_MAX_OUT = 8 };
 
 /* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2; ACT_SILU:
  * x / (1 + exp(-x)), forward only. */
@@ -186,6 +228,19 @@ enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
  * GEMMs (attention included) to that format and accumulate in fp32; INT8 quantises them with one scale for each operand
  * and accumulates in int32 (kernel/int8.h). */
 enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_FP64, FORMAT_INT8, N_NUMBER_FORMATS };
+
+/* Which rows of an iteration an op works on. X(enum, name) */
+enum token_rows {
+    TOKENS_NONE,   /* not an op on tokens: rows is what the graph says */
+    TOKENS_ALL,    /* of all sequences */
+    TOKENS_CACHED, /* the first rows: sequences that attend to the KV cache where it lies */
+    TOKENS_PROMPT, /* those of prompts, behind them; rows counts all tokens */
+    TOKENS_FETCHED, /* not rows of this iteration: tokens that prompts have in the cache already */
+    TOKENS_BOTH,   /* rows counts all tokens; no work when there are only those of one sort */
+    TOKENS_ANSWER  /* one of each sequence that wants its next token */
+};
+
+struct batch;
 
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
@@ -215,8 +270,14 @@ struct op {
     double huber_delta;
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
-    int64_t matrix, replicas; /* on a device that holds matrices: number of the weight there, copies of it */
-    uint64_t transfer_bytes;  /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
+    enum token_rows tokens;
+    int64_t kv_heads;          /* ops on tokens: G */
+    int64_t shard, shards;     /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
+    int64_t shard_block;       /* shards */
+    int kv_bits;               /* KV_APPEND: 8 = int8 with a scale for each head of a token; else the format's */
+    const struct batch *batch; /* the iteration; NULL in graphs and plans */
+    int64_t matrix, replicas;  /* on a device that holds matrices: number of the weight there, copies of it */
+    uint64_t transfer_bytes;   /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
 };
 
 /* Local. Names and classes. */

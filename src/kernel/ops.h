@@ -56,6 +56,22 @@ KERNEL_F32(fastfood_bwd_f32);
 
 KERNEL_F32(loss_f32);
 
+KERNEL_F32(embed_tokens_f32);
+KERNEL_F32(rms_norm_f32);
+KERNEL_F32(rotate_f32);
+KERNEL_F32(gate_f32);
+KERNEL_F32(kv_append_f32);
+KERNEL_F32(kv_fetch_f32);
+KERNEL_F32(kv_attention_f32);
+KERNEL_F32(kv_combine_f32);
+KERNEL_F32(prompt_attention_f32);
+KERNEL_F32(merge_rows_f32);
+KERNEL_F32(take_rows_f32);
+KERNEL_F32(sample_f32);
+/* Of the double kernels too. */
+size_t tokens_scratch_bytes(const struct op *op);
+size_t kv_scratch_bytes(const struct op *op);
+
 KERNEL_F32(square_sum_f32);
 KERNEL_F32(update_f32);
 
@@ -85,6 +101,18 @@ KERNEL_F64(factor_f64);
 KERNEL_F64(fastfood_op_f64);
 KERNEL_F64(fastfood_bwd_f64);
 KERNEL_F64(loss_f64);
+KERNEL_F64(embed_tokens_f64);
+KERNEL_F64(rms_norm_f64);
+KERNEL_F64(rotate_f64);
+KERNEL_F64(gate_f64);
+KERNEL_F64(kv_append_f64);
+KERNEL_F64(kv_fetch_f64);
+KERNEL_F64(kv_attention_f64);
+KERNEL_F64(kv_combine_f64);
+KERNEL_F64(prompt_attention_f64);
+KERNEL_F64(merge_rows_f64);
+KERNEL_F64(take_rows_f64);
+KERNEL_F64(sample_f64);
 KERNEL_F64(square_sum_f64);
 KERNEL_F64(update_f64);
 size_t double_scratch_bytes(const struct op *op);

@@ -12,6 +12,10 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
                                       format == FORMAT_FP64 ? sizeof(double) : sizeof(float));
     if (op->kind == OP_FACTOR)
         return factor_scratch_bytes(op);
+    if (op->kind == OP_ROTATE || op->kind == OP_SAMPLE)
+        return tokens_scratch_bytes(op);
+    if (op->kind == OP_KV_ATTENTION || op->kind == OP_PROMPT_ATTENTION)
+        return kv_scratch_bytes(op);
     if (format == FORMAT_FP64)
         return double_scratch_bytes(op);
     switch (op->kind) {
@@ -66,6 +70,18 @@ void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, c
         [OP_ADD_EMBED] = add_embed_f32,
         [OP_ADD_EMBED_BWD] = add_embed_bwd_f32,
         [OP_PERMUTE] = permute_f32,
+        [OP_EMBED_TOKENS] = embed_tokens_f32,
+        [OP_RMS_NORM] = rms_norm_f32,
+        [OP_ROTATE] = rotate_f32,
+        [OP_GATE] = gate_f32,
+        [OP_KV_APPEND] = kv_append_f32,
+        [OP_KV_FETCH] = kv_fetch_f32,
+        [OP_KV_ATTENTION] = kv_attention_f32,
+        [OP_KV_COMBINE] = kv_combine_f32,
+        [OP_PROMPT_ATTENTION] = prompt_attention_f32,
+        [OP_MERGE_ROWS] = merge_rows_f32,
+        [OP_TAKE_ROWS] = take_rows_f32,
+        [OP_SAMPLE] = sample_f32,
     };
     static KERNEL_F32((*const run_int8[N_OP_KINDS])) = {
         [OP_LINEAR] = linear_int8,       [OP_LINEAR_DX] = linear_dx_int8,         [OP_LINEAR_DW] = linear_dw_int8,

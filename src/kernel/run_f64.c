@@ -239,6 +239,18 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
         [OP_ADD_EMBED] = add_embed_f64,
         [OP_ADD_EMBED_BWD] = add_embed_bwd_f64,
         [OP_PERMUTE] = permute_f64,
+        [OP_EMBED_TOKENS] = embed_tokens_f64,
+        [OP_RMS_NORM] = rms_norm_f64,
+        [OP_ROTATE] = rotate_f64,
+        [OP_GATE] = gate_f64,
+        [OP_KV_APPEND] = kv_append_f64,
+        [OP_KV_FETCH] = kv_fetch_f64,
+        [OP_KV_ATTENTION] = kv_attention_f64,
+        [OP_KV_COMBINE] = kv_combine_f64,
+        [OP_PROMPT_ATTENTION] = prompt_attention_f64,
+        [OP_MERGE_ROWS] = merge_rows_f64,
+        [OP_TAKE_ROWS] = take_rows_f64,
+        [OP_SAMPLE] = sample_f64,
     };
     if ((unsigned)op->kind >= N_OP_KINDS || !run[op->kind])
         bug("op %d is not arithmetic", (int)op->kind);

@@ -60,7 +60,7 @@ const char *decoder_model_source(const char *name);
 enum status decoder_check(const struct decoder_config *config, struct fault *fault);
 
 /* Local. Number of weights; KV elements that one token takes in all layers (keys and values); a token's arithmetic in
- * the linear layers, multiply and add counted as two. */
+ * the linear layers and the head, multiply and add counted as two. */
 int64_t decoder_parameters(const struct decoder_config *config);
 int64_t decoder_kv_elements(const struct decoder_config *config);
 uint64_t decoder_linear_flops(const struct decoder_config *config);
@@ -69,7 +69,7 @@ uint64_t decoder_linear_flops(const struct decoder_config *config);
 struct decoder_weight {
     char name[64];
     int n_dims;
-    int64_t dims[2];
+    int64_t dims[2]; /* the second is 1 for a vector */
 };
 int decoder_weights(const struct decoder_config *config);
 void decoder_weight(const struct decoder_config *config, int i, struct decoder_weight *weight);

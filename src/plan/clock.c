@@ -153,19 +153,62 @@ int clock_repeats(const struct clock *before, const struct clock *after, const s
     return 1;
 }
 
-void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
-                uint64_t n, uint64_t shift_ps)
+/* Engines and busy and waiting times, n times as much again as since `before`. */
+static void shift_engines(struct clock *clock, const struct clock *before, uint64_t n, uint64_t shift_ps)
 {
     for (int e = 0; e < N_ENGINES; e++)
         if (clock->engine_free_ps[e] != before->engine_free_ps[e])
             clock->engine_free_ps[e] += n * shift_ps;
-    for (int i = 0; i < program->n_instrs; i++)
-        clock->end_ps[program_id][i] += n * shift_ps;
     for (int c = 0; c < N_KERNEL_CLASSES; c++) {
         clock->compute_ps[c] += n * (clock->compute_ps[c] - before->compute_ps[c]);
         clock->wait_ps[c] += n * (clock->wait_ps[c] - before->wait_ps[c]);
     }
+}
+
+void clock_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
+                uint64_t n, uint64_t shift_ps)
+{
+    shift_engines(clock, before, n, shift_ps);
+    for (int i = 0; i < program->n_instrs; i++)
+        clock->end_ps[program_id][i] += n * shift_ps;
     clock->runs[program_id] += n;
+}
+
+int clock_loop_repeats(const struct clock *before, const struct clock *after, const struct program *program,
+                       int program_id, uint64_t *shift_ps)
+{
+    uint64_t shift = 0;
+    for (int e = 0; e < N_ENGINES; e++) {
+        uint64_t moved = after->engine_free_ps[e] - before->engine_free_ps[e];
+        if (moved && shift && moved != shift)
+            return 0;
+        shift = moved ? moved : shift;
+    }
+    for (int i = program->loop_first; i < program->loop_end; i++)
+        if (program->instrs[i].cost.time_ps && after->end_ps[program_id][i] - before->end_ps[program_id][i] != shift)
+            return 0;
+    *shift_ps = shift;
+    return 1;
+}
+
+void clock_loop_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
+                     uint64_t n, uint64_t shift_ps)
+{
+    shift_engines(clock, before, n, shift_ps);
+    for (int i = program->loop_first; i < program->loop_end; i++)
+        if (program->instrs[i].cost.time_ps)
+            clock->end_ps[program_id][i] += n * shift_ps;
+}
+
+void clock_account(struct clock *clock, const struct program *program)
+{
+    for (int i = 0; i < program->n_instrs; i++) {
+        int in_loop = i >= program->loop_first && i < program->loop_end;
+        const struct instr *instr = &program->instrs[i];
+        if (instr->cost.time_ps)
+            ledger_add(&clock->varying, op_class(instr->op->kind), &instr->cost,
+                       in_loop ? (uint64_t)program->loop_count : 1);
+    }
 }
 
 void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS])
@@ -180,7 +223,7 @@ void clock_copy(struct clock *to, const struct clock *from, const struct program
 
 static void add_runs(const struct program *program, uint64_t runs, struct ledger *ledger)
 {
-    if (runs == 0)
+    if (runs == 0 || program->varies)
         return;
     for (int i = 0; i < program->n_instrs; i++)
         ledger_add(ledger, op_class(program->instrs[i].op->kind), &program->instrs[i].cost, runs);
@@ -189,7 +232,7 @@ static void add_runs(const struct program *program, uint64_t runs, struct ledger
 void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
                   uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger)
 {
-    memset(ledger, 0, sizeof *ledger);
+    *ledger = clock->varying;
     for (int p = 0; p < N_PROGRAMS; p++)
         add_runs(programs[p], clock->runs[p], ledger);
     for (int c = 0; c < N_KERNEL_CLASSES; c++) {

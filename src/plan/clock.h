@@ -18,10 +18,11 @@ struct clock {
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t idle_ps;                      /* compute engine without a program to run */
     uint64_t runs[N_PROGRAMS];
-    int last_program;  /* -1 before the first run */
-    int changed;       /* the program has changed and the compute engine has not begun yet */
-    int has_begun;     /* an instruction of the program, on any engine, has begun ... */
-    uint64_t begun_ps; /* ... the first of them here */
+    int last_program;      /* -1 before the first run */
+    int changed;           /* the program has changed and the compute engine has not begun yet */
+    int has_begun;         /* an instruction of the program, on any engine, has begun ... */
+    uint64_t begun_ps;     /* ... the first of them here */
+    struct ledger varying; /* costs of what programs that vary have done */
 };
 
 /* Local. A clock at zero for a device with these programs. */
@@ -41,6 +42,18 @@ uint64_t clock_start_ps(const struct clock *clock, const struct program *program
 /* Local. Instruction i starts at start_ps (>= clock_start_ps) and ends its cost later. An all-reduce holds both the
  * send and the receive engine. */
 void clock_run(struct clock *clock, const struct program *program, int program_id, int i, uint64_t start_ps);
+
+/* Local. What a run of a program that varies costs, as it now stands; instructions without work have no time. */
+void clock_account(struct clock *clock, const struct program *program);
+
+/* Local. Is `after`, one repetition of the program's loop later than `before`, the same but for a shift in time? Sets
+ * the shift; 0 when the loop has nothing to do here. */
+int clock_loop_repeats(const struct clock *before, const struct clock *after, const struct program *program,
+                       int program_id, uint64_t *shift_ps);
+
+/* Local. n more repetitions of the loop, each as the one from `before` to `clock`. */
+void clock_loop_jump(struct clock *clock, const struct clock *before, const struct program *program, int program_id,
+                     uint64_t n, uint64_t shift_ps);
 
 /* Local. When the last engine is free. */
 uint64_t clock_end_ps(const struct clock *clock);

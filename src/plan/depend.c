@@ -98,18 +98,45 @@ static int find_wait(const struct program *program, const struct lane *lane, int
     return find_wait_of_run_before(program, lane, first_after, instr, wait);
 }
 
+static int in_loop(const struct program *program, int i)
+{
+    return program->loop_count > 1 && i >= program->loop_first && i < program->loop_end;
+}
+
+/* The last instruction of the loop on a lane that `i` of the loop must wait for when the loop begins anew: itself or a
+ * later one, of the repetition before. Not needed when this repetition has an earlier one to wait for on the lane. */
+static int find_wait_of_repetition(const struct program *program, const struct lane *lane, int i, struct wait *wait)
+{
+    for (int k = lane->n - 1; k >= 0 && lane->instr[k] > i; k--)
+        if (in_loop(program, lane->instr[k]) &&
+            conflict(program, &program->instrs[i], &program->instrs[lane->instr[k]])) {
+            *wait = (struct wait){lane->instr[k], 0};
+            return 1;
+        }
+    return 0;
+}
+
+static void link_instr(struct program *program, const struct lane *lane, int i)
+{
+    struct wait *wait = &program->waits[program->n_waits];
+    int found = find_wait(program, lane, i, wait);
+    program->n_waits += found;
+    if (in_loop(program, i) && !(found && !wait->previous_run && in_loop(program, wait->instr)))
+        program->n_waits += find_wait_of_repetition(program, lane, i, wait + found);
+}
+
 void program_link_waits(struct program *program, struct arena *arena)
 {
     struct lane lanes[N_ENGINES];
     sort_into_lanes(program, arena, lanes);
-    program->waits = arena_array(arena, (size_t)program->n_instrs * (N_ENGINES - 1) + 1, sizeof *program->waits);
+    program->waits = arena_array(arena, (size_t)program->n_instrs * 2 * (N_ENGINES - 1) + 1, sizeof *program->waits);
     program->n_waits = 0;
     for (int i = 0; i < program->n_instrs; i++) {
         struct instr *instr = &program->instrs[i];
         instr->first_wait = program->n_waits;
         for (int e = 0; e < N_ENGINES; e++)
-            if (e != (int)instr->engine && find_wait(program, &lanes[e], i, &program->waits[program->n_waits]))
-                program->n_waits++;
+            if (e != (int)instr->engine)
+                link_instr(program, &lanes[e], i);
         instr->n_waits = program->n_waits - instr->first_wait;
     }
 }

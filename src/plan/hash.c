@@ -40,35 +40,14 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t mix_op(uint64_t hash, const struct op *op)
 {
-    const int64_t integers[] = {op->kind,
-                                op->samples,
-                                op->rows,
-                                op->in,
-                                op->out,
-                                op->n_query,
-                                op->n_key,
-                                op->heads,
-                                op->head_width,
-                                op->packed,
-                                op->interleave,
-                                op->causal_block,
-                                op->width,
-                                op->accumulate,
-                                op->skip_sums,
-                                op->act,
-                                op->site,
-                                op->loss,
-                                op->optimiser,
-                                op->last_offset,
-                                op->last_stride,
-                                op->last_count,
-                                op->part,
-                                op->parts,
-                                op->groups,
-                                op->first_sample,
-                                op->matrix,
-                                op->replicas,
-                                (int64_t)op->transfer_bytes};
+    const int64_t integers[] = {
+        op->kind,         op->samples,      op->rows,        op->in,         op->out,
+        op->n_query,      op->n_key,        op->heads,       op->head_width, op->packed,
+        op->interleave,   op->causal_block, op->width,       op->accumulate, op->skip_sums,
+        op->act,          op->site,         op->loss,        op->optimiser,  op->last_offset,
+        op->last_stride,  op->last_count,   op->part,        op->parts,      op->groups,
+        op->first_sample, op->matrix,       op->replicas,    op->tokens,     op->kv_heads,
+        op->shard,        op->shards,       op->shard_block, op->kv_bits,    (int64_t)op->transfer_bytes};
     const double reals[] = {op->dropout,       op->eps,          op->huber_delta, op->beta1, op->beta2,
                             op->optimiser_eps, op->weight_decay, op->clip_norm,   op->scale};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
@@ -107,9 +86,10 @@ static uint64_t mix_instr(uint64_t hash, const struct instr *instr)
 static uint64_t mix_slot(uint64_t hash, const struct slot *slot)
 {
     hash = mix_text(hash, slot->name);
-    const int64_t integers[] = {slot->kind,           slot->root,      slot->elements,   (int64_t)slot->offset_bytes,
-                                (int64_t)slot->bytes, slot->init,      slot->init_place, slot->n_dims,
-                                slot->is_weight,      slot->is_trained};
+    const int64_t integers[] = {slot->kind,           slot->root,       slot->elements,   (int64_t)slot->offset_bytes,
+                                (int64_t)slot->bytes, slot->init,       slot->init_place, slot->n_dims,
+                                slot->is_weight,      slot->is_trained, slot->copies,     slot->part,
+                                slot->parts,            slot->chunk,      slot->chunks};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     hash = mix_double(hash, slot->init_scale);
@@ -133,7 +113,11 @@ uint64_t program_hash(const struct program *program, uint64_t hash)
                                 (int64_t)program->memory_bytes,
                                 (int64_t)program->scratch_bytes,
                                 program->sums,
-                                program->output};
+                                program->output,
+                                program->varies,
+                                program->loop_first,
+                                program->loop_end,
+                                program->loop_count};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     for (int k = 0; k < N_SLOT_KINDS; k++)

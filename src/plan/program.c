@@ -119,6 +119,12 @@ static void check_operands(const struct program *program, const struct instr *in
     }
 }
 
+static int in_loop(const struct program *program, int a, int b)
+{
+    return program->loop_count > 1 && a >= program->loop_first && a < program->loop_end && b >= program->loop_first &&
+           b < program->loop_end;
+}
+
 static void check_waits(const struct program *program, int i)
 {
     const struct instr *instr = &program->instrs[i];
@@ -127,7 +133,8 @@ static void check_waits(const struct program *program, int i)
             instr->first_wait + instr->n_waits, program->n_waits);
     for (int w = instr->first_wait; w < instr->first_wait + instr->n_waits; w++) {
         const struct wait *wait = &program->waits[w];
-        if (wait->instr < 0 || wait->instr >= program->n_instrs || (!wait->previous_run && wait->instr >= i))
+        if (wait->instr < 0 || wait->instr >= program->n_instrs ||
+            (!wait->previous_run && wait->instr >= i && !in_loop(program, i, wait->instr)))
             bug("instruction %s (%d) waits for instruction %d of %s run", instr->name, i, wait->instr,
                 wait->previous_run ? "the previous" : "this");
     }

@@ -39,7 +39,8 @@ enum slot_init {
     SLOT_INIT_NORMAL,
     SLOT_INIT_VALUES,
     SLOT_INIT_FASTFOOD,
-    SLOT_INIT_FACTOR /* model/adapter.h; init_scale: that of the op FACTOR */
+    SLOT_INIT_WEIGHT, /* model/decoder_load.h */
+    SLOT_INIT_FACTOR  /* model/adapter.h; init_scale: that of the op FACTOR */
 };
 
 /* A tensor in device memory. */
@@ -58,11 +59,15 @@ struct slot {
     const double *values;
     int n_dims;
     int64_t dims[4];
+    int64_t copies;    /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
+    int chunk, chunks; /* ... and which piece of that part */
+    int part, parts;   /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
 };
 
 enum { NO_SLOT = -1 };
 
-/* An instruction waits for the end of another one: of this run of the program, or of the run before. Within one engine
+/* An instruction waits for the end of another one: of this run of the program (in a loop: of this repetition or the one
+ * before), or of the run before. Within one engine
  * order is implied, so only waits across engines are listed (plan/depend.c finds them). */
 struct wait {
     int instr;
@@ -91,18 +96,21 @@ enum { PROGRAM_PHASES = 4 };
 
 struct program {
     int device; /* number of the device that runs it */
+    int varies; /* rows and costs come with each iteration (kernel/batch.h); what stands here is for the largest one */
+    int loop_first, loop_end; /* instructions that are run through loop_count times; 0: no loop */
+    int64_t loop_count;
     struct instr *instrs;
     int n_instrs;
     struct slot *slots;
     int n_slots;
     struct wait *waits;
     int n_waits;
-    int n_collectives;
-    int64_t samples;                   /* of this device's share of a minibatch */
-    int64_t first_sample;              /* number of its first sample within the minibatch */
-    uint64_t memory_bytes;             /* device memory needed: largest offset + bytes */
-    uint64_t kind_bytes[N_SLOT_KINDS]; /* of which, by kind (activations: peak) */
-    uint64_t scratch_bytes;            /* host scratch for kernels, not device memory */
+    int n_collectives, n_loop_collectives; /* instructions; those in the loop */
+    int64_t samples;                       /* of this device's share of a minibatch */
+    int64_t first_sample;                  /* number of its first sample within the minibatch */
+    uint64_t memory_bytes;                 /* device memory needed: largest offset + bytes */
+    uint64_t kind_bytes[N_SLOT_KINDS];     /* of which, by kind (activations: peak) */
+    uint64_t scratch_bytes;                /* host scratch for kernels, not device memory */
     int sums;   /* slot of {sum of losses, counted elements}, or NO_SLOT on a device that does not hold them */
     int output; /* slot of the model's output (evaluation), or NO_SLOT */
 };
@@ -115,7 +123,8 @@ struct program {
     X(PROGRAM_HANDOVER, "handover")         /* the weights go to the devices of the low-parameter mode */              \
     X(PROGRAM_LOW, "low")                   /* a step of the low-parameter mode */                                     \
     X(PROGRAM_LOW_EVALUATE, "low evaluate") /* a minibatch of the test set on its devices */                           \
-    X(PROGRAM_RETURN, "return")             /* merged weights go back */
+    X(PROGRAM_RETURN, "return")             /* merged weights go back */                                               \
+    X(PROGRAM_ITERATE, "iterate")           /* tokens of sequences through a decoder */
 
 enum program_id {
 #define X(id, name) id,
@@ -142,6 +151,12 @@ void program_clear(struct program *program, int device);
 /* Local. Fault (as a bug) when a program breaks its own rules: an operand read before it was written, slots that
  * overlap while both live, a zero cost. Called once per plan in every run: O(instructions * log). */
 void program_validate(const struct program *program);
+
+/* Local. Instruction i's memory in repetition r: bytes from the start of the slot. */
+static inline uint64_t slot_copy_bytes(const struct slot *slot, int64_t repetition)
+{
+    return slot->copies > 1 ? slot->bytes / (uint64_t)slot->copies * (uint64_t)repetition : 0;
+}
 
 /* Local. Fills in the waits of every instruction from the memory ranges that the instructions read and write (reads
  * after writes, writes after reads, writes after writes), within a run and against the run before. */

@@ -27,8 +27,8 @@ static enum slot_kind kind_of(enum tensor_role role)
 
 static enum slot_init init_of(const struct tensor *tensor)
 {
-    static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,   SLOT_INIT_UNIFORM,
-                                          SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_FACTOR};
+    static const enum slot_init init[] = {SLOT_INIT_NONE,   SLOT_INIT_ZERO,     SLOT_INIT_ONE,    SLOT_INIT_UNIFORM,
+                                          SLOT_INIT_NORMAL, SLOT_INIT_FASTFOOD, SLOT_INIT_WEIGHT, SLOT_INIT_FACTOR};
     return tensor->values ? SLOT_INIT_VALUES : init[tensor->init];
 }
 
@@ -39,7 +39,12 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .name = tensor->name,
         .root = t,
         .elements = tensor->elements,
-        .bytes = (uint64_t)tensor->elements * element_bytes,
+        .bytes = (uint64_t)(tensor->elements * (tensor->copies > 1 ? tensor->copies : 1)) * element_bytes,
+        .copies = tensor->copies,
+        .chunk = tensor->chunk,
+        .chunks = tensor->chunks,
+        .part = tensor->part,
+        .parts = tensor->parts,
         .init = init_of(tensor),
         .init_scale = tensor->init_scale,
         .init_place = tensor->init_place,
@@ -82,7 +87,9 @@ static uint64_t operand_bytes(const struct program *program, const int *slots, i
     return bytes;
 }
 
-static void lower_node(const struct node *node, const struct program *program, struct arena *arena, struct instr *instr)
+/* Values that the host keeps in host_bytes have own_bytes on the device. */
+static void lower_node(const struct node *node, struct program *program, uint64_t host_bytes, uint64_t own_bytes,
+                       struct arena *arena, struct instr *instr)
 {
     struct op *op = arena_take(arena, sizeof *op);
     *op = node->op;
@@ -90,8 +97,10 @@ static void lower_node(const struct node *node, const struct program *program, s
         op->transfer_bytes = operand_bytes(program, node->out, OP_MAX_OUT);
     if (op->kind == OP_METRIC || op->kind == OP_SEND)
         op->transfer_bytes = program->slots[node->in[0]].bytes;
-    if (op->kind == OP_RECV)
+    if (op->kind == OP_RECV || op->kind == OP_ALLREDUCE)
         op->transfer_bytes = program->slots[node->out[0]].bytes;
+    if (op->tokens != TOKENS_NONE)
+        op->transfer_bytes = op->transfer_bytes / host_bytes * own_bytes;
     int is_message = op->kind == OP_SEND || op->kind == OP_RECV;
     *instr = (struct instr){
         .op = op,
@@ -99,8 +108,10 @@ static void lower_node(const struct node *node, const struct program *program, s
         .phase = (int)node->phase,
         .block = node->block,
         .name = node->name,
-        .group = -1,
-        .channel = is_message ? node->channel : -1,
+        .group = op->kind == OP_ALLREDUCE ? 0 : -1,
+        .channel = is_message                 ? node->channel
+                   : op->kind == OP_ALLREDUCE ? program->n_collectives++
+                                              : -1,
         .peer = is_message ? node->peer : -1,
     };
     memcpy(instr->in, node->in, sizeof instr->in);
@@ -197,16 +208,26 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
     int n_buckets = 0;
     if (graph->grads != NO_TENSOR && lowering->n_group > 1)
         n_buckets = cut_buckets(graph, lowering->bucket_bytes, element_bytes, buckets);
+    const struct device_spec *spec = &lowering->machine->specs[lowering->device];
+    uint64_t own_bytes =
+        spec->stores_format && (spec->format == FORMAT_FP16 || spec->format == FORMAT_BF16) ? 2 : element_bytes;
     int first_slot = program->n_slots;
     for (int b = 0; b < n_buckets; b++)
         add_bucket_slot(program, graph, &buckets[b], b, element_bytes, arena);
     program->instrs = arena_array(arena, (size_t)(graph->n_nodes + n_buckets), sizeof *program->instrs);
     for (int i = 0; i < graph->n_nodes; i++) {
-        lower_node(&graph->nodes[i], program, arena, &program->instrs[program->n_instrs++]);
+        if (i == graph->loop_first)
+            program->loop_first = program->n_instrs;
+        lower_node(&graph->nodes[i], program, element_bytes, own_bytes, arena, &program->instrs[program->n_instrs++]);
         for (int b = 0; b < n_buckets; b++)
             if (buckets[b].after == i)
                 add_allreduce(program, &buckets[b], first_slot + b, arena);
+        if (i + 1 == graph->loop_end)
+            program->loop_end = program->n_instrs;
     }
+    program->loop_count = graph->loop_end > graph->loop_first ? graph->loop_count : 0;
+    for (int i = program->loop_first; i < program->loop_end; i++)
+        program->n_loop_collectives += program->instrs[i].op->kind == OP_ALLREDUCE;
 }
 
 /* Each device's part of a collective's energy and traffic is the same. */
@@ -229,23 +250,27 @@ static void price_message(const struct machine *machine, int device, struct inst
         instr->cost = (struct cost){.time_ps = instr->cost.time_ps};
 }
 
+void lower_price(const struct machine *machine, int device, int n_group, struct instr *instr)
+{
+    if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV)
+        price_message(machine, device, instr);
+    else if (instr->op->kind == OP_ALLREDUCE)
+        price_allreduce(machine, n_group, instr);
+    else
+        machine->backends[device]->cost(machine->states[device], instr->op, &instr->cost);
+}
+
 static enum status price(const struct lowering *lowering, struct program *program, struct fault *fault)
 {
     const struct machine *machine = lowering->machine;
     const struct device *backend = machine->backends[lowering->device];
     for (int i = 0; i < program->n_instrs; i++) {
         struct instr *instr = &program->instrs[i];
-        if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV) {
-            price_message(machine, lowering->device, instr);
-            continue;
-        }
-        if (!backend->supports(machine->states[lowering->device], instr->op))
+        int is_message = instr->op->kind == OP_SEND || instr->op->kind == OP_RECV;
+        if (!is_message && !backend->supports(machine->states[lowering->device], instr->op))
             return fault_set(fault, STATUS_USAGE, "%s cannot run %s (%s)", machine->specs[lowering->device].name,
                              op_name(instr->op->kind), instr->name);
-        if (instr->op->kind == OP_ALLREDUCE)
-            price_allreduce(machine, lowering->n_group, instr);
-        else
-            backend->cost(machine->states[lowering->device], instr->op, &instr->cost);
+        lower_price(machine, lowering->device, lowering->n_group, instr);
     }
     return STATUS_OK;
 }
@@ -255,7 +280,22 @@ static int find_output(const struct graph *graph)
     for (int i = 0; i < graph->n_nodes; i++)
         if (graph->nodes[i].op.kind == OP_LOSS)
             return graph->nodes[i].in[0];
+    for (int i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i].op.kind == OP_SAMPLE)
+            return graph->nodes[i].out[0];
     return NO_TENSOR;
+}
+
+/* Of a product on the tokens of an iteration with any number of rows: kernels change with it. */
+static uint64_t largest_scratch_bytes(const struct op *op, enum number_format format)
+{
+    uint64_t largest = kernel_scratch_bytes(op, format);
+    struct op fewer = *op;
+    for (; op->kind == OP_LINEAR && op->tokens != TOKENS_NONE && fewer.rows > 1; fewer.rows /= 2) {
+        uint64_t bytes = kernel_scratch_bytes(&fewer, format);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest;
 }
 
 enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
@@ -267,6 +307,7 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     program->device = lowering->device;
     program->first_sample = lowering->first_sample;
     program->samples = lowering->samples;
+    program->varies = lowering->varies;
     program->slots = arena_array(lowering->arena, 2 * (size_t)graph->n_tensors + 1, sizeof *program->slots);
     for (; program->n_slots < graph->n_tensors; program->n_slots++)
         lower_tensor(graph, program->n_slots, element_bytes, &program->slots[program->n_slots]);
@@ -280,10 +321,12 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     program_link_waits(program, lowering->arena);
     for (int i = 0; i < program->n_instrs; i++) {
         const struct op *op = program->instrs[i].op;
-        uint64_t scratch = kernel_scratch_bytes(op, format);
+        uint64_t scratch = largest_scratch_bytes(op, format);
         program->scratch_bytes = scratch > program->scratch_bytes ? scratch : program->scratch_bytes;
     }
     program_validate(program);
+    if (lowering->varies) /* decoder_plan counts in the devices' own bytes */
+        return STATUS_OK;
     int holds_matrices = lowering->machine->backends[lowering->device]->units_needed != NULL;
     return memory_check(
         program, holds_matrices, lowering->machine->specs[lowering->device].name,

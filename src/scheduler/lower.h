@@ -11,6 +11,7 @@ struct lowering {
     int device;
     int64_t first_sample, samples; /* the device's share of the minibatch */
     int n_group;                   /* devices that share the minibatch and sum their gradients */
+    int varies;                    /* a program whose rows come with each iteration */
     double bucket_bytes;           /* all-reduce of gradients in pieces of about this size */
     const struct program *shared;  /* program of the same device whose parameters this one uses, or NULL */
     struct arena *arena;
@@ -20,5 +21,8 @@ struct lowering {
  * graph. */
 enum status lower(const struct lowering *lowering, const struct graph *graph, struct program *program,
                   struct fault *fault);
+
+/* Local. The cost of an instruction; n_group devices take part in an all-reduce. */
+void lower_price(const struct machine *machine, int device, int n_group, struct instr *instr);
 
 #endif

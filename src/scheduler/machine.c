@@ -124,6 +124,7 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .launch_s = device->launch_s,
         .idle_w = device->idle_w,
         .format = device->numerics ? format_of(device->numerics) : machine_format(job),
+        .stores_format = job->placement.stores_format,
         .fused_attention = strcmp(job->placement.attention_kernel, "fused") == 0,
         .dataflow = device->dataflow,
         .memory_mode = device->memory_mode,

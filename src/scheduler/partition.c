@@ -161,6 +161,12 @@ static int local_tensor(struct cutting *cutting, int device, int t)
     made->init_scale = tensor->init_scale;
     made->init_place = tensor->init_place;
     made->values = tensor->values;
+    made->copies = tensor->copies;
+    made->prompt_columns = tensor->prompt_columns;
+    made->chunk = tensor->chunk;
+    made->chunks = tensor->chunks;
+    made->part = tensor->part;
+    made->parts = tensor->parts;
     return *local;
 }
 
@@ -169,11 +175,21 @@ static void put_message(struct cutting *cutting, int channel, int send)
     const struct message *message = &cutting->messages[channel];
     const struct tensor *tensor = &cutting->graph->tensors[message->tensor];
     const struct node *maker = &cutting->graph->nodes[message->made_at];
+    const struct node *user = &cutting->graph->nodes[message->used_at];
     int device = send ? message->from : message->to;
     int t = local_tensor(cutting, device, message->tensor);
-    const struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements};
+    struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements, .tokens = maker->op.tokens};
+    if (op.tokens != TOKENS_NONE) {
+        op.out = tensor->dims[tensor->n_dims - 1];
+        op.in = tensor->prompt_columns ? tensor->prompt_columns : op.out;
+        const struct op *cut =
+            tensor->prompt_columns ? &user->op : &maker->op; /* who tells of which shard's tokens it is */
+        op.shard = cut->shard;
+        op.shards = cut->shards;
+        op.shard_block = cut->shard_block;
+    }
     struct operands operands = send ? operands_of(1, &t, 0, NULL) : operands_of(0, NULL, 1, &t);
-    const struct node *place = send ? maker : &cutting->graph->nodes[message->used_at];
+    const struct node *place = send ? maker : user;
     struct node *node =
         graph_node(&cutting->parts[device], &op, operands.in, operands.out, place->phase, place->block, tensor->name);
     node->channel = channel;
@@ -208,18 +224,48 @@ static int *sorted_by_maker(const struct cutting *cutting)
     return order;
 }
 
+/* Is node i in the graph's loop? */
+static int in_loop(const struct graph *graph, int i)
+{
+    return i >= graph->loop_first && i < graph->loop_end;
+}
+
+/* A message within the loop is sent in each repetition; none may cross its border. */
+static void check_loop(const struct cutting *cutting)
+{
+    const struct graph *graph = cutting->graph;
+    for (int m = 0; m < cutting->n_messages; m++)
+        if (in_loop(graph, cutting->messages[m].made_at) != in_loop(graph, cutting->messages[m].used_at))
+            bug("%s is sent across the border of a loop", graph->tensors[cutting->messages[m].tensor].name);
+}
+
+/* Node i comes next: where the graph's loop begins and ends, each device's does. */
+static void mark_borders(struct cutting *cutting, int i)
+{
+    for (int d = 0; d < cutting->n_devices; d++) {
+        struct graph *part = &cutting->parts[d];
+        if (i == cutting->graph->loop_first)
+            part->loop_first = part->n_nodes;
+        if (i == cutting->graph->loop_end)
+            part->loop_end = part->n_nodes;
+        part->loop_count = cutting->graph->loop_count;
+    }
+}
+
 /* Messages are found in the order of their use; those to be sent are looked up by their maker. */
 static void build_parts(struct cutting *cutting)
 {
     const int *order = sorted_by_maker(cutting);
     int received = 0, sent = 0;
     for (int i = 0; i < cutting->graph->n_nodes; i++) {
+        mark_borders(cutting, i);
         for (; received < cutting->n_messages && cutting->messages[received].used_at == i; received++)
             put_message(cutting, received, 0);
         put_node(cutting, i);
         for (; sent < cutting->n_messages && cutting->messages[order[sent]].made_at == i; sent++)
             put_message(cutting, order[sent], 1);
     }
+    mark_borders(cutting, cutting->graph->n_nodes);
 }
 
 /* From here on `here` of a root tells -2 where a node of the device itself writes into it. */
@@ -250,6 +296,7 @@ int partition(const struct graph *graph, const int *device_of, int n_devices, st
     for (int d = 0; d < n_devices; d++)
         graph_init(&parts[d], arena);
     find_messages(&cutting);
+    check_loop(&cutting);
     mark_makers(&cutting);
     build_parts(&cutting);
     return cutting.n_messages;

@@ -67,6 +67,7 @@ static struct h5 *handle(const char *path)
         bug("out of memory");
     file->path = copy;
     file->id = -1;
+    file->half = h5_half_type();
     return file;
 }
 
@@ -109,6 +110,8 @@ void h5_close(struct h5 *file)
     h5_forget(file);
     if (file->id >= 0)
         H5Fclose(file->id);
+    if (file->half >= 0)
+        H5Tclose(file->half);
     free(file->path);
     free(file->temporary);
     free(file);

@@ -27,7 +27,8 @@ struct h5;
 
 enum { H5_MAX_DIMS = 8 };
 
-/* Element types in memory and, for writing, in the file (little endian). */
+/* Element types in memory and, for writing, in the file (little endian). A float16 is its bit pattern in a uint16_t
+ * (store/half.h). */
 enum h5_type {
     H5_FLOAT32,
     H5_FLOAT64,
@@ -38,6 +39,7 @@ enum h5_type {
     H5_INT64,
     H5_UINT32,
     H5_UINT64,
+    H5_FLOAT16,
     N_H5_TYPES
 };
 

@@ -101,7 +101,8 @@ static enum status set_scalar(struct h5 *file, const char *object, const char *n
                               const void *value, struct fault *fault)
 {
     hid_t space = H5Screate(H5S_SCALAR);
-    enum status status = set(file, object, name, h5_file_type(type), h5_memory_type(type), space, value, fault);
+    enum status status =
+        set(file, object, name, h5_file_type(file, type), h5_memory_type(file, type), space, value, fault);
     H5Sclose(space);
     return status;
 }

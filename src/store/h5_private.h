@@ -11,6 +11,7 @@ enum { H5_KEPT = 32 };
 /* Datasets stay open while the file is, so that reading rows again and again finds its chunk in the cache. */
 struct h5 {
     hid_t id;
+    hid_t half; /* the type float16, which HDF5 has no name for */
     char *path;
     char *temporary; /* NULL for files opened for reading */
     int n_kept, next_kept;
@@ -30,9 +31,12 @@ hid_t h5_dataset(struct h5 *file, const char *object, struct fault *fault);
 /* Local. Opens a dataset or group, "/" is the root; the caller closes it with H5Oclose. -1 with a fault. */
 hid_t h5_object(const struct h5 *file, const char *object, struct fault *fault);
 
-/* Local. The type in memory (borrowed constants of HDF5) and in the file. */
-hid_t h5_memory_type(enum h5_type type);
-hid_t h5_file_type(enum h5_type type);
+/* Local. The type in memory and in the file (borrowed: constants of HDF5, or the file's float16). */
+hid_t h5_memory_type(const struct h5 *file, enum h5_type type);
+hid_t h5_file_type(const struct h5 *file, enum h5_type type);
+
+/* Local. A new IEEE binary16, little-endian; -1 when HDF5 cannot make it. */
+hid_t h5_half_type(void);
 
 /* Local. Kind of a type. */
 enum h5_kind h5_kind_of(hid_t type);

@@ -3,11 +3,20 @@
 
 #include "store/h5_private.h"
 
-hid_t h5_memory_type(enum h5_type type)
+hid_t h5_half_type(void)
 {
-    const hid_t types[N_H5_TYPES] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT8,
-                                     H5T_NATIVE_INT8,  H5T_NATIVE_INT16,  H5T_NATIVE_INT32,
-                                     H5T_NATIVE_INT64, H5T_NATIVE_UINT32, H5T_NATIVE_UINT64};
+    hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    /* Sign at bit 15, 5 bits of exponent from bit 10, 10 of mantissa; the size last, as the fields must fit it. */
+    if (type < 0 || H5Tset_fields(type, 15, 10, 5, 0, 10) < 0 || H5Tset_ebias(type, 15) < 0 || H5Tset_size(type, 2) < 0)
+        return -1;
+    return type;
+}
+
+hid_t h5_memory_type(const struct h5 *file, enum h5_type type)
+{
+    const hid_t types[N_H5_TYPES] = {H5T_NATIVE_FLOAT,  H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT8, H5T_NATIVE_INT8,
+                                     H5T_NATIVE_INT16,  H5T_NATIVE_INT32,  H5T_NATIVE_INT64, H5T_NATIVE_UINT32,
+                                     H5T_NATIVE_UINT64, file->half};
     return types[type];
 }
 
@@ -108,7 +117,7 @@ enum status h5_read(struct h5 *file, const char *object, enum h5_type type, int6
         return fault_set(fault, STATUS_IO, "%s: %s: expected %lld values, found %lld", file->path, object,
                          (long long)n_values, (long long)shape.n_values);
     hid_t id = h5_dataset(file, object, fault);
-    if (n_values > 0 && H5Dread(id, h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    if (n_values > 0 && H5Dread(id, h5_memory_type(file, type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         return h5_fault(file, object, "cannot be read: damaged", fault);
     return STATUS_OK;
 }
@@ -159,7 +168,7 @@ static enum status move_slab(struct h5 *file, const char *object, enum h5_type t
         if (count[d] == 0)
             return STATUS_OK;
     hid_t id = h5_dataset(file, object, fault);
-    if (transfer(id, h5_memory_type(type), n_dims, start, count, to, from) < 0)
+    if (transfer(id, h5_memory_type(file, type), n_dims, start, count, to, from) < 0)
         return h5_fault(file, object, to ? "cannot be read: damaged" : "cannot be written", fault);
     return STATUS_OK;
 }

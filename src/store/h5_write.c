@@ -10,16 +10,16 @@
 
 enum { CHUNK_BYTES = 256 * 1024, SMALL_BYTES = 4096, DEFLATE_LEVEL = 4 };
 
-hid_t h5_file_type(enum h5_type type)
+hid_t h5_file_type(const struct h5 *file, enum h5_type type)
 {
-    const hid_t types[N_H5_TYPES] = {H5T_IEEE_F32LE, H5T_IEEE_F64LE, H5T_STD_U8LE,  H5T_STD_I8LE, H5T_STD_I16LE,
-                                     H5T_STD_I32LE,  H5T_STD_I64LE,  H5T_STD_U32LE, H5T_STD_U64LE};
+    const hid_t types[N_H5_TYPES] = {H5T_IEEE_F32LE, H5T_IEEE_F64LE, H5T_STD_U8LE,  H5T_STD_I8LE,  H5T_STD_I16LE,
+                                     H5T_STD_I32LE,  H5T_STD_I64LE,  H5T_STD_U32LE, H5T_STD_U64LE, file->half};
     return types[type];
 }
 
-static int type_bytes(enum h5_type type)
+static int type_bytes(const struct h5 *file, enum h5_type type)
 {
-    return (int)H5Tget_size(h5_memory_type(type));
+    return (int)H5Tget_size(h5_memory_type(file, type));
 }
 
 enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
@@ -32,7 +32,7 @@ enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
     int descriptor = open(file->temporary, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0) {
         enum status status = fault_set(fault, STATUS_IO, "%s: cannot be created: %s", path, strerror(errno));
-        file->id = -1;
+        file->id = file->half = -1;
         h5_close(file);
         return status;
     }
@@ -44,6 +44,7 @@ enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
     H5Pset_obj_track_times(creation, 0);
     /* Ordered links let netCDF-4 see variables and dimensions in the order they were made. */
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    file->half = h5_half_type();
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, creation, access_list);
     enum status status = file->id < 0 ? h5_fault(file, NULL, "cannot be created", fault) : STATUS_OK;
     H5Pclose(creation);
@@ -170,11 +171,12 @@ static void chunk_shape(int n_dims, const int64_t *dims, int element_bytes, hsiz
     }
 }
 
-static hid_t creation_list(enum h5_type type, int n_dims, const int64_t *dims)
+static hid_t creation_list(const struct h5 *file, enum h5_type type, int n_dims, const int64_t *dims)
 {
     static const float nan_float = NAN;
     static const double nan_double = NAN;
-    int64_t bytes = type_bytes(type);
+    static const uint16_t nan_half = 0x7e00;
+    int64_t bytes = type_bytes(file, type);
     for (int d = 0; d < n_dims; d++)
         bytes = dims[d] > 0 && bytes > INT64_MAX / dims[d] ? INT64_MAX : bytes * dims[d];
     hid_t list = H5Pcreate(H5P_DATASET_CREATE);
@@ -183,11 +185,13 @@ static hid_t creation_list(enum h5_type type, int n_dims, const int64_t *dims)
     H5Pset_attr_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     if (type == H5_FLOAT32)
         H5Pset_fill_value(list, H5T_NATIVE_FLOAT, &nan_float);
+    if (type == H5_FLOAT16)
+        H5Pset_fill_value(list, file->half, &nan_half);
     if (type == H5_FLOAT64)
         H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan_double);
     if (n_dims > 0 && bytes > SMALL_BYTES) {
         hsize_t chunk[H5_MAX_DIMS];
-        chunk_shape(n_dims, dims, type_bytes(type), chunk);
+        chunk_shape(n_dims, dims, type_bytes(file, type), chunk);
         H5Pset_chunk(list, n_dims, chunk);
         H5Pset_shuffle(list);
         H5Pset_deflate(list, DEFLATE_LEVEL);
@@ -223,8 +227,8 @@ enum status h5_make(struct h5 *file, const char *object, enum h5_type type, int 
 {
     if (n_dims < 0 || n_dims > H5_MAX_DIMS)
         bug("%s: %d dimensions", object, n_dims);
-    hid_t creation = creation_list(type, n_dims, dims);
-    enum status status = make(file, object, h5_file_type(type), n_dims, dims, creation, fault);
+    hid_t creation = creation_list(file, type, n_dims, dims);
+    enum status status = make(file, object, h5_file_type(file, type), n_dims, dims, creation, fault);
     H5Pclose(creation);
     return status;
 }
@@ -241,7 +245,7 @@ enum status h5_write(struct h5 *file, const char *object, enum h5_type type, int
     hid_t id = h5_dataset(file, object, fault);
     if (id < 0)
         return fault->status;
-    if (H5Dwrite(id, h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    if (H5Dwrite(id, h5_memory_type(file, type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         return h5_fault(file, object, "cannot be written", fault);
     return STATUS_OK;
 }

@@ -11,7 +11,8 @@ PKG_CONFIG_PATH=/usr/lib/$multiarch/openblas-serial/pkgconfig
 export PKG_CONFIG_PATH
 flags="$(pkg-config --cflags hdf5-openmpi libcyaml jansson) $(mpicc --showme:compile)"
 libs="-lhdf5_openmpi_hl $(pkg-config --libs hdf5-openmpi libcyaml yaml-0.1 jansson zlib) -lm"
-sources="src/base/*.c src/config/*.c src/store/*.c"
+sources="src/base/*.c src/config/*.c src/store/*.c src/model/decoder_catalogue.c src/model/decoder_shape.c src/model/tokenizer.c
+    src/model/hf_*.c src/model/model_*.c"
 status=0
 for target in tests/fuzz/fuzz_*.c; do
     name=$(basename "$target" .c)
@@ -19,9 +20,13 @@ for target in tests/fuzz/fuzz_*.c; do
     clang -std=c11 -D_GNU_SOURCE -O1 -g -Isrc $flags -fsanitize=fuzzer,address -fno-omit-frame-pointer \
         -o $build/$name $target $sources $libs
     mkdir -p $build/corpus-$name
+    [ ! -d tests/fuzz/seeds-$name ] || cp -n tests/fuzz/seeds-$name/* $build/corpus-$name/
+    words= # what random bytes do not find by themselves
+    [ ! -e tests/fuzz/$name.dict ] || words=-dict=$PWD/tests/fuzz/$name.dict
     echo "fuzz: $name for $seconds s"
+    # shellcheck disable=SC2086
     (cd $build && ASAN_OPTIONS=detect_leaks=1 ./$name -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
-        corpus-$name >$name.log 2>&1) || { status=1; tail -n 30 $build/$name.log; }
+        $words corpus-$name >$name.log 2>&1) || { status=1; tail -n 30 $build/$name.log; }
     grep -E "^#[0-9]+.*DONE|Done [0-9]+ runs" $build/$name.log | tail -n 1
 done
 exit $status

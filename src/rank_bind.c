@@ -1,0 +1,114 @@
+/* rank_bind.c - a program that varies, made ready for an iteration: rows, what has work, costs. */
+#include "rank_private.h"
+
+/* Costs that depend on numbers of rows alone are kept. */
+enum { MEMO_ENTRIES = 64 };
+
+struct price_memo {
+    int64_t rows[MEMO_ENTRIES], elements[MEMO_ENTRIES]; /* 0: empty */
+    struct cost cost[MEMO_ENTRIES];
+};
+
+struct binding *binding_new(const struct program *planned, struct arena *arena)
+{
+    struct binding *binding = arena_take(arena, sizeof *binding);
+    size_t n = (size_t)planned->n_instrs + 1;
+    binding->planned = planned;
+    binding->program = *planned;
+    binding->program.instrs = arena_array(arena, n, sizeof *binding->program.instrs);
+    binding->ops = arena_array(arena, n, sizeof *binding->ops);
+    binding->has_work = arena_array(arena, n, sizeof *binding->has_work);
+    binding->memo = arena_array(arena, n, sizeof *binding->memo);
+    for (int i = 0; i < planned->n_instrs; i++) {
+        binding->ops[i] = *planned->instrs[i].op;
+        binding->program.instrs[i] = planned->instrs[i];
+        binding->program.instrs[i].op = &binding->ops[i];
+    }
+    return binding;
+}
+
+/* The same ops in the same order: whatever the peers are, an iteration costs the same on equal devices. */
+int binding_is_like(const struct binding *binding, const struct binding *other)
+{
+    const struct program *a = binding->planned, *b = other->planned;
+    if (a->n_instrs != b->n_instrs || a->loop_first != b->loop_first || a->loop_end != b->loop_end)
+        return 0;
+    for (int i = 0; i < a->n_instrs; i++)
+        if (memcmp(a->instrs[i].op, b->instrs[i].op, sizeof *a->instrs[i].op) != 0)
+            return 0;
+    return 1;
+}
+
+static void bind_like(struct binding *binding)
+{
+    const struct binding *like = binding->like;
+    memcpy(binding->ops, like->ops, (size_t)binding->program.n_instrs * sizeof *binding->ops);
+    memcpy(binding->has_work, like->has_work, (size_t)binding->program.n_instrs);
+    for (int i = 0; i < binding->program.n_instrs; i++)
+        binding->program.instrs[i].cost = like->program.instrs[i].cost;
+}
+
+static int depends_on_contexts(enum op_kind kind)
+{
+    return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
+}
+
+static void price(const struct executor *executor, int device, struct price_memo *memo,
+                  int64_t elements, struct instr *instr)
+{
+    const struct executor_prices *prices = &executor->options.prices;
+    int64_t rows = instr->op->rows, e = (rows + elements) % MEMO_ENTRIES;
+    int keep = !depends_on_contexts(instr->op->kind);
+    if (keep && memo->rows[e] == rows && memo->elements[e] == elements) {
+        instr->cost = memo->cost[e];
+        return;
+    }
+    prices->price(prices->context, device, instr);
+    if (instr->cost.time_ps == 0)
+        bug("%s of an iteration takes no time", instr->name);
+    if (keep) {
+        memo->rows[e] = rows;
+        memo->elements[e] = elements;
+        memo->cost[e] = instr->cost;
+    }
+}
+
+void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch)
+{
+    if (binding->like) {
+        bind_like(binding);
+        return;
+    }
+    for (int i = 0; i < binding->program.n_instrs; i++) {
+        struct instr *instr = &binding->program.instrs[i];
+        const struct op *planned = binding->planned->instrs[i].op;
+        struct op *op = &binding->ops[i];
+        int64_t elements = 0;
+        binding->has_work[i] = (char)batch_bind(planned, batch, op);
+        memset(&instr->cost, 0, sizeof instr->cost);
+        if (!binding->has_work[i])
+            continue;
+        if (op->kind == OP_SEND || op->kind == OP_RECV) {
+            elements = batch_message_elements(op);
+            op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)elements;
+        }
+        if (op->kind == OP_ALLREDUCE)
+            op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)op->rows;
+        price(executor, device, &binding->memo[i], elements, instr);
+    }
+}
+
+void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps)
+{
+    const struct program *program = &binding->program;
+    *busy_ps = 0;
+    for (int i = 0; i < program->n_instrs; i++) {
+        const struct instr *instr = &program->instrs[i];
+        int in_loop = program->loop_count > 1 && i >= program->loop_first && i < program->loop_end;
+        uint64_t times = in_loop ? (uint64_t)program->loop_count : 1;
+        for (int p = 0; p < N_ENERGY_PARTS; p++)
+            energy_fj[p] += times * instr->cost.energy_fj[p];
+        if (instr->engine == ENGINE_COMPUTE)
+            *busy_ps += times * instr->cost.time_ps;
+    }
+}

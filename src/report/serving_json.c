@@ -1,0 +1,61 @@
+#include "report/serving_json.h"
+
+#include <jansson.h>
+#include <math.h>
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *spread(const struct serving_spread *spread)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)spread->n, "mean", number(spread->mean),
+                     "p50", number(spread->p50), "p90", number(spread->p90), "p95", number(spread->p95), "p99",
+                     number(spread->p99), "max", number(spread->max));
+}
+
+static json_t *devices(const struct serving_instance_summary *instance)
+{
+    json_t *list = json_array();
+    for (uint32_t d = 0; d < instance->n_devices; d++)
+        json_array_append_new(list, json_pack("{s:s, s:f}", "name", instance->device_name[d], "busy_s",
+                                              (double)instance->device_busy_ps[d] * 1e-12));
+    return list;
+}
+
+static json_t *instances(const struct serving_summary *summary)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < summary->n_instances; i++) {
+        const struct serving_instance_summary *instance = &summary->instance[i];
+        json_array_append_new(
+            list, json_pack("{s:I, s:f, s:I, s:I, s:f, s:I, s:f, s:o}", "iterations",
+                            (json_int_t)instance->n_iterations, "busy_s", (double)instance->busy_ps * 1e-12, "finished",
+                            (json_int_t)instance->n_finished, "preemptions", (json_int_t)instance->n_preemptions,
+                            "mean_batch", instance->mean_batch, "peak_batch", (json_int_t)instance->peak_batch,
+                            "mean_kv_share", instance->mean_kv_share, "devices", devices(instance)));
+    }
+    return list;
+}
+
+enum status serving_json_write(const char *path, const struct serving_summary *summary, struct fault *fault)
+{
+    json_t *root = json_pack(
+        "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:I, s:o}", "requests",
+        (json_int_t)summary->n_requests, "prompt_tokens", (json_int_t)summary->prompt_tokens, "output_tokens",
+        (json_int_t)summary->output_tokens, "virtual_time_s", (double)summary->end_ps * 1e-12, "queue_s",
+        spread(&summary->queue_s), "ttft_s", spread(&summary->ttft_s), "tpot_s", spread(&summary->tpot_s), "itl_s",
+        spread(&summary->itl_s), "e2e_s", spread(&summary->e2e_s), "requests_per_s", summary->requests_per_s,
+        "output_tokens_per_s", summary->output_tokens_per_s, "total_tokens_per_s", summary->total_tokens_per_s,
+        "slo_share", summary->has_slo ? number(summary->slo_share) : json_null(), "goodput_requests_per_s",
+        summary->has_slo ? number(summary->goodput_requests_per_s) : json_null(), "energy_j",
+        (double)summary->energy_fj * 1e-15, "energy_per_output_token_j", summary->energy_per_output_token_j,
+        "preemptions", (json_int_t)summary->n_preemptions, "recomputed_tokens", (json_int_t)summary->recomputed_tokens,
+        "instances", instances(summary));
+    if (!root)
+        bug("a summary that is no JSON");
+    int bad = json_dump_file(root, path, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    json_decref(root);
+    return bad ? fault_set(fault, STATUS_IO, "%s: cannot write", path) : STATUS_OK;
+}

@@ -1,0 +1,61 @@
+/* decoder_plan.h - a decoder on a machine: who holds which part of the weights and of the KV cache, the program of an
+ * iteration for each device, and how much room there is for KV.
+ *
+ * Tensor parallel over all GPUs of the machine; PIM devices (kind hbm-pim), the same number at each GPU, hold the KV
+ * cache; without them the GPUs do.
+ */
+#ifndef SCHEDULER_DECODER_PLAN_H
+#define SCHEDULER_DECODER_PLAN_H
+
+#include "model/decoder_graph.h"
+#include "plan/program.h"
+#include "rank.h"
+#include "scheduler/kv_partition.h"
+#include "scheduler/machine.h"
+
+/* What an iteration may be at most, and how the cache is cut. */
+struct decoder_limits {
+    int64_t max_tokens, max_sequences; /* of an iteration */
+    int64_t block_tokens;              /* of the KV cache */
+    int64_t n_blocks;        /* that tensors are made for; 0: none are, and what prompts fetch is counted for one
+                                sequence of the model's context */
+    int64_t head_chunks;     /* pieces of the heads in a pipeline, at most; 1: none */
+    int kv_bits;             /* 8: int8; 0: the job's number format */
+    const char *partition;   /* heads sequence hybrid auto */
+    int64_t typical_context; /* auto: tokens of each sequence of the iteration that is priced */
+};
+
+/* What a device has to hold, in its own bytes. */
+struct decoder_need {
+    uint64_t weight_bytes, activation_bytes;
+    uint64_t kv_bytes_per_token; /* of a sequence: its share of all layers */
+    uint64_t capacity_bytes;
+};
+
+struct decoder_plan {
+    const struct machine *machine;
+    struct decoder_config config;
+    struct decoder_layout layout;
+    struct kv_partition partition;
+    struct plan plan;
+    int n_gpus;
+    const char **device_name;    /* [n_devices] */
+    struct decoder_need *need;   /* [n_devices] */
+    uint64_t kv_capacity_tokens; /* of the machine */
+    int kv_limit;                /* the device that sets it */
+};
+
+/* Local. Fault STATUS_USAGE: "needs ..., has ..., ..." when weights, or the KV of one sequence of the model's context,
+ * do not fit; devices that cannot share the heads. */
+enum status decoder_plan_build(const struct decoder_config *config, const struct machine *machine,
+                               const struct decoder_limits *limits, struct arena *arena, struct decoder_plan *plan,
+                               struct fault *fault);
+
+/* Local. How the executor prices this plan's iterations; borrows the plan. */
+struct executor_prices decoder_plan_prices(const struct decoder_plan *plan);
+
+/* Local. Virtual time of one iteration in which `sequences` sequences of `context` tokens each decode. */
+enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequences, int64_t context,
+                                   uint64_t *time_ps, struct fault *fault);
+
+#endif

@@ -1,0 +1,35 @@
+/* kv_partition.h - which PIM device at a GPU holds what of the KV cache.
+ *
+ * Heads are dealt to groups of devices, the tokens of a head in blocks to the shards of its group; device g * shards +
+ * s is shard s of group g. Policies:
+ *
+ *     heads     one shard: whole heads on each device; devices beyond the number of KV heads stay idle
+ *     sequence  one group: every device has a share of every sequence's tokens
+ *     hybrid    as many groups as there can be without an idle device: the largest number of groups that divides the
+ *               devices and is not above the KV heads
+ *     auto      what costs least of all that fit (decoder_plan.h prices them)
+ */
+#ifndef SCHEDULER_KV_PARTITION_H
+#define SCHEDULER_KV_PARTITION_H
+
+#include <stdint.h>
+
+enum { KV_MOST_DEVICES = 8 };
+
+struct kv_partition {
+    int64_t groups, shards;
+};
+
+/* Local. The partition of a policy ("heads", "sequence", "hybrid") for `devices` >= 1 devices and `kv_heads` >= 1 KV
+ * heads. At most KV_MOST_DEVICES devices at a GPU take part; what is more stays idle. */
+struct kv_partition kv_partition_of(const char *policy, int64_t devices, int64_t kv_heads);
+
+/* Local. Candidate i = 0, 1, ... of policy auto: all partitions that leave no device idle that could have work, the
+ * three policies' among them. 0 when there are no more. */
+int kv_partition_candidate(int i, int64_t devices, int64_t kv_heads, struct kv_partition *partition);
+
+/* Local. The device (0 .. devices-1) that holds KV head `head` of token `token`. */
+int64_t kv_partition_owner(const struct kv_partition *partition, int64_t kv_heads, int64_t shard_block, int64_t head,
+                           int64_t token);
+
+#endif

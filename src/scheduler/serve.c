@@ -1,0 +1,379 @@
+#include "scheduler/serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/serve_private.h"
+#include "serving/serving.h"
+
+static enum status open_model(struct serve *serve, struct fault *fault)
+{
+    const struct job_decoder *decoder = &serve->job->decoder;
+    if (decoder->model) {
+        const struct decoder_config *config = decoder_model(decoder->model);
+        if (!config)
+            return fault_set(
+                fault, STATUS_USAGE,
+                "%s: decoder.model: expected a model of the catalogue, found '%s': polyrank model list shows "
+                "them",
+                serve->job->source, decoder->model);
+        serve->config = *config;
+        serve->timing_only = 1;
+        serve->config.context = decoder->context ? decoder->context : config->context;
+        return STATUS_OK;
+    }
+    enum status status = model_file_open(decoder->file, &serve->file, fault);
+    if (status == STATUS_OK)
+        serve->config = *model_file_config(serve->file);
+    if (status == STATUS_OK && decoder->context > serve->config.context && !serve->config.rotary)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: decoder.context: expected at most the %lld positions that the model has learned, found %lld",
+            serve->job->source, (long long)serve->config.context, (long long)decoder->context);
+    if (status == STATUS_OK && decoder->context)
+        serve->config.context = decoder->context;
+    return status;
+}
+
+/* What is not in the job file's words. */
+static struct serving_config serving_config_of(const struct job_serve *job)
+{
+    struct serving_config config = serving_defaults();
+    for (int p = BATCHING_CHUNKED; p <= BATCHING_STATIC; p++)
+        if (strcmp(job->batching, batching_policy_name((enum batching_policy)p)) == 0)
+            config.batching = (enum batching_policy)p;
+    for (int p = PREEMPTION_RECOMPUTE; p <= PREEMPTION_SWAP; p++)
+        if (strcmp(job->preemption, preemption_policy_name((enum preemption_policy)p)) == 0)
+            config.preemption = (enum preemption_policy)p;
+    for (int p = ROUTER_ROUND_ROBIN; p <= ROUTER_CENTRAL; p++)
+        if (strcmp(job->router, router_policy_name((enum router_policy)p)) == 0)
+            config.router = (enum router_policy)p;
+    config.max_batch = (uint32_t)job->max_batch;
+    config.token_budget = (uint32_t)job->token_budget;
+    config.block_tokens = (uint32_t)job->block_tokens;
+    config.prefix_caching = job->prefix_caching;
+    config.reserve_output = job->reserve_output;
+    config.n_prefill_instances = (uint32_t)job->prefill_instances;
+    config.slo =
+        (struct serving_slo){(uint64_t)(job->slo.ttft_s * 1e12 + 0.5), (uint64_t)(job->slo.tpot_s * 1e12 + 0.5),
+                             (uint64_t)(job->slo.e2e_s * 1e12 + 0.5)};
+    return config;
+}
+
+/* Tokens of the longest prefill: a prompt, and after a preemption its answer so far. */
+static int64_t longest_prefill(const struct requests *requests)
+{
+    int64_t longest = 1;
+    for (size_t i = 0; i < requests->n; i++) {
+        int64_t tokens = (int64_t)requests->request[i].prompt_tokens + requests->request[i].output_tokens;
+        longest = tokens > longest ? tokens : longest;
+    }
+    return longest;
+}
+
+/* Tokens that a sequence has in the cache on average. */
+static int64_t typical_context(const struct requests *requests)
+{
+    uint64_t prompts = requests_prompt_tokens(requests), answers = requests_output_tokens(requests);
+    return (int64_t)((prompts + answers / 2) / requests->n) + 1;
+}
+
+static struct decoder_limits limits_of(const struct serve *serve)
+{
+    const struct job_serve *job = &serve->job->serve;
+    int64_t sequences = (int64_t)serve->requests.n < job->max_batch ? (int64_t)serve->requests.n : job->max_batch;
+    int64_t longest = longest_prefill(&serve->requests), context = typical_context(&serve->requests);
+    return (struct decoder_limits){
+        .max_tokens = (job->token_budget > longest ? job->token_budget : longest) + sequences,
+        .max_sequences = sequences,
+        .block_tokens = job->block_tokens,
+        .n_blocks =
+            serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
+        .head_chunks = job->head_chunks,
+        .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
+        .partition = job->partition,
+        .typical_context = context < serve->config.context ? context : serve->config.context,
+    };
+}
+
+static enum status open_local(struct serve *serve, const struct serve_given *given, struct fault *fault)
+{
+    struct job *job = serve->job;
+    if (!job->decoder.model && !job->decoder.file)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: decoder.file: expected a decoder to serve, found none: polyrank train "
+                         "trains a job with model.preset",
+                         job->source);
+    job->placement.stores_format = 1;
+    enum status status = open_model(serve, fault);
+    if (status == STATUS_OK)
+        status = machine_open(job, serve->arena, &serve->machine, fault);
+    if (given) {
+        serve->requests = given->requests;
+        serve->prompt = given->prompt;
+    } else if (status == STATUS_OK) {
+        status = serve_read_requests(serve, fault);
+    }
+    if (status != STATUS_OK)
+        return status;
+    const struct decoder_limits limits = limits_of(serve);
+    serve->serving = serving_config_of(&job->serve);
+    status = decoder_plan_build(&serve->config, &serve->machine, &limits, serve->arena, &serve->plan, fault);
+    if (status == STATUS_OK && !serve->timing_only && job->serve.instances > 1)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
+                         job->source, (long long)job->serve.instances);
+    return status;
+}
+
+enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,
+                       struct arena *arena, struct serve *serve, struct fault *fault)
+{
+    memset(serve, 0, sizeof *serve);
+    serve->comm = comm;
+    serve->job = job;
+    serve->arena = arena;
+    serve->timing_only = timing_only;
+    open_local(serve, given, fault);
+    enum status status = agree(comm, 0, fault);
+    if (status == STATUS_OK)
+        status = comm_same(comm, serve->plan.plan.hash, "plan", fault);
+    if (status != STATUS_OK)
+        serve_close(serve);
+    return status;
+}
+
+void serve_close(struct serve *serve)
+{
+    model_file_close(serve->file);
+    serve->file = NULL;
+}
+
+/* ---- the run ---- */
+
+struct weights_of_file {
+    struct model_file *file;
+    const struct decoder_config *config;
+};
+
+static int number_of(const struct decoder_config *config, const char *name)
+{
+    struct decoder_weight weight;
+    for (int i = 0; i < decoder_weights(config); i++) {
+        decoder_weight(config, i, &weight);
+        if (strcmp(weight.name, name) == 0)
+            return i;
+    }
+    bug("the model has no weight %s", name);
+}
+
+static enum status read_rows(void *state, const char *weight, int64_t first_row, int64_t n_rows, int64_t columns,
+                             float *values, struct fault *fault)
+{
+    const struct weights_of_file *weights = state;
+    (void)columns;
+    return model_file_read_rows(weights->file, number_of(weights->config, weight), first_row, n_rows, values, fault);
+}
+
+struct decoder_source serve_weights(const struct serve *serve)
+{
+    struct weights_of_file *weights = arena_take(serve->arena, sizeof *weights);
+    *weights = (struct weights_of_file){serve->file, &serve->config};
+    return (struct decoder_source){weights, read_rows};
+}
+
+struct course {
+    struct serve *serve;
+    const struct serve_sink *sink;
+    struct serve_result *result;
+    size_t sample_room;
+};
+
+static enum status finished(void *state, const struct served *record, struct fault *fault)
+{
+    const struct course *course = state;
+    return course->sink->finished ? course->sink->finished(course->sink->state, record, fault) : STATUS_OK;
+}
+
+const char *serve_text(const struct serve *serve, const uint32_t *token, uint32_t n, struct arena *arena)
+{
+    const struct tokenizer *tokenizer = serve->file ? model_file_tokenizer(serve->file) : NULL;
+    size_t length;
+    if (!tokenizer)
+        return NULL;
+    int32_t *tokens = arena_array(arena, n + 1, sizeof *tokens);
+    for (uint32_t i = 0; i < n; i++)
+        tokens[i] = (int32_t)token[i];
+    return tokenizer_text(tokenizer, tokens, (int64_t)n, arena, &length);
+}
+
+static enum status answer(void *state, uint32_t request, const uint32_t *token, uint32_t n, struct fault *fault)
+{
+    const struct course *course = state;
+    struct serve *serve = course->serve;
+    if (!course->sink->answer)
+        return STATUS_OK;
+    struct arena *arena = arena_new();
+    const struct serve_answer told = {request, serve->prompt ? serve->prompt[request] : NULL, token, n,
+                                      serve_text(serve, token, n, arena)};
+    enum status status = course->sink->answer(course->sink->state, &told, fault);
+    arena_free(arena);
+    return status;
+}
+
+static enum status sample(void *state, const struct serving_sample *told, struct fault *fault)
+{
+    struct course *course = state;
+    struct serve_result *result = course->result;
+    (void)fault;
+    if (result->n_samples == course->sample_room) {
+        course->sample_room = course->sample_room ? 2 * course->sample_room : 256;
+        struct serving_sample *larger = arena_array(course->serve->arena, course->sample_room, sizeof *larger);
+        if (result->n_samples)
+            memcpy(larger, result->sample, result->n_samples * sizeof *larger);
+        result->sample = larger;
+    }
+    result->sample[result->n_samples++] = *told;
+    return STATUS_OK;
+}
+
+static struct serve_engine_options engine_options(const struct serve *serve, const struct decoder_source *weights)
+{
+    const struct job_serve *job = &serve->job->serve;
+    const struct tokenizer *tokenizer = serve->file ? model_file_tokenizer(serve->file) : NULL;
+    return (struct serve_engine_options){
+        .timing_only = serve->timing_only,
+        .seed = job->seed,
+        .temperature = job->temperature,
+        .top_p = job->top_p,
+        .eos = tokenizer ? tokenizer->eos : -1,
+        .bos = tokenizer ? tokenizer->bos : -1,
+        .host_link = serve->job->cluster.links.host,
+        .weights = weights,
+    };
+}
+
+static void count_instructions(struct serve_result *result, struct serve_engine *const *engines, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        result->instructions += executor_wall(serve_engine_executor(engines[i])).instructions;
+}
+
+/* Rank 0: all requests on the engines. */
+static enum status serve_all(struct course *course, struct serve_engine *const *own, size_t n, struct fault *fault)
+{
+    struct serve *serve = course->serve;
+    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
+    for (size_t i = 0; i < n; i++)
+        engines[i] = serve_engine_of(own[i]);
+    const struct serving_sink sink = {course, finished, answer, serve->serving.sample_ps ? sample : NULL};
+    double start_s = wall_s();
+    enum status status = serving_run(&serve->serving, &serve->requests, engines, n, &sink, serve->arena,
+                                     &course->result->serving, fault);
+    course->result->wall_s = wall_s() - start_s;
+    count_instructions(course->result, own, n);
+    return status;
+}
+
+enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault)
+{
+    const struct decoder_source weights = serve_weights(serve);
+    const struct serve_engine_options options = engine_options(serve, &weights);
+    return serve_engine_open(serve->comm, &serve->plan, &options, engine, fault);
+}
+
+static enum status run_functional(struct course *course, struct fault *fault)
+{
+    struct serve *serve = course->serve;
+    struct serve_engine *engine = NULL;
+    enum status status = serve_open_engine(serve, &engine, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (comm_rank(serve->comm) == 0) {
+        status = serve_all(course, &engine, 1, fault);
+        if (!comm_is_lost(serve->comm)) {
+            struct fault end = FAULT_NONE;
+            serve_engine_end(engine, &end);
+        }
+    } else {
+        status = serve_engine_follow(engine, fault);
+    }
+    serve_engine_close(engine);
+    return status;
+}
+
+enum status serve_open_alone(const struct serve *serve, struct serve_engine **engines, struct comm **alone,
+                             struct fault *fault)
+{
+    const struct serve_engine_options options = engine_options(serve, NULL);
+    enum status status = STATUS_OK;
+    for (int64_t i = 0; i < serve->job->serve.instances && status == STATUS_OK; i++) {
+        alone[i] = comm_alone();
+        status = serve_engine_open(alone[i], &serve->plan, &options, &engines[i], fault);
+    }
+    return status;
+}
+
+void serve_close_alone(const struct serve *serve, struct serve_engine **engines, struct comm **alone)
+{
+    for (int64_t i = 0; i < serve->job->serve.instances; i++) {
+        serve_engine_close(engines[i]);
+        if (alone[i])
+            comm_close(alone[i], 0);
+    }
+}
+
+static enum status run_timing(struct course *course, struct fault *fault)
+{
+    struct serve *serve = course->serve;
+    size_t n = (size_t)serve->job->serve.instances;
+    struct serve_engine **engines = arena_array(serve->arena, n, sizeof *engines);
+    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
+    enum status status = serve_open_alone(serve, engines, alone, fault);
+    if (status == STATUS_OK)
+        status = serve_all(course, engines, n, fault);
+    serve_close_alone(serve, engines, alone);
+    return status;
+}
+
+enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
+                      struct fault *fault)
+{
+    struct course course = {.serve = serve, .sink = sink, .result = result};
+    memset(result, 0, sizeof *result);
+    serve->serving.sample_ps = (uint64_t)(serve->job->serve.sample_s * 1e12 + 0.5);
+    if (!serve->timing_only)
+        run_functional(&course, fault);
+    else if (comm_rank(serve->comm) == 0)
+        run_timing(&course, fault);
+    return agree(serve->comm, 0, fault);
+}
+
+static enum status search_alone(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                                void *state, struct serving_search_result *result, struct fault *fault)
+{
+    size_t n = (size_t)serve->job->serve.instances;
+    struct serve_engine **own = arena_array(serve->arena, n, sizeof *own);
+    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
+    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
+    const struct serving_search search = {.share = serve->job->serve.slo.share};
+    enum status status = serve_open_alone(serve, own, alone, fault);
+    for (size_t i = 0; i < n && status == STATUS_OK; i++)
+        engines[i] = serve_engine_of(own[i]);
+    if (status == STATUS_OK)
+        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena,
+                                result, fault);
+    serve_close_alone(serve, own, alone);
+    return status;
+}
+
+enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                            void *state, struct serving_search_result *result, struct fault *fault)
+{
+    if (!serve->timing_only)
+        return fault_set(fault, STATUS_USAGE, "%s: --find-rate: expected a run without tensors: add --timing-only",
+                         serve->job->source);
+    if (comm_rank(serve->comm) == 0)
+        search_alone(serve, told, state, result, fault);
+    return agree(serve->comm, 0, fault);
+}
