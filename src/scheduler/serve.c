@@ -39,13 +39,13 @@ static enum status open_model(struct serve *serve, struct fault *fault)
 static struct serving_config serving_config_of(const struct job_serve *job)
 {
     struct serving_config config = serving_defaults();
-    for (int p = BATCHING_CHUNKED; p <= BATCHING_STATIC; p++)
+    for (int p = 0; p < N_BATCHING_POLICIES; p++)
         if (strcmp(job->batching, batching_policy_name((enum batching_policy)p)) == 0)
             config.batching = (enum batching_policy)p;
-    for (int p = PREEMPTION_RECOMPUTE; p <= PREEMPTION_SWAP; p++)
+    for (int p = 0; p < N_PREEMPTION_POLICIES; p++)
         if (strcmp(job->preemption, preemption_policy_name((enum preemption_policy)p)) == 0)
             config.preemption = (enum preemption_policy)p;
-    for (int p = ROUTER_ROUND_ROBIN; p <= ROUTER_CENTRAL; p++)
+    for (int p = 0; p < N_ROUTER_POLICIES; p++)
         if (strcmp(job->router, router_policy_name((enum router_policy)p)) == 0)
             config.router = (enum router_policy)p;
     config.max_batch = (uint32_t)job->max_batch;
