@@ -189,7 +189,7 @@ enum kernel_class {
     X(OP_KV_FETCH, "fetch kv", CLASS_KV, 2, 1)                                                                         \
     X(OP_KV_ATTENTION, "kv attention", CLASS_ATTENTION, 3, 1)                                                          \
     X(OP_KV_COMBINE, "combine shards", CLASS_ELEMENTWISE, OP_MAX_IN, 1)                                                \
-    X(OP_PROMPT_ATTENTION, "prompt attention", CLASS_ATTENTION, OP_MAX_IN, 1)                                                  \
+    X(OP_PROMPT_ATTENTION, "prompt attention", CLASS_ATTENTION, OP_MAX_IN, 1)                                          \
     X(OP_MERGE_ROWS, "merge rows", CLASS_ELEMENTWISE, 2, 1)                                                            \
     X(OP_TAKE_ROWS, "take rows", CLASS_ELEMENTWISE, 1, 1)                                                              \
     X(OP_SAMPLE, "sample", CLASS_ELEMENTWISE, 1, 1)                                                                    \
@@ -231,13 +231,13 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 
 /* Which rows of an iteration an op works on. X(enum, name) */
 enum token_rows {
-    TOKENS_NONE,   /* not an op on tokens: rows is what the graph says */
-    TOKENS_ALL,    /* of all sequences */
-    TOKENS_CACHED, /* the first rows: sequences that attend to the KV cache where it lies */
-    TOKENS_PROMPT, /* those of prompts, behind them; rows counts all tokens */
+    TOKENS_NONE,    /* not an op on tokens: rows is what the graph says */
+    TOKENS_ALL,     /* of all sequences */
+    TOKENS_CACHED,  /* the first rows: sequences that attend to the KV cache where it lies */
+    TOKENS_PROMPT,  /* those of prompts, behind them; rows counts all tokens */
     TOKENS_FETCHED, /* not rows of this iteration: tokens that prompts have in the cache already */
-    TOKENS_BOTH,   /* rows counts all tokens; no work when there are only those of one sort */
-    TOKENS_ANSWER  /* one of each sequence that wants its next token */
+    TOKENS_BOTH,    /* rows counts all tokens; no work when there are only those of one sort */
+    TOKENS_ANSWER   /* one of each sequence that wants its next token */
 };
 
 struct batch;
@@ -285,6 +285,9 @@ const char *op_name(enum op_kind kind);
 enum kernel_class op_class(enum op_kind kind);
 const char *kernel_class_name(enum kernel_class class);
 const char *number_format_name(enum number_format format);
+
+/* Local. The op FACTOR of a weight [out, in] into a pair of adapters of this width. */
+struct op op_factor(int64_t out, int64_t in, int64_t width, double scale, uint32_t site);
 
 /* Local. Heads of group `group` when `heads` are dealt to `groups` groups of consecutive heads: as even as possible,
  * the first groups have one more. *first: number of its first head. */

@@ -167,9 +167,11 @@ static enum status try_partition(const struct decoder_plan *plan, const struct d
     struct arena *arena = arena_new();
     struct decoder_plan own = *plan;
     uint64_t wanted = (uint64_t)(limits->max_sequences * limits->typical_context);
+    const struct decoder_iteration iteration = {limits->max_sequences, limits->typical_context, 0};
+    double energy_j;
     enum status status = build_one(&own, &candidate->partition, limits, arena, fault);
     if (status == STATUS_OK)
-        status = decoder_plan_decode_ps(&own, limits->max_sequences, limits->typical_context, &candidate->time_ps, fault);
+        status = decoder_plan_price(&own, &iteration, &candidate->time_ps, &energy_j, fault);
     candidate->room = own.kv_capacity_tokens < wanted ? own.kv_capacity_tokens : wanted;
     arena_free(arena);
     return status;
@@ -235,23 +237,30 @@ struct executor_prices decoder_plan_prices(const struct decoder_plan *plan)
     return (struct executor_prices){plan, price};
 }
 
-enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequences, int64_t context,
-                                   uint64_t *time_ps, struct fault *fault)
+enum status decoder_plan_price(const struct decoder_plan *plan, const struct decoder_iteration *iteration,
+                               uint64_t *time_ps, double *energy_j, struct fault *fault)
 {
     struct arena *arena = arena_new();
     struct comm *alone = comm_alone();
     struct executor *executor = NULL;
     const struct executor_options options = {.timing_only = 1, .prices = decoder_plan_prices(plan)};
-    struct batch_part *parts = arena_array(arena, (size_t)sequences, sizeof *parts);
-    for (int64_t i = 0; i < sequences; i++)
-        parts[i] = (struct batch_part){.context = context - 1, .tokens = 1, .is_answer = 1};
-    const struct batch batch = {(int)sequences, (int)sequences, sequences, sequences, sequences, parts, NULL};
+    int64_t n = iteration->decodes, prompt = iteration->prompt_tokens;
+    struct batch_part *parts = arena_array(arena, (size_t)n + 1, sizeof *parts);
+    for (int64_t i = 0; i < n; i++)
+        parts[i] =
+            (struct batch_part){.context = iteration->context - 1, .tokens = 1, .is_answer = 1, .request = (uint32_t)i};
+    parts[n] = (struct batch_part){.tokens = (int32_t)prompt, .is_answer = 1, .request = (uint32_t)n};
+    const struct batch batch = {(int)n + (prompt > 0), (int)n, n + prompt, n, n + (prompt > 0), parts, NULL};
     struct step_result result = {0};
+    struct iteration_cost cost = {.busy_ps = NULL};
     enum status status = executor_open(alone, &plan->plan, plan->machine->specs, NULL, &options, &executor, fault);
     if (status == STATUS_OK)
         status =
-            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, NULL, &result, fault);
+            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, &cost, &result, fault);
     *time_ps = result.end_ps;
+    *energy_j = 0;
+    for (int p = 0; p < N_ENERGY_PARTS; p++)
+        *energy_j += (double)cost.energy_fj[p] * 1e-15;
     executor_close(executor);
     comm_close(alone, 0);
     arena_free(arena);

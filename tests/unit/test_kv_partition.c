@@ -114,7 +114,10 @@ static uint64_t decode_ps(const struct decoder_config *config, int gpus, int pim
     uint64_t time_ps = 0;
     const struct decoder_limits limits = limits_of(partition, context);
     decoder_case_open(&c, config, gpus, pims, "fp16", &limits);
-    ck_assert(!decoder_plan_decode_ps(&c.plan, limits.max_sequences, context, &time_ps, &fault));
+    const struct decoder_iteration iteration = {limits.max_sequences, context, 0};
+    double energy_j = 0;
+    ck_assert(!decoder_plan_price(&c.plan, &iteration, &time_ps, &energy_j, &fault));
+    ck_assert_double_gt(energy_j, 0);
     *chosen = c.plan.partition;
     decoder_case_close(&c);
     return time_ps;
