@@ -180,20 +180,13 @@ static int run_next(struct executor *executor, const struct step_record *record,
     return 1;
 }
 
-/* An op without work that values pass all the same: rows that need no merging because they are whole on one side, and
- * what a shard without tokens answers. */
-static int is_passed(const struct instr *instr)
-{
-    return instr->op->kind == OP_MERGE_ROWS || (instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0);
-}
-
-/* Such an op takes no time, but what follows still waits for what it waits for. 0 when it cannot run yet. */
+/* An op without work: 0 when it cannot be passed yet. */
 static int pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
                    const struct program *program)
 {
     const struct instr *instr = &program->instrs[device->next];
     int id = (int)record->program;
-    if (!is_passed(instr))
+    if (!is_passed(instr->op))
         return 1;
     if (instr->n_waits && waits_for_collective(executor, device, program, device->next))
         return 0;

@@ -318,7 +318,7 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     if (status != STATUS_OK)
         return status;
     memory_plan(program, lowering->shared, lowering->arena);
-    program_link_waits(program, lowering->arena);
+    program_link_waits(program, NULL, lowering->arena);
     for (int i = 0; i < program->n_instrs; i++) {
         const struct op *op = program->instrs[i].op;
         uint64_t scratch = largest_scratch_bytes(op, format);
