@@ -164,6 +164,7 @@ static int fetch(struct building *b, int device, const struct op *append, const 
     op.tokens = TOKENS_FETCHED;
     op.rows = b->layout->max_fetched;
     int kv = value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows, op.kv_heads * 2 * op.head_width);
+    b->graph->tensors[kv].apart = 1; /* a run with tensors needs more room than one without, and takes as long */
     node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
     return kv;
 }

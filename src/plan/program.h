@@ -61,6 +61,7 @@ struct slot {
     int64_t dims[4];
     int64_t copies;    /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
     int chunk, chunks; /* ... and which piece of that part */
+    int apart;       /* an activation whose memory is no other one's */
     int part, parts;   /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
 };
 

@@ -41,6 +41,7 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .elements = tensor->elements,
         .bytes = (uint64_t)(tensor->elements * (tensor->copies > 1 ? tensor->copies : 1)) * element_bytes,
         .copies = tensor->copies,
+        .apart = tensor->apart,
         .chunk = tensor->chunk,
         .chunks = tensor->chunks,
         .part = tensor->part,
