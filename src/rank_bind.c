@@ -79,8 +79,8 @@ static int depends_on_contexts(enum op_kind kind)
     return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
 }
 
-static void price(const struct executor *executor, int device, struct price_memo *memo,
-                  int64_t elements, struct instr *instr)
+static void price(const struct executor *executor, int device, struct price_memo *memo, int64_t elements,
+                  struct instr *instr)
 {
     const struct executor_prices *prices = &executor->options.prices;
     int64_t rows = instr->op->rows, e = (rows + elements) % MEMO_ENTRIES;

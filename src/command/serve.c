@@ -8,8 +8,8 @@
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
-#include "config/text.h"
 #include "command/plan_serve.h"
+#include "config/text.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
 #include "report/serving_result.h"
@@ -65,8 +65,8 @@ static enum status finished(void *state, const struct served *record, struct fau
     return serving_csv_row(&writing->csv, record, fault);
 }
 
-/* One line of JSON for each answer; the text to stdout too. Tokens need not make whole characters, and prompts are bytes:
- * what is no UTF-8 is mended. */
+/* One line of JSON for each answer; the text to stdout too. Tokens need not make whole characters, and prompts are
+ * bytes: what is no UTF-8 is mended. */
 static enum status answer(void *state, const struct serve_answer *told, struct fault *fault)
 {
     struct writing *writing = state;
@@ -193,7 +193,12 @@ static enum status find_rate(struct serve *serve, const struct job_options *opti
     struct serving_search_result result;
     struct search_rows rows = {0, NULL};
     int first = comm_rank(serve->comm) == 0;
-    if (first && open_rates(serve, options, &rows, fault) == STATUS_OK)
+    const struct serving_slo *slo = &serve->serving.slo;
+    if (!slo->ttft_ps && !slo->tpot_ps && !slo->e2e_ps)
+        fault_set(fault, STATUS_USAGE,
+                  "%s: serve.slo: --find-rate needs a limit of ttft_s, tpot_s or e2e_s, found none",
+                  serve->job->source);
+    else if (first && open_rates(serve, options, &rows, fault) == STATUS_OK)
         plan_serve_head(serve);
     enum status status = agree(serve->comm, 0, fault);
     if (status == STATUS_OK)

@@ -61,7 +61,7 @@ struct slot {
     int64_t dims[4];
     int64_t copies;    /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
     int chunk, chunks; /* ... and which piece of that part */
-    int apart;       /* an activation whose memory is no other one's */
+    int apart;         /* an activation whose memory is no other one's */
     int part, parts;   /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
 };
 
@@ -160,8 +160,8 @@ static inline uint64_t slot_copy_bytes(const struct slot *slot, int64_t repetiti
 }
 
 /* Local. Fills in the waits of every instruction from the memory ranges that the instructions read and write (reads
- * after writes, writes after reads, writes after writes), within a run and against the run before. takes_part [n_instrs]
- * tells which of them are run, NULL: all; the others neither wait nor are waited for. */
+ * after writes, writes after reads, writes after writes), within a run and against the run before. takes_part
+ * [n_instrs] tells which of them are run, NULL: all; the others neither wait nor are waited for. */
 void program_link_waits(struct program *program, const char *takes_part, struct arena *arena);
 
 /* Local. Room that its waits need. */

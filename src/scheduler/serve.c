@@ -96,6 +96,16 @@ static struct decoder_limits limits_of(const struct serve *serve)
     };
 }
 
+/* What can never be served is refused before a file is opened. */
+static enum status check_requests(struct serve *serve, struct fault *fault)
+{
+    size_t n = (size_t)serve->job->serve.instances;
+    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
+    for (size_t i = 0; i < n; i++)
+        engines[i] = serve_engine_kind(&serve->plan, serve->timing_only);
+    return serving_check(&serve->serving, &serve->requests, engines, n, fault);
+}
+
 static enum status open_local(struct serve *serve, const struct serve_given *given, struct fault *fault)
 {
     struct job *job = serve->job;
@@ -123,7 +133,7 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
         return fault_set(fault, STATUS_USAGE,
                          "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
                          job->source, (long long)job->serve.instances);
-    return status;
+    return status == STATUS_OK ? check_requests(serve, fault) : status;
 }
 
 enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,

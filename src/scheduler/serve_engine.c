@@ -209,17 +209,13 @@ static void reset(void *state)
         bug("an executor that was open before does not open again: %s", fault.text);
 }
 
-struct serving_engine serve_engine_of(struct serve_engine *engine)
+struct serving_engine serve_engine_kind(const struct decoder_plan *plan, int timing_only)
 {
-    int timing_only = engine->options.timing_only;
-    const struct decoder_plan *plan = engine->plan;
     uint64_t own = (uint64_t)plan->layout.n_blocks * (uint64_t)plan->layout.block_tokens;
     return (struct serving_engine){
-        .state = engine,
         .kv_capacity_tokens = timing_only || plan->kv_capacity_tokens < own ? plan->kv_capacity_tokens : own,
         .kv_block_tokens = (uint32_t)plan->layout.block_tokens,
         .context_tokens = (uint32_t)plan->config.context,
-        .idle_power_mw = engine->idle_power_mw,
         .n_devices = (uint32_t)plan->machine->n_devices,
         .device_name = plan->device_name,
         .iterate = iterate,
@@ -228,6 +224,14 @@ struct serving_engine serve_engine_of(struct serve_engine *engine)
         .tokens = timing_only ? NULL : tokens,
         .reset = timing_only ? reset : NULL,
     };
+}
+
+struct serving_engine serve_engine_of(struct serve_engine *engine)
+{
+    struct serving_engine serving = serve_engine_kind(engine->plan, engine->options.timing_only);
+    serving.state = engine;
+    serving.idle_power_mw = engine->idle_power_mw;
+    return serving;
 }
 
 enum status serve_engine_follow(struct serve_engine *engine, struct fault *fault)

@@ -30,6 +30,9 @@ void serve_engine_close(struct serve_engine *engine);
 /* Rank 0: the engine for serving_run. */
 struct serving_engine serve_engine_of(struct serve_engine *engine);
 
+/* Local. What serving_check asks of such an engine, before there is one. */
+struct serving_engine serve_engine_kind(const struct decoder_plan *plan, int timing_only);
+
 /* Collective. The other ranks, while rank 0 is in serving_run: takes part in iterations until it calls
  * serve_engine_end.
  */

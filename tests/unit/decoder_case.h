@@ -122,8 +122,7 @@ static inline struct executor *decoder_executor(struct decoder_case *c, struct c
                                              .prices = decoder_plan_prices(&c->plan),
                                              .decoder = &c->plan.config,
                                              .weights = timing_only ? NULL : &source};
-    enum status status =
-        executor_open(comm, &c->plan.plan, c->machine.specs, NULL, &options, &executor, &fault);
+    enum status status = executor_open(comm, &c->plan.plan, c->machine.specs, NULL, &options, &executor, &fault);
     ck_assert_msg(status == STATUS_OK, "%s", fault.text);
     return executor;
 }

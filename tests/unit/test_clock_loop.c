@@ -84,8 +84,7 @@ static int64_t iterate(struct fixture *f, int skip)
     for (int64_t r = 0; r < program->loop_count; r++) {
         run_range(f, program->loop_first, program->loop_end);
         int64_t left = program->loop_count - 1 - r;
-        if (skip && r > 0 && left &&
-            clock_loop_repeats(&f->before, &f->clock, program, PROGRAM_ITERATE, &shift_ps)) {
+        if (skip && r > 0 && left && clock_loop_repeats(&f->before, &f->clock, program, PROGRAM_ITERATE, &shift_ps)) {
             clock_loop_jump(&f->clock, &f->before, program, PROGRAM_ITERATE, (uint64_t)left, shift_ps);
             skipped = left;
             break;
@@ -197,8 +196,11 @@ START_TEST(layers_left_out_cost_as_much)
     struct fault fault = FAULT_NONE;
     config.layers = 3 + (int64_t)below(&d, 60);
     config.context = 4096;
-    const struct decoder_limits limits = {.max_tokens = 3000, .max_sequences = 8, .block_tokens = 16,
-                                          .head_chunks = 1 + (int64_t)below(&d, 3), .partition = partitions[_i % 4],
+    const struct decoder_limits limits = {.max_tokens = 3000,
+                                          .max_sequences = 8,
+                                          .block_tokens = 16,
+                                          .head_chunks = 1 + (int64_t)below(&d, 3),
+                                          .partition = partitions[_i % 4],
                                           .typical_context = 500};
     decoder_case_open(&c, &config, 1 + (int)below(&d, 3), (int)below(&d, 6), "fp16", &limits);
     struct executor *fast = open_timing(&c, comm, 0), *slow = open_timing(&c, comm, 1000);
@@ -211,8 +213,10 @@ START_TEST(layers_left_out_cost_as_much)
         batch.n_cached = (int)below(&d, (uint64_t)batch.n_parts + 1);
         for (int i = 0; i < batch.n_parts; i++) {
             int32_t tokens = i < batch.n_cached ? 1 : 1 + (int32_t)below(&d, 300);
-            parts[i] = (struct batch_part){.context = (int64_t)below(&d, 3000), .tokens = tokens,
-                                           .is_answer = below(&d, 4) > 0, .request = (uint32_t)i};
+            parts[i] = (struct batch_part){.context = (int64_t)below(&d, 3000),
+                                           .tokens = tokens,
+                                           .is_answer = below(&d, 4) > 0,
+                                           .request = (uint32_t)i};
             batch.n_tokens += tokens;
             batch.n_cached_tokens += i < batch.n_cached ? tokens : 0;
             batch.n_answers += parts[i].is_answer;

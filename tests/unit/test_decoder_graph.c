@@ -1,5 +1,5 @@
-/* test_decoder_graph.c - decoders like GPT-2, OPT and LLaMA on every layout of devices: the logits of each iteration are
- * those of a plain forward pass in double over the whole sequence, and timing-only takes the same time and energy.
+/* test_decoder_graph.c - decoders like GPT-2, OPT and LLaMA on every layout of devices: the logits of each iteration
+ * are those of a plain forward pass in double over the whole sequence, and timing-only takes the same time and energy.
  */
 #include "decoder_case.h"
 
@@ -276,7 +276,8 @@ static void run_one(struct course *course, struct executor *functional, struct e
     make_batch(course, &made);
     if (!made.batch.n_parts)
         return;
-    float *logits = arena_array(course->c.arena, (size_t)(MOST_SEQUENCES * course->c.config.vocabulary), sizeof *logits);
+    float *logits =
+        arena_array(course->c.arena, (size_t)(MOST_SEQUENCES * course->c.config.vocabulary), sizeof *logits);
     const struct iteration now = {.batch = &made.batch, .number = number, .logits = logits};
     ck_assert_msg(!executor_iterate(functional, &now, next, &cost, &result, &fault), "%s", fault.text);
     ck_assert_msg(!executor_iterate(timing, &now, next, &timed_cost, &timed, &fault), "%s", fault.text);

@@ -1,5 +1,5 @@
-/* test_kv.c - the paged KV cache: attention to it against a plain softmax in double, whatever the paging, the shards and
- * the groups of heads; what int8 and fp16 keep; what a batch counts.
+/* test_kv.c - the paged KV cache: attention to it against a plain softmax in double, whatever the paging, the shards
+ * and the groups of heads; what int8 and fp16 keep; what a batch counts.
  */
 #include "kernel/format.h"
 #include "token_case.h"
@@ -374,7 +374,8 @@ START_TEST(messages_carry_what_is_wanted)
     token_case_open(&c, 7000 + (uint64_t)_i);
     int64_t kv = c.kv_heads * 2 * c.width, columns = token_columns(&c);
     for (int64_t s = 0; s < c.shards; s++) {
-        struct op planned = {.kind = OP_SEND, .tokens = TOKENS_ALL, .rows = 500 * columns, .out = columns, .in = kv}, op;
+        struct op planned = {.kind = OP_SEND, .tokens = TOKENS_ALL, .rows = 500 * columns, .out = columns, .in = kv},
+                  op;
         set_shard(&planned, &c, s, c.shards);
         int has_work = batch_bind(&planned, &c.now, &op);
         ck_assert_int_eq(batch_message_elements(&op),

@@ -14,7 +14,8 @@ static int64_t smaller(int64_t a, int64_t b)
 }
 
 /* Devices that keep this token of this head, by the rules that the kernels go by. */
-static int holders(const struct kv_partition *p, int64_t kv_heads, int64_t block, int64_t head, int64_t token, int64_t *who)
+static int holders(const struct kv_partition *p, int64_t kv_heads, int64_t block, int64_t head, int64_t token,
+                   int64_t *who)
 {
     int n = 0;
     for (int64_t g = 0; g < p->groups; g++)

@@ -1,5 +1,5 @@
-/* test_tokens.c - ops on the tokens of an iteration that do not touch the KV cache: embedding, norm, rotation, gate, rows
- * merged and taken, and the choice of the next token, as a distribution.
+/* test_tokens.c - ops on the tokens of an iteration that do not touch the KV cache: embedding, norm, rotation, gate,
+ * rows merged and taken, and the choice of the next token, as a distribution.
  */
 #include "kernel/sample.h"
 #include "token_case.h"
@@ -50,8 +50,8 @@ START_TEST(embedding_is_row_and_position)
     struct op op = token_op(&c, OP_EMBED_TOKENS, &c.now, TOKENS_ALL);
     op.in = width, op.out = vocabulary, op.n_key = 80;
     double *table = token_values(&c, vocabulary * width), *place = token_values(&c, 80 * width);
-    const double *x = made(&c, &op, format_of(_i), (double *[]){table, place}, (int64_t[]){vocabulary * width, 80 * width},
-                           1 + learned, c.now.n_tokens * width);
+    const double *x = made(&c, &op, format_of(_i), (double *[]){table, place},
+                           (int64_t[]){vocabulary * width, 80 * width}, 1 + learned, c.now.n_tokens * width);
     for (int i = 0; i < c.now.n_parts; i++)
         for (int64_t t = 0; t < c.now.parts[i].tokens; t++, row++)
             for (int64_t k = 0; k < width; k++) {
@@ -135,8 +135,13 @@ START_TEST(rotated_products_depend_on_distance)
             parts[0].tokens = parts[1].tokens = 1;
             parts[0].context = side * shift, parts[1].context = 7 + side * shift;
             const struct batch batch = {2, 2, 2, 2, 0, parts, NULL};
-            const struct op op = {.kind = OP_ROTATE, .rows = 2, .heads = 1, .kv_heads = 1, .head_width = 8,
-                                  .tokens = TOKENS_ALL, .batch = &batch};
+            const struct op op = {.kind = OP_ROTATE,
+                                  .rows = 2,
+                                  .heads = 1,
+                                  .kv_heads = 1,
+                                  .head_width = 8,
+                                  .tokens = TOKENS_ALL,
+                                  .batch = &batch};
             double *out = &qkv[0][0], *in[2] = {case_values(48, 3, 1), frequency};
             const int64_t n_in[2] = {48, 4}, n = 48;
             token_run(&op, FORMAT_FP64, in, n_in, 2, &out, &n, 1);
@@ -242,7 +247,8 @@ END_TEST
 
 enum { N_TOKENS = 24, N_DRAWS = 40000 };
 
-/* Shares that sampling should have, 0 for what top_p cuts off: the likeliest, lower numbers first, until they make it. */
+/* Shares that sampling should have, 0 for what top_p cuts off: the likeliest, lower numbers first, until they make it.
+ */
 static int expected_shares(const double *logits, double temperature, double top_p, double *share)
 {
     double sum = 0, kept = 0;
@@ -320,8 +326,11 @@ START_TEST(choice_does_not_depend_on_the_batch)
     struct batch_part parts[8], reversed[8];
     double logits[8 * N_TOKENS], turned[8 * N_TOKENS], found[8], again[8];
     for (int i = 0; i < 8; i++) {
-        parts[i] = (struct batch_part){.context = (int64_t)below(&c.dice, 50), .tokens = 2 + (int32_t)below(&c.dice, 5),
-                                       .is_answer = 1, .request = (uint32_t)i, .temperature = i % 3 ? 1 : 0,
+        parts[i] = (struct batch_part){.context = (int64_t)below(&c.dice, 50),
+                                       .tokens = 2 + (int32_t)below(&c.dice, 5),
+                                       .is_answer = 1,
+                                       .request = (uint32_t)i,
+                                       .temperature = i % 3 ? 1 : 0,
                                        .top_p = i % 2 ? 0.8f : 1};
         for (int v = 0; v < N_TOKENS; v++)
             logits[i * N_TOKENS + v] = (double)(float)normal(&c.dice);
