@@ -241,7 +241,7 @@ static const struct job_key keys[] = {
     {"serve.kv_numerics", KEY_WORD, IN(serve.kv_numerics), DEFAULT("same"), WORDS("same int8"),
         MEANS("keys and values in the KV cache: as the other numbers, or int8 with a scale for each head of a token")},
     {"serve.sample_s", KEY_REAL, IN(serve.sample_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
-        MEANS("length of the intervals of the course over time; 0: a hundredth of the run")},
+        MEANS("length of the intervals of the course over time in serving.h5; 0: none")},
     {"serve.slo.ttft_s", KEY_REAL, IN(serve.slo.ttft_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
         MEANS("objective: longest time to the first token; 0: none")},
     {"serve.slo.tpot_s", KEY_REAL, IN(serve.slo.tpot_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
