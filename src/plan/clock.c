@@ -184,9 +184,11 @@ int clock_loop_repeats(const struct clock *before, const struct clock *after, co
             return 0;
         shift = moved ? moved : shift;
     }
-    for (int i = program->loop_first; i < program->loop_end; i++)
-        if (program->instrs[i].cost.time_ps && after->end_ps[program_id][i] - before->end_ps[program_id][i] != shift)
+    for (int i = program->loop_first; i < program->loop_end; i++) {
+        uint64_t moved = after->end_ps[program_id][i] - before->end_ps[program_id][i];
+        if (moved != shift && (moved || program->instrs[i].cost.time_ps))
             return 0;
+    }
     *shift_ps = shift;
     return 1;
 }
@@ -196,7 +198,7 @@ void clock_loop_jump(struct clock *clock, const struct clock *before, const stru
 {
     shift_engines(clock, before, n, shift_ps);
     for (int i = program->loop_first; i < program->loop_end; i++)
-        if (program->instrs[i].cost.time_ps)
+        if (clock->end_ps[program_id][i] != before->end_ps[program_id][i])
             clock->end_ps[program_id][i] += n * shift_ps;
 }
 

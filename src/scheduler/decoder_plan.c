@@ -156,31 +156,42 @@ static enum status build_one(struct decoder_plan *plan, const struct kv_partitio
     return status == STATUS_OK ? find_capacity(plan, fault) : status;
 }
 
-/* The cheapest partition that fits; the first of equals. */
-static enum status choose_partition(struct decoder_plan *plan, const struct decoder_limits *limits,
+struct candidate {
+    struct kv_partition partition;
+    uint64_t time_ps, room; /* of the iteration that is priced; tokens of KV, no more than it has */
+};
+
+static enum status try_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                                 struct candidate *candidate, struct fault *fault)
+{
+    struct arena *arena = arena_new();
+    struct decoder_plan own = *plan;
+    uint64_t wanted = (uint64_t)(limits->max_sequences * limits->typical_context);
+    const struct decoder_iteration iteration = {limits->max_sequences, limits->typical_context, 0};
+    double energy_j;
+    enum status status = build_one(&own, &candidate->partition, limits, arena, fault);
+    if (status == STATUS_OK)
+        status = decoder_plan_price(&own, &iteration, &candidate->time_ps, &energy_j, fault);
+    candidate->room = own.kv_capacity_tokens < wanted ? own.kv_capacity_tokens : wanted;
+    arena_free(arena);
+    return status;
+}
+
+/* Of the partitions with room for the iteration that is priced, or else with the most room, the fastest; the first of
+ * equals. */
+static enum status choose_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
                                     struct kv_partition *chosen, struct fault *fault)
 {
-    struct kv_partition partition;
+    struct candidate candidate, best = {.time_ps = 0};
     struct fault last = FAULT_NONE;
     int64_t kv_heads = plan->config.kv_heads / plan->n_gpus;
-    uint64_t best_ps = 0;
-    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &partition); i++) {
-        struct arena *arena = arena_new();
-        struct decoder_plan candidate = *plan;
-        uint64_t time_ps = 0;
-        double energy_j;
-        enum status status = build_one(&candidate, &partition, limits, arena, &last);
-        if (status == STATUS_OK)
-            status = decoder_plan_price(&candidate,
-                                        &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
-                                        &time_ps, &energy_j, &last);
-        if (status == STATUS_OK && (best_ps == 0 || time_ps < best_ps)) {
-            best_ps = time_ps;
-            *chosen = partition;
-        }
-        arena_free(arena);
-    }
-    if (best_ps)
+    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &candidate.partition); i++)
+        if (try_partition(plan, limits, &candidate, &last) == STATUS_OK &&
+            (best.time_ps == 0 || candidate.room > best.room ||
+             (candidate.room == best.room && candidate.time_ps < best.time_ps)))
+            best = candidate;
+    *chosen = best.partition;
+    if (best.time_ps)
         return STATUS_OK;
     *fault = last;
     return fault->status;
