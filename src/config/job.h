@@ -200,7 +200,8 @@ enum { CLUSTER_MAX_DEVICES = 16 };
 struct cluster {
     const char *source; /* file it came from */
     const char *name;
-    int n_devices; /* entries, not devices */
+    int n_devices;               /* entries, not devices */
+    double iteration_overhead_s; /* serving: time of the host's engine for each iteration */
     struct cluster_device device[CLUSTER_MAX_DEVICES];
     struct cluster_links links;
 };

@@ -275,6 +275,9 @@ static const struct job_key keys[] = {
         MEANS("store the test predictions in the result")},
 
     {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},
+    {"cluster.iteration_overhead_s", KEY_REAL, IN(cluster.iteration_overhead_s), DEFAULT("0 s"), .unit = UNIT_SECONDS,
+        FROM_BELOW(0, 1),
+        MEANS("serving: time of the host's engine for each iteration, which no device hides: `polyrank devices --calibrate`")},
     {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim"), MEANS("kind of device")},
     {"cluster.devices[].profile", KEY_NAME, OF(profile), REQUIRED,
         MEANS("its name in the catalogue, see `polyrank devices`")},

@@ -247,6 +247,7 @@ static struct serve_engine_options engine_options(const struct serve *serve, con
         .eos = tokenizer ? tokenizer->eos : -1,
         .bos = tokenizer ? tokenizer->bos : -1,
         .host_link = serve->job->cluster.links.host,
+        .overhead_ps = (uint64_t)(serve->job->cluster.iteration_overhead_s * 1e12 + 0.5),
         .weights = weights,
     };
 }
