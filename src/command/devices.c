@@ -16,7 +16,16 @@ struct devices_input {
     struct calibrate_request calibrate;
 };
 
-enum { KEY_CALIBRATE = 256, KEY_PROFILE, KEY_MODEL, KEY_OUT, KEY_MAX_BATCH, KEY_TOKEN_BUDGET, KEY_TRAIN_SHARE };
+enum {
+    KEY_CALIBRATE = 256,
+    KEY_PROFILE,
+    KEY_MODEL,
+    KEY_OUT,
+    KEY_MAX_BATCH,
+    KEY_TOKEN_BUDGET,
+    KEY_SYNCHRONOUS,
+    KEY_TRAIN_SHARE
+};
 
 static const struct argp_option options_table[] = {
     {"calibrate", KEY_CALIBRATE, "FILE", 0, "fit a GPU to a measured run of an inference engine", 1},
@@ -24,6 +33,8 @@ static const struct argp_option options_table[] = {
     {"model", KEY_MODEL, "NAME", 0, "calibrate: the decoder that was served (default llama-3.1-8b)", 1},
     {"max-batch", KEY_MAX_BATCH, "N", 0, "calibrate: sequences the engine ran at a time (default 128)", 1},
     {"token-budget", KEY_TOKEN_BUDGET, "N", 0, "calibrate: tokens of its iterations (default 2048)", 1},
+    {"synchronous", KEY_SYNCHRONOUS, NULL, 0,
+     "calibrate: the engine put an iteration together after the one before it had ended (default: when it started)", 1},
     {"train-share", KEY_TRAIN_SHARE, "SHARE", 0,
      "calibrate: the first so much of the requests is fitted, the rest tells the error (default 0.5)", 1},
     {"out", KEY_OUT, "FILE", 0, "calibrate: the cluster file to write (default: to stdout)", 1},
@@ -65,6 +76,9 @@ static error_t parse_calibrate(int key, char *arg, struct devices_input *input)
         return 0;
     case 'f':
         request->force = 1;
+        return 0;
+    case KEY_SYNCHRONOUS:
+        request->synchronous = 1;
         return 0;
     case KEY_MAX_BATCH:
         error = number(input, "max-batch", arg, 1, 65536, &value);

@@ -39,11 +39,11 @@ static void write_cluster(const struct calibrate_request *request, const struct 
     fprintf(out,
             "# %s as a measured run of an inference engine shows it. Made by\n"
             "#   polyrank devices --calibrate %s --profile %s --model %s --max-batch %lld --token-budget %lld "
-            "--train-share %g\n"
+            "--train-share %g%s\n"
             "# memory_bytes_per_s, peak_flop_per_s (bf16) and iteration_overhead_s are fitted, the rest is the "
             "profile's.\n",
             request->profile, request->run, request->profile, request->model, (long long)request->max_batch,
-            (long long)request->token_budget, request->train_share);
+            (long long)request->token_budget, request->train_share, request->synchronous ? " --synchronous" : "");
     fprintf(out, "name: %s-calibrated\n", request->profile);
     fprintf(out, "iteration_overhead_s: %s\n", unit_print(text, sizeof text, UNIT_SECONDS, found->overhead_s));
     fprintf(out, "devices:\n  - kind: gpu\n    profile: %s\n", request->profile);
@@ -79,7 +79,8 @@ static enum status calibrate_here(const struct calibrate_request *request, struc
     const struct replay_setting setting = {.model = request->model,
                                            .profile = request->profile,
                                            .max_batch = request->max_batch,
-                                           .token_budget = request->token_budget};
+                                           .token_budget = request->token_budget,
+                                           .schedule_ahead = !request->synchronous};
     struct measured_run run;
     struct calibration calibration;
     struct job job;

@@ -10,6 +10,7 @@ struct calibrate_request {
     const char *run, *profile, *model, *out; /* out NULL: the cluster goes to stdout after the tables */
     int64_t max_batch, token_budget;
     double train_share; /* of the requests, the first by arrival */
+    int synchronous;    /* the engine does not schedule ahead */
     int force;          /* replace an existing file */
 };
 

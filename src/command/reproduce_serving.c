@@ -17,7 +17,16 @@ struct serving_input {
     double train_share;
 };
 
-enum { KEY_RUN = 256, KEY_TRACE, KEY_MODEL, KEY_CLUSTER, KEY_MAX_BATCH, KEY_TOKEN_BUDGET, KEY_TRAIN_SHARE };
+enum {
+    KEY_RUN = 256,
+    KEY_TRACE,
+    KEY_MODEL,
+    KEY_CLUSTER,
+    KEY_MAX_BATCH,
+    KEY_TOKEN_BUDGET,
+    KEY_SYNCHRONOUS,
+    KEY_TRAIN_SHARE
+};
 
 static const struct argp_option options_table[] = {
     {"run", KEY_RUN, "FILE", 0, "CSV of what the engine did with each request", 0},
@@ -26,6 +35,8 @@ static const struct argp_option options_table[] = {
     {"model", KEY_MODEL, "NAME", 0, "the decoder that was served (default llama-3.1-8b)", 0},
     {"max-batch", KEY_MAX_BATCH, "N", 0, "sequences the engine ran at a time (default 128)", 0},
     {"token-budget", KEY_TOKEN_BUDGET, "N", 0, "tokens of its iterations (default 2048)", 0},
+    {"synchronous", KEY_SYNCHRONOUS, NULL, 0,
+     "the engine put an iteration together after the one before it had ended (default: when it started)", 0},
     {"train-share", KEY_TRAIN_SHARE, "SHARE", 0,
      "the first so much of the requests, which the cluster was calibrated on, is told apart (default 0.5)", 0},
     {0},
@@ -58,6 +69,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             *texts[i].text = arg;
             return 0;
         }
+    if (key == KEY_SYNCHRONOUS) {
+        input->setting.schedule_ahead = 0;
+        return 0;
+    }
     if (key == KEY_MAX_BATCH)
         return whole_number(input, "max-batch", arg, 65536, &input->setting.max_batch);
     if (key == KEY_TOKEN_BUDGET)
@@ -185,7 +200,8 @@ enum status reproduce_serving(int argc, char **argv, struct fault *fault)
                                   .setting = {.model = "llama-3.1-8b",
                                               .cluster = "clusters/rtx-pro-6000.yaml",
                                               .max_batch = 128,
-                                              .token_budget = 2048},
+                                              .token_budget = 2048,
+                                              .schedule_ahead = 1},
                                   .train_share = 0.5};
     int done;
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);

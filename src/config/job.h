@@ -152,7 +152,7 @@ struct job_serve {
     uint64_t seed;
     const char *batching; /* chunked prefill-first static */
     int64_t max_batch, token_budget, block_tokens;
-    int prefix_caching, reserve_output;
+    int prefix_caching, reserve_output, schedule_ahead;
     const char *preemption; /* recompute swap */
     int64_t instances, prefill_instances;
     const char *router;      /* round-robin least-loaded central */

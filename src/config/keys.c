@@ -223,6 +223,9 @@ static const struct job_key keys[] = {
         MEANS("tokens of a block of the KV cache")},
     {"serve.prefix_caching", KEY_SWITCH, IN(serve.prefix_caching), DEFAULT("false"),
         MEANS("prompts that begin alike share blocks")},
+    {"serve.schedule_ahead", KEY_SWITCH, IN(serve.schedule_ahead), DEFAULT("false"),
+        MEANS("an iteration is put together when the one before it starts, so that the host is never waited for: requests "
+              "that arrive meanwhile wait for one more")},
     {"serve.reserve_output", KEY_SWITCH, IN(serve.reserve_output), DEFAULT("false"),
         MEANS("room for the whole answer is taken at admission")},
     {"serve.preemption", KEY_WORD, IN(serve.preemption), DEFAULT("recompute"), WORDS("recompute swap"),

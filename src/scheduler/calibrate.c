@@ -25,11 +25,13 @@ enum status replay_job(const struct replay_setting *setting, struct arena *arena
         given ? ""
               : arena_printf(arena, "cluster:\n  links: {host: pcie5}\n  devices:\n    - {kind: gpu, profile: %s}\n",
                              setting->profile);
-    const char *text = arena_printf(arena,
-                                    "name: replay\n%s"
-                                    "placement: {numerics: bf16, attention_kernel: fused}\n"
-                                    "serve: {requests: 1, batching: chunked, max_batch: %lld, token_budget: %lld}\n",
-                                    cluster, (long long)setting->max_batch, (long long)setting->token_budget);
+    const char *text = arena_printf(
+        arena,
+        "name: replay\n%s"
+        "placement: {numerics: bf16, attention_kernel: fused}\n"
+        "serve: {requests: 1, batching: chunked, max_batch: %lld, token_budget: %lld, schedule_ahead: %s}\n",
+        cluster, (long long)setting->max_batch, (long long)setting->token_budget,
+        setting->schedule_ahead ? "true" : "false");
     const char *overrides[] = {arena_printf(arena, "decoder.model=%s", setting->model), given};
     return job_parse(arena, "replay", text, overrides, given ? 2 : 1, job, fault);
 }

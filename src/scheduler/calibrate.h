@@ -18,6 +18,7 @@ struct replay_setting {
     const char *cluster; /* file; or ... */
     const char *profile; /* ... a GPU of the catalogue, one of it, when cluster is NULL */
     int64_t max_batch, token_budget;
+    int schedule_ahead; /* asynchronous scheduling: serve.schedule_ahead */
 };
 
 struct calibrated {

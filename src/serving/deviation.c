@@ -10,6 +10,16 @@ const char *deviation_metric_name(enum deviation_metric metric)
     return names[metric];
 }
 
+static uint64_t ttft_ps(const struct served *record)
+{
+    return record->first_token_ps - record->seen_ps;
+}
+
+static uint64_t e2e_ps(const struct served *record)
+{
+    return record->finish_ps - record->seen_ps;
+}
+
 static uint64_t tpot_ps(const struct served *record)
 {
     return record->output_tokens > 1 ? served_tpot_ps(record) : UINT64_MAX;
@@ -17,7 +27,7 @@ static uint64_t tpot_ps(const struct served *record)
 
 typedef uint64_t value_of(const struct served *record);
 
-static value_of *const values[N_DEVIATION_METRICS] = {served_ttft_ps, tpot_ps, served_e2e_ps};
+static value_of *const values[N_DEVIATION_METRICS] = {ttft_ps, tpot_ps, e2e_ps};
 
 uint64_t deviation_value_ps(enum deviation_metric metric, const struct served *record)
 {

@@ -1,6 +1,7 @@
 /* deviation.h - how far one run of some requests is from another, metric by metric.
  *
  * For emulated against measured runs: records of the same requests in the same order, measured[n] and emulated[n].
+ * Engines stamp a request when they take it from outside, between two iterations: TTFT and E2E are from seen_ps here.
  */
 #ifndef SERVING_DEVIATION_H
 #define SERVING_DEVIATION_H

@@ -42,6 +42,7 @@ static enum status read_record(const struct csv *csv, int64_t row, const int64_t
         .prompt_tokens = request->prompt_tokens,
         .output_tokens = request->output_tokens,
         .arrival_ps = request->arrival_ps,
+        .seen_ps = request->arrival_ps,
         .scheduled_ps = request->arrival_ps + time_ps[COLUMN_QUEUE],
         .first_token_ps = request->arrival_ps + time_ps[COLUMN_TTFT],
         .finish_ps = request->arrival_ps + time_ps[COLUMN_E2E],

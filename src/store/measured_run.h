@@ -3,11 +3,13 @@
  * A CSV with one row a request, by arrival; columns in any order, others are not read:
  *
  *     arrival_s (or _ms, ...), input_toks, output_toks      as in a request trace (store/requests.h)
- *     queue_ms               from arrival until first scheduled
- *     ttft_from_queue_ms     from arrival (when the request was queued) to the first token
- *     e2e_from_queue_ms      from arrival to the last token
+ *     queue_ms               from when the engine took the request into its queue until it was first scheduled
+ *     ttft_from_queue_ms     from the same instant to the first token
+ *     e2e_from_queue_ms      from the same instant to the last token
  *
- * Times are kept to the picosecond as records keep them; the mean time per later token follows from the others.
+ * Engines take requests between iterations; how long a request waited for that is not in the file. Records have
+ * seen_ps = arrival_ps, and only differences to that mean something. Times are kept to the picosecond as records keep
+ * them; the mean time per later token follows from the others.
  */
 #ifndef STORE_MEASURED_RUN_H
 #define STORE_MEASURED_RUN_H
