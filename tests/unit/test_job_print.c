@@ -179,6 +179,16 @@ static void random_value(struct random *random, const struct job_key *key, char 
     }
 }
 
+/* Keys that say what a job does: it trains a preset, or serves a decoder. */
+static int is_duty(const char *path, int serves)
+{
+    static const char *const serving[] = {"model.preset", "decoder.model", "decoder.file", "serve.prompts"};
+    for (size_t i = 0; i < sizeof serving / sizeof *serving && serves; i++)
+        if (!strcmp(path, serving[i]))
+            return 1;
+    return !serves && !strncmp(path, "decoder.", 8);
+}
+
 /* The text of one override, or 0 for a key that stays as it is. */
 static int random_override(struct random *random, const struct job_key *key, int n_list, char *text, size_t size)
 {
@@ -197,7 +207,7 @@ static int random_override(struct random *random, const struct job_key *key, int
         snprintf(text, size, "%s=", key->path);
     for (int i = 0; i < (is_list ? n_list : 1); i++) {
         random_value(random, key, value, sizeof value);
-        if (!strcmp(key->path, "train.steps") && !strcmp(value, "0"))
+        if ((!strcmp(key->path, "train.steps") || !strcmp(key->path, "serve.requests")) && !strcmp(value, "0"))
             snprintf(value, sizeof value, "1");
         snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? "," : "", value);
     }
@@ -206,9 +216,11 @@ static int random_override(struct random *random, const struct job_key *key, int
 
 START_TEST(prints_what_it_reads_back)
 {
-    static const char start[] =
-        "model: {preset: wind}\ncluster: {devices: [{kind: gpu, profile: a}, {kind: gpu, profile: b}, "
-        "{kind: gpu, profile: c}], links: {host: h}}\n";
+#define CLUSTER                                                                                                        \
+    "cluster: {devices: [{kind: gpu, profile: a}, {kind: gpu, profile: b}, {kind: gpu, profile: c}], "                 \
+    "links: {host: h}}\n"
+    static const char *const start[] = {"model: {preset: wind}\n" CLUSTER,
+                                        "decoder: {file: m.h5}\nserve: {requests: 3}\n" CLUSTER};
     static char texts[MAX_OVERRIDES][TEXT];
     int n_keys;
     const struct job_key *keys = job_keys(&n_keys);
@@ -216,17 +228,17 @@ START_TEST(prints_what_it_reads_back)
     for (uint32_t step = 0; step < 300; step++) {
         struct random random = {rng_key(11, RNG_TEST, 3), step, 0};
         const char *overrides[MAX_OVERRIDES];
-        int n = 0, n_list = 1 + (int)below(&random, JOB_MAX_LIST);
+        int n = 0, n_list = 1 + (int)below(&random, JOB_MAX_LIST), serves = step % 3 == 2;
         for (int i = 0; i < n_keys && n < MAX_OVERRIDES; i++)
-            if (random_override(&random, &keys[i], n_list, texts[n], TEXT)) {
+            if (!is_duty(keys[i].path, serves) && random_override(&random, &keys[i], n_list, texts[n], TEXT)) {
                 overrides[n] = texts[n];
                 n++;
             }
-        if (step % 4 == 0 && n + 2 <= MAX_OVERRIDES) { /* not with every preset */
+        if (step % 4 == 0 && !serves && n + 2 <= MAX_OVERRIDES) { /* not with every preset */
             overrides[n++] = "model.preset=wind";
             overrides[n++] = "data.as_published=true";
         }
-        struct job job = parse(arena, start, overrides, n);
+        struct job job = parse(arena, start[serves], overrides, n);
         char *printed = job_print(arena, &job);
         struct job again = parse(arena, printed, NULL, 0);
         check_same(&job, &again);
