@@ -27,8 +27,9 @@ static void print_constants(const struct calibrate_request *request, const struc
     print_constant("peak_flop_per_s", UNIT_FLOP_PER_S, c->start.peak_flop_per_s, c->found.peak_flop_per_s);
     printf("  %-20s  %14s  %14s\n", "iteration_overhead_s", "0 s",
            unit_show(overhead, sizeof overhead, UNIT_SECONDS, c->found.overhead_s));
-    printf("\n  mean |ln(emulated / measured)| of TTFT and of TPOT, added: %.4f before, %.4f after %d replays\n\n",
-           c->start_deviation, c->deviation, c->n_replays);
+    printf(
+        "\n  mean |ln(emulated / measured)|, geometric mean of TTFT and TPOT: %.4f before, %.4f after %d replays\n\n",
+        c->start_deviation, c->deviation, c->n_replays);
 }
 
 /* What else a cluster file needs stays the profile's, and is written down because the fit is worth nothing without. */
@@ -44,7 +45,6 @@ static void write_cluster(const struct calibrate_request *request, const struct 
             "profile's.\n",
             request->profile, request->run, request->profile, request->model, (long long)request->max_batch,
             (long long)request->token_budget, request->train_share, request->synchronous ? " --synchronous" : "");
-    fprintf(out, "name: %s-calibrated\n", request->profile);
     fprintf(out, "iteration_overhead_s: %s\n", unit_print(text, sizeof text, UNIT_SECONDS, found->overhead_s));
     fprintf(out, "devices:\n  - kind: gpu\n    profile: %s\n", request->profile);
     fprintf(out, "    memory_bytes: %s\n", unit_print(text, sizeof text, UNIT_BYTES, (double)gpu->memory_bytes));

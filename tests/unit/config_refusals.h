@@ -160,7 +160,7 @@ static const struct refusal {
      "j.yaml:1: cluster.devices[0]: expected a section with the keys " DEVICE_KEYS ", "
      "found 'gpu'"},
     {"cluster: [a]\n", {NULL}, 2,
-     "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found a "
+     "j.yaml:1: cluster: expected a file name or a section with the keys name, iteration_overhead_s, devices, links, found a "
      "list of 1"},
     {"cluster: {devices: [" FOUR FOUR FOUR FOUR "{kind: gpu}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices: expected a list of 1 to 16 sections with the keys " DEVICE_KEYS ", "
@@ -361,7 +361,7 @@ static const struct refusal {
      "j.yaml:1: cluster.devices[0].numerics: expected one of fp32, tf32, bf16, fp16, fp64, int8, found 'int4' "
      "(did you mean 'int8'?)"},
     {MODEL, {NULL}, 2,
-     "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found "
+     "j.yaml:1: cluster: expected a file name or a section with the keys name, iteration_overhead_s, devices, links, found "
      "nothing"},
     {CLUSTER STEPS, {NULL}, 2,
      "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found nothing"},
