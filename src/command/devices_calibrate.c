@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/unit.h"
 #include "command/replay_tables.h"
@@ -55,6 +56,11 @@ static void write_cluster(const struct calibrate_request *request, const struct 
     fprintf(out, "links:\n  host: pcie5\n");
 }
 
+static enum status refuse_existing(const char *path, struct fault *fault)
+{
+    return fault_set(fault, STATUS_USAGE, "%s: File exists: --force replaces it", path);
+}
+
 static enum status write_out(const struct calibrate_request *request, const struct calibrated *found,
                              struct fault *fault)
 {
@@ -63,9 +69,10 @@ static enum status write_out(const struct calibrate_request *request, const stru
         return STATUS_OK;
     }
     FILE *file = fopen(request->out, request->force ? "w" : "wx");
+    if (!file && errno == EEXIST)
+        return refuse_existing(request->out, fault);
     if (!file)
-        return fault_set(fault, errno == EEXIST ? STATUS_USAGE : STATUS_IO, "%s: %s%s", request->out, strerror(errno),
-                         errno == EEXIST ? ": --force replaces it" : "");
+        return fault_set(fault, STATUS_IO, "%s: %s", request->out, strerror(errno));
     write_cluster(request, found, file);
     int bad = ferror(file);
     if (fclose(file) != 0 || bad)
@@ -84,6 +91,8 @@ static enum status calibrate_here(const struct calibrate_request *request, struc
     struct measured_run run;
     struct calibration calibration;
     struct job job;
+    if (request->out && !request->force && access(request->out, F_OK) == 0)
+        return refuse_existing(request->out, fault);
     enum status status = measured_run_read(request->run, arena, &run, fault);
     if (status == STATUS_OK)
         status = replay_job(&setting, arena, &job, fault);
