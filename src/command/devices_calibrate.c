@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/unit.h"
 #include "command/replay_tables.h"
@@ -27,8 +28,9 @@ static void print_constants(const struct calibrate_request *request, const struc
     print_constant("peak_flop_per_s", UNIT_FLOP_PER_S, c->start.peak_flop_per_s, c->found.peak_flop_per_s);
     printf("  %-20s  %14s  %14s\n", "iteration_overhead_s", "0 s",
            unit_show(overhead, sizeof overhead, UNIT_SECONDS, c->found.overhead_s));
-    printf("\n  mean |ln(emulated / measured)| of TTFT and of TPOT, added: %.4f before, %.4f after %d replays\n\n",
-           c->start_deviation, c->deviation, c->n_replays);
+    printf(
+        "\n  mean |ln(emulated / measured)|, geometric mean of TTFT and TPOT: %.4f before, %.4f after %d replays\n\n",
+        c->start_deviation, c->deviation, c->n_replays);
 }
 
 /* What else a cluster file needs stays the profile's, and is written down because the fit is worth nothing without. */
@@ -44,7 +46,6 @@ static void write_cluster(const struct calibrate_request *request, const struct 
             "profile's.\n",
             request->profile, request->run, request->profile, request->model, (long long)request->max_batch,
             (long long)request->token_budget, request->train_share, request->synchronous ? " --synchronous" : "");
-    fprintf(out, "name: %s-calibrated\n", request->profile);
     fprintf(out, "iteration_overhead_s: %s\n", unit_print(text, sizeof text, UNIT_SECONDS, found->overhead_s));
     fprintf(out, "devices:\n  - kind: gpu\n    profile: %s\n", request->profile);
     fprintf(out, "    memory_bytes: %s\n", unit_print(text, sizeof text, UNIT_BYTES, (double)gpu->memory_bytes));
@@ -55,6 +56,11 @@ static void write_cluster(const struct calibrate_request *request, const struct 
     fprintf(out, "links:\n  host: pcie5\n");
 }
 
+static enum status refuse_existing(const char *path, struct fault *fault)
+{
+    return fault_set(fault, STATUS_USAGE, "%s: File exists: --force replaces it", path);
+}
+
 static enum status write_out(const struct calibrate_request *request, const struct calibrated *found,
                              struct fault *fault)
 {
@@ -63,9 +69,10 @@ static enum status write_out(const struct calibrate_request *request, const stru
         return STATUS_OK;
     }
     FILE *file = fopen(request->out, request->force ? "w" : "wx");
+    if (!file && errno == EEXIST)
+        return refuse_existing(request->out, fault);
     if (!file)
-        return fault_set(fault, errno == EEXIST ? STATUS_USAGE : STATUS_IO, "%s: %s%s", request->out, strerror(errno),
-                         errno == EEXIST ? ": --force replaces it" : "");
+        return fault_set(fault, STATUS_IO, "%s: %s", request->out, strerror(errno));
     write_cluster(request, found, file);
     int bad = ferror(file);
     if (fclose(file) != 0 || bad)
@@ -84,6 +91,8 @@ static enum status calibrate_here(const struct calibrate_request *request, struc
     struct measured_run run;
     struct calibration calibration;
     struct job job;
+    if (request->out && !request->force && access(request->out, F_OK) == 0)
+        return refuse_existing(request->out, fault);
     enum status status = measured_run_read(request->run, arena, &run, fault);
     if (status == STATUS_OK)
         status = replay_job(&setting, arena, &job, fault);

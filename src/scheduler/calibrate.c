@@ -3,17 +3,22 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cloud.h"
+#include "base/descent.h"
 #include "base/simplex.h"
 #include "device/catalogue.h"
 #include "scheduler/serve.h"
 #include "serving/deviation.h"
 
-/* The three constants as the search sees them: logarithms. */
-enum { BANDWIDTH, PEAK, OVERHEAD, N_CONSTANTS };
+/* The three constants as the search sees them, so that what a run tells well stands apart from what it tells badly: the
+ * logarithm of the time of a decode of one sequence (reading the weights, and the overhead), which every token shows;
+ * that of the peak rate; and the share of the overhead in the first, which only shows where batches differ. */
+enum { DECODE, PEAK, SHARE, N_VARIABLES };
 
-/* The search ends when points differ by less than this share; an overhead below LEAST_OVERHEAD_S is none. */
-#define TOLERANCE 5e-4
-#define LEAST_OVERHEAD_S 1e-6
+/* Points of the search differ by less than this at its end. */
+#define TOLERANCE 3e-4
+#define START_SHARE 0.15
+enum { CLOUD_POINTS = 24, TURNS = 2 };
 
 enum status replay_job(const struct replay_setting *setting, struct arena *arena, struct job *job, struct fault *fault)
 {
@@ -74,6 +79,7 @@ struct fit {
     const struct job *job;
     const struct measured_run *run;
     size_t n_train;
+    double weight_bytes; /* bf16 */
     struct fault *fault;
 };
 
@@ -88,46 +94,74 @@ static double deviation_with(const struct fit *fit, const struct calibrated *con
     return deviation_to_fit(fit->run->record, *record, fit->n_train);
 }
 
-static struct calibrated constants_of(const double *x)
+static struct calibrated constants_of(const struct fit *fit, const double *x)
 {
-    return (struct calibrated){exp(x[BANDWIDTH]), exp(x[PEAK]), exp(x[OVERHEAD])};
+    double decode_s = exp(x[DECODE]);
+    return (struct calibrated){fit->weight_bytes / (decode_s * (1 - x[SHARE])), exp(x[PEAK]), decode_s * x[SHARE]};
 }
 
-static double value(void *state, const double *x)
+/* INFINITY where no machine is. residual and weight NULL: not asked for. */
+static double value_and_residuals(void *state, const double *x, double *residual, double *weight)
 {
-    const struct calibrated constants = constants_of(x);
+    const struct fit *fit = state;
     struct served *record;
-    if (constants.overhead_s < LEAST_OVERHEAD_S || constants.overhead_s >= 1)
+    if (x[SHARE] <= 0 || x[SHARE] >= 1)
         return INFINITY;
+    const struct calibrated constants = constants_of(fit, x);
     struct arena *arena = arena_new();
-    double deviation = deviation_with(state, &constants, arena, &record);
+    double deviation = deviation_with(fit, &constants, arena, &record);
+    if (residual && isfinite(deviation))
+        deviation_residuals(fit->run->record, record, fit->n_train, residual, weight);
     arena_free(arena);
     return deviation;
 }
 
-static double four_digits(double number)
+static double value(void *state, const double *x)
 {
-    double place = pow(10, 3 - floor(log10(number)));
-    return round(number * place) / place;
+    return value_and_residuals(state, x, NULL, NULL);
 }
 
-/* From the start with wide steps; then from what was found, since a simplex can lie down flat before it is there. */
+static double four_digits(double number)
+{
+    double digits = floor(log10(number)) - 3,
+           place = pow(10, fabs(digits)); /* whole, so that nothing else is rounded */
+    return digits > 0 ? round(number / place) * place : round(number * place) / place;
+}
+
+/* Down from x, in turn through narrow valleys and over small steps. */
+static void go_down(struct fit *fit, int each, double *x, int *n_replays)
+{
+    struct descent descent = {.n = N_VARIABLES,
+                              .m = 2 * fit->n_train,
+                              .difference = {0.02, 0.04, 0.04},
+                              .quarterings = 2,
+                              .most_values = each};
+    struct simplex simplex = {
+        .n = N_VARIABLES, .step = {0.01, 0.02, 0.02}, .tolerance = TOLERANCE, .most_values = each};
+    for (int turn = 0; turn < TURNS; turn++) {
+        memcpy(descent.start, x, N_VARIABLES * sizeof *x);
+        descent_run(&descent, value_and_residuals, fit, x, n_replays);
+        memcpy(simplex.start, x, N_VARIABLES * sizeof *x);
+        simplex_minimise(&simplex, value, fit, x, n_replays);
+    }
+}
+
+/* TTFT jumps where a request makes it into an iteration or does not, so the way down is rugged: clouds first. */
 static void search(struct fit *fit, int most_replays, struct calibration *calibration)
 {
-    static const double steps[N_CONSTANTS] = {-0.2, -0.3, 0.7};
-    double x[N_CONSTANTS] = {log(calibration->start.memory_bytes_per_s), log(calibration->start.peak_flop_per_s),
-                             log(fmax(calibration->start.overhead_s, 1e-3))};
-    for (int round = 0; round < 3; round++) {
-        struct simplex simplex = {.n = N_CONSTANTS,
-                                  .tolerance = TOLERANCE,
-                                  .most_values = (round + 1) * most_replays / 3 - calibration->n_replays};
-        for (int i = 0; i < N_CONSTANTS; i++) {
-            simplex.start[i] = x[i];
-            simplex.step[i] = round % 2 ? -steps[i] / 4 : steps[i] / (round ? 8 : 1);
-        }
-        simplex_minimise(&simplex, value, fit, x, &calibration->n_replays);
-    }
-    const struct calibrated found = constants_of(x);
+    const struct calibrated *start = &calibration->start;
+    const struct cloud cloud = {.n = N_VARIABLES,
+                                .centre = {log(fit->weight_bytes / start->memory_bytes_per_s + start->overhead_s),
+                                           log(start->peak_flop_per_s), START_SHARE},
+                                .spread = {0.25, 0.5, 0.15},
+                                .points = CLOUD_POINTS,
+                                .clouds = most_replays / 2 / CLOUD_POINTS,
+                                .key = rng_key(0, RNG_SEARCH, 0)};
+    double x[N_VARIABLES];
+    cloud_minimise(&cloud, value, fit, x);
+    calibration->n_replays += 1 + cloud.clouds * cloud.points;
+    go_down(fit, (most_replays - calibration->n_replays) / (2 * TURNS), x, &calibration->n_replays);
+    const struct calibrated found = constants_of(fit, x);
     calibration->found = (struct calibrated){four_digits(found.memory_bytes_per_s), four_digits(found.peak_flop_per_s),
                                              four_digits(found.overhead_s)};
 }
@@ -136,13 +170,17 @@ enum status calibrate(const struct job *job, const struct measured_run *run, siz
                       const struct calibrated *start, int most_replays, struct arena *arena,
                       struct calibration *calibration, struct fault *fault)
 {
-    struct fit fit = {job, run, n_train, fault};
+    const struct decoder_config *config = decoder_model(job->decoder.model);
     struct served *record;
+    if (!config)
+        return fault_set(fault, STATUS_USAGE, "no decoder '%s' in the catalogue: polyrank model list shows them",
+                         job->decoder.model);
     if (n_train < CALIBRATE_LEAST || n_train > run->requests.n)
         return fault_set(fault, STATUS_USAGE,
                          "%s: expected %d to %zu requests to calibrate with, one for each constant and more to tell "
                          "them apart, found %zu",
                          run->requests.path, CALIBRATE_LEAST, run->requests.n, n_train);
+    struct fit fit = {job, run, n_train, 2 * (double)decoder_parameters(config), fault};
     *calibration = (struct calibration){.start = *start, .n_replays = 2};
     calibration->start_deviation = deviation_with(&fit, start, arena, &record);
     search(&fit, most_replays, calibration);

@@ -4,6 +4,8 @@
 
 #include "serving/metrics.h"
 
+#define LEAST_ERROR 1e-3
+
 const char *deviation_metric_name(enum deviation_metric metric)
 {
     static const char *const names[N_DEVIATION_METRICS] = {"TTFT", "TPOT", "E2E"};
@@ -66,22 +68,49 @@ double deviation_tokens_per_s(const struct served *record, size_t n)
     return n ? (double)tokens / ((double)(last_ps - first_ps) * 1e-12) : 0;
 }
 
+/* ln(emulated / measured); 0, and *is_one 0, of a metric that the request has not. */
+static double log_error(enum deviation_metric metric, const struct served *measured, const struct served *emulated,
+                        int *is_one)
+{
+    uint64_t real_ps = values[metric](measured);
+    *is_one = real_ps != UINT64_MAX;
+    return *is_one ? log((double)values[metric](emulated) / (double)real_ps) : 0;
+}
+
+/* Mean of the absolute logarithms; *counted of them. */
 static double mean_log(enum deviation_metric metric, const struct served *measured, const struct served *emulated,
-                       size_t n)
+                       size_t n, size_t *counted)
 {
     double sum = 0;
-    size_t counted = 0;
+    *counted = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t real_ps = values[metric](&measured[i]);
-        if (real_ps == UINT64_MAX)
-            continue;
-        sum += fabs(log((double)values[metric](&emulated[i]) / (double)real_ps));
-        counted++;
+        int is_one;
+        sum += fabs(log_error(metric, &measured[i], &emulated[i], &is_one));
+        *counted += (size_t)is_one;
     }
-    return counted ? sum / (double)counted : 0;
+    return *counted ? sum / (double)*counted : 0;
 }
 
 double deviation_to_fit(const struct served *measured, const struct served *emulated, size_t n)
 {
-    return mean_log(DEVIATION_TTFT, measured, emulated, n) + mean_log(DEVIATION_TPOT, measured, emulated, n);
+    size_t counted;
+    double ttft = mean_log(DEVIATION_TTFT, measured, emulated, n, &counted);
+    double tpot = mean_log(DEVIATION_TPOT, measured, emulated, n, &counted);
+    return sqrt((ttft + LEAST_ERROR) * (tpot + LEAST_ERROR));
+}
+
+double deviation_residuals(const struct served *measured, const struct served *emulated, size_t n, double *residual,
+                           double *weight)
+{
+    for (int metric = DEVIATION_TTFT; metric <= DEVIATION_TPOT; metric++) {
+        size_t counted;
+        double mean = mean_log((enum deviation_metric)metric, measured, emulated, n, &counted) + LEAST_ERROR;
+        for (size_t i = 0; i < n; i++) {
+            size_t place = (size_t)metric * n + i;
+            int is_one;
+            residual[place] = log_error((enum deviation_metric)metric, &measured[i], &emulated[i], &is_one);
+            weight[place] = is_one ? 1 / (mean * (double)counted * (fabs(residual[place]) + LEAST_ERROR)) : 0;
+        }
+    }
+    return deviation_to_fit(measured, emulated, n);
 }

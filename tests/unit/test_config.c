@@ -353,8 +353,8 @@ START_TEST(example_jobs_are_read)
 }
 END_TEST
 
-static const char *const example_clusters[] = {"1xa100",   "4xa100", "4xv100",       "8xh100",
-                                               "2x8xh100", "8xh200", "dgx-a100-hbm3"};
+static const char *const example_clusters[] = {"1xa100",   "4xa100", "4xv100",        "8xh100",
+                                               "2x8xh100", "8xh200", "dgx-a100-hbm3", "rtx-pro-6000"};
 
 START_TEST(example_clusters_are_read)
 {

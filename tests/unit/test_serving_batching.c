@@ -101,6 +101,34 @@ START_TEST(a_static_batch_ends_before_the_next)
 END_TEST
 
 /* Four blocks of four: the third decode finds none, and the later request gives way until the earlier has ended. */
+/* Who comes during an iteration is not in the next one, which is decided already; who leaves at its end still holds a
+ * place in the next. Without anybody else to run nothing is decided, and nobody waits. */
+START_TEST(iterations_are_decided_ahead)
+{
+    struct request request[] = {asked(0, 4, 4), asked(500, 4, 2)};
+    struct serving_config config = small(BATCHING_CHUNKED, 4, 10);
+    config.schedule_ahead = 1;
+    struct arena *arena = arena_new();
+    struct serving_result result;
+    serve(&config, request, 2, 0, arena, &result);
+    /* prompt (1004), decode alone (1010), decode and prompt (1014), two decodes (1020) */
+    expect_times(&result.record[0], 0, 1004, 4048);
+    expect_times(&result.record[1], 2014, 3028, 4048);
+    ck_assert_uint_eq(result.record[0].seen_ps, 0);
+    ck_assert_uint_eq(result.record[1].seen_ps, 1004);
+    struct request full[] = {asked(0, 4, 1), asked(0, 4, 3), asked(0, 4, 1)};
+    config.max_batch = 2;
+    serve(&config, full, 3, 0, arena, &result);
+    /* two prompts (1008), decode alone (1010), decode and prompt (1014) */
+    expect_times(&result.record[1], 0, 1008, 3032);
+    expect_times(&result.record[2], 2018, 3032, 3032);
+    struct request alone[] = {asked(0, 4, 1), asked(500, 4, 1)};
+    serve(&config, alone, 2, 0, arena, &result);
+    expect_times(&result.record[1], 1004, 2008, 2008);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(preemption_takes_the_latest)
 {
     struct arena *arena = arena_new();
@@ -520,6 +548,7 @@ Suite *suite_serving_batching(void)
     tcase_add_test(tcase, chunks_share_iterations_with_decodes);
     tcase_add_test(tcase, prompts_go_before_decodes);
     tcase_add_test(tcase, a_static_batch_ends_before_the_next);
+    tcase_add_test(tcase, iterations_are_decided_ahead);
     tcase_add_test(tcase, preemption_takes_the_latest);
     tcase_add_test(tcase, what_is_still_cached_is_not_computed_again);
     tcase_add_test(tcase, a_recompute_longer_than_the_budget_goes_alone);
