@@ -8,7 +8,8 @@
 
 const struct device *device_find(const char *kind)
 {
-    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device, &hbm_pim_device};
+    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device, &hbm_pim_device,
+                                                   &cpu_device};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (strcmp(devices[i]->kind, kind) == 0)
             return devices[i];

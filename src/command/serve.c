@@ -119,8 +119,9 @@ static void print_head(const struct serve *serve)
     printf("\nmodel     %s\n", model_text(serve));
     printf("machine   %s: %d GPUs", serve->job->cluster.name, plan->n_gpus);
     if (plan->layout.pims_per_gpu)
-        printf(", %d PIM devices at each: KV heads in %" PRId64 " groups, tokens in %" PRId64 " shards",
-               plan->layout.pims_per_gpu, plan->partition.groups, plan->partition.shards);
+        printf(", %d %s devices at each: KV heads in %" PRId64 " groups, tokens in %" PRId64 " shards",
+               plan->layout.pims_per_gpu, strcmp(plan->holder, "cpu") == 0 ? "CPU" : "PIM", plan->partition.groups,
+               plan->partition.shards);
     printf("\nKV cache  %" PRIu64 " tokens (%s holds least), blocks of %" PRId64 "\n\n", plan->kv_capacity_tokens,
            plan->machine->specs[plan->kv_limit].name, plan->layout.block_tokens);
 }

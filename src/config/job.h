@@ -172,7 +172,7 @@ struct job_output {
 
 /* One entry of a cluster's device list. Values given override the profile's; NAN or 0 = not given. */
 struct cluster_device {
-    const char *kind;    /* gpu reram systolic */
+    const char *kind;    /* gpu reram systolic hbm-pim cpu */
     const char *profile; /* name in the device catalogue */
     int64_t count;
     int64_t per_node; /* devices that share the inner fabric (default: all) */

@@ -278,7 +278,7 @@ static const struct job_key keys[] = {
         MEANS("store the test predictions in the result")},
 
     {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},
-    {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim"), MEANS("kind of device")},
+    {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim cpu"), MEANS("kind of device")},
     {"cluster.devices[].profile", KEY_NAME, OF(profile), REQUIRED,
         MEANS("its name in the catalogue, see `polyrank devices`")},
     {"cluster.devices[].count", KEY_INT, OF(count), DEFAULT("1"), FROM(1, MILLION), MEANS("how many of them")},

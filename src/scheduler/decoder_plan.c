@@ -12,7 +12,12 @@ static int64_t bytes_of(enum number_format format)
     return format == FORMAT_FP64 ? 8 : format == FORMAT_BF16 || format == FORMAT_FP16 ? 2 : 4;
 }
 
-/* GPUs and PIM devices by kind; nothing else can take part. */
+static int holds_cache(const char *kind)
+{
+    return strcmp(kind, "hbm-pim") == 0 || strcmp(kind, "cpu") == 0;
+}
+
+/* GPUs, and devices of one kind that hold the cache; nothing else can take part. */
 static enum status find_devices(const struct machine *machine, struct arena *arena, struct decoder_plan *plan,
                                 struct fault *fault)
 {
@@ -24,19 +29,25 @@ static enum status find_devices(const struct machine *machine, struct arena *are
         plan->device_name[d] = machine->specs[d].name;
         if (strcmp(kind, "gpu") == 0)
             gpu[plan->n_gpus++] = d;
-        else if (strcmp(kind, "hbm-pim") == 0)
-            pim[n_pims++] = d;
-        else
-            return fault_set(fault, STATUS_USAGE, "%s: a decoder runs on gpu and hbm-pim devices: %s is none",
+        else if (!holds_cache(kind))
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: a decoder runs on gpu and on hbm-pim or cpu devices: %s is none of them",
                              machine->specs[d].name, kind);
+        else if (plan->holder && strcmp(plan->holder, kind) != 0)
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: expected one kind of devices to hold the KV cache, found %s and %s",
+                             machine->specs[d].name, plan->holder, kind);
+        else {
+            plan->holder = kind;
+            pim[n_pims++] = d;
+        }
     }
     if (plan->n_gpus < 1 || plan->n_gpus > plan->config.kv_heads)
         return fault_set(fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d",
                          plan->config.name, (long long)plan->config.kv_heads, plan->n_gpus);
     if (n_pims % plan->n_gpus)
-        return fault_set(fault, STATUS_USAGE,
-                         "expected as many hbm-pim devices at each GPU, a multiple of %d, found %d", plan->n_gpus,
-                         n_pims);
+        return fault_set(fault, STATUS_USAGE, "expected as many %s devices at each GPU, a multiple of %d, found %d",
+                         plan->holder, plan->n_gpus, n_pims);
     plan->layout.n_gpus = plan->n_gpus;
     plan->layout.pims_per_gpu = n_pims / plan->n_gpus;
     plan->layout.gpu = gpu;

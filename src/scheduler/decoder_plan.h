@@ -1,8 +1,8 @@
 /* decoder_plan.h - a decoder on a machine: who holds which part of the weights and of the KV cache, the program of an
  * iteration for each device, and how much room there is for KV.
  *
- * Tensor parallel over all GPUs of the machine; PIM devices (kind hbm-pim), the same number at each GPU, hold the KV
- * cache; without them the GPUs do.
+ * Tensor parallel over all GPUs of the machine; devices that hold the KV cache (kind hbm-pim or
+ * cpu, all of one kind), the same number at each GPU; without them the GPUs hold it.
  */
 #ifndef SCHEDULER_DECODER_PLAN_H
 #define SCHEDULER_DECODER_PLAN_H
@@ -39,6 +39,7 @@ struct decoder_plan {
     struct kv_partition partition;
     struct plan plan;
     int n_gpus;
+    const char *holder;          /* kind of the devices that hold the cache; NULL: GPUs */
     const char **device_name;    /* [n_devices] */
     struct decoder_need *need;   /* [n_devices] */
     uint64_t kv_capacity_tokens; /* of the machine */
