@@ -180,14 +180,16 @@ static int run_next(struct executor *executor, const struct step_record *record,
     return 1;
 }
 
-/* No virtual time passes, but values have to be where they are expected: rows that need no merging because they are whole
- * on one side, and what a shard without tokens answers. */
+/* No virtual time passes, but values have to be where they are expected: rows that need no merging because they are
+ * whole on one side, and what a shard without tokens answers. */
 static void pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
                     const struct program *program)
 {
     const struct instr *instr = &program->instrs[device->next];
-    int answers = instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0;
-    if ((answers || instr->op->kind == OP_MERGE_ROWS) && is_functional(executor))
+    int answers = instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0,
+        goes_on = answers || instr->op->kind == OP_MERGE_ROWS;
+    clock_pass(&device->clock, program, (int)record->program, device->next, goes_on);
+    if (goes_on && is_functional(executor))
         run_instr(executor, record, device, program, instr, 0);
 }
 

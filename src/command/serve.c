@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/progress.h"
+#include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
@@ -122,6 +123,12 @@ static void print_head(const struct serve *serve)
         printf(", %d %s devices at each: KV heads in %" PRId64 " groups, tokens in %" PRId64 " shards",
                plan->layout.pims_per_gpu, strcmp(plan->holder, "cpu") == 0 ? "CPU" : "PIM", plan->partition.groups,
                plan->partition.shards);
+    if (plan->layout.ff_columns) {
+        char copies[32];
+        unit_show(copies, sizeof copies, UNIT_BYTES, (double)plan->need[plan->layout.pim[0]].weight_bytes);
+        printf("\nfeed-fwd  %.1f %% shared with the PIM devices without prompts, copies of %s in each",
+               100 * plan->ff_share, copies);
+    }
     printf("\nKV cache  %" PRIu64 " tokens (%s holds least), blocks of %" PRId64 "\n\n", plan->kv_capacity_tokens,
            plan->machine->specs[plan->kv_limit].name, plan->layout.block_tokens);
 }

@@ -158,6 +158,7 @@ struct job_serve {
     const char *router;    /* round-robin least-loaded prefix central */
     const char *partition; /* heads sequence hybrid auto */
     int64_t head_chunks;
+    const char *ff_share;    /* 0 to 0.9, or auto */
     const char *kv_numerics; /* same int8 */
     double sample_s;
     struct job_slo slo;

@@ -136,6 +136,15 @@ void clock_run(struct clock *clock, const struct program *program, int program_i
     clock->end_ps[program_id][i] = end_ps;
 }
 
+void clock_pass(struct clock *clock, const struct program *program, int program_id, int i, int holds)
+{
+    uint64_t start_ps = clock_start_ps(clock, program, program_id, i);
+    if (holds)
+        clock_run(clock, program, program_id, i, start_ps);
+    else
+        clock->end_ps[program_id][i] = start_ps;
+}
+
 int clock_repeats(const struct clock *before, const struct clock *after, const struct program *program, int program_id,
                   uint64_t *shift_ps)
 {
@@ -184,9 +193,11 @@ int clock_loop_repeats(const struct clock *before, const struct clock *after, co
             return 0;
         shift = moved ? moved : shift;
     }
-    for (int i = program->loop_first; i < program->loop_end; i++)
-        if (program->instrs[i].cost.time_ps && after->end_ps[program_id][i] - before->end_ps[program_id][i] != shift)
+    for (int i = program->loop_first; i < program->loop_end; i++) {
+        uint64_t moved = after->end_ps[program_id][i] - before->end_ps[program_id][i];
+        if (moved != shift && (program->instrs[i].cost.time_ps || moved))
             return 0;
+    }
     *shift_ps = shift;
     return 1;
 }
@@ -196,7 +207,7 @@ void clock_loop_jump(struct clock *clock, const struct clock *before, const stru
 {
     shift_engines(clock, before, n, shift_ps);
     for (int i = program->loop_first; i < program->loop_end; i++)
-        if (program->instrs[i].cost.time_ps)
+        if (clock->end_ps[program_id][i] != before->end_ps[program_id][i])
             clock->end_ps[program_id][i] += n * shift_ps;
 }
 

@@ -104,6 +104,16 @@ static void find_need(const struct decoder_plan *plan, int d, struct decoder_nee
         need->kv_bytes_per_token += need->kv_bytes_per_token / (uint64_t)plan->config.head_width * 2;
 }
 
+/* Copies of weights in a PIM device. */
+static enum status refuse_copies(const struct decoder_plan *plan, int d, const char *weights, const char *activations,
+                                 const char *has, struct fault *fault)
+{
+    return fault_set(fault, STATUS_USAGE,
+                     "%s: %s needs %s for its part of the feed-forward's weights and %s for activations, has %s: "
+                     "shortest fix: a smaller serve.ff_share",
+                     plan->config.name, plan->machine->specs[d].name, weights, activations, has);
+}
+
 static enum status refuse_weights(const struct decoder_plan *plan, int d, struct fault *fault)
 {
     const struct decoder_need *need = &plan->need[d];
@@ -112,6 +122,8 @@ static enum status refuse_weights(const struct decoder_plan *plan, int d, struct
     unit_show(activations, sizeof activations, UNIT_BYTES, (double)need->activation_bytes);
     unit_show(has, sizeof has, UNIT_BYTES, (double)need->capacity_bytes);
     uint64_t each = need->weight_bytes + need->activation_bytes;
+    if (strcmp(plan->machine->specs[d].kind, "gpu") != 0)
+        return refuse_copies(plan, d, weights, activations, has, fault);
     return fault_set(
         fault, STATUS_USAGE,
         "%s on %d GPUs: %s needs %s for weights and %s for activations, has %s: shortest fix: %llu GPUs, fewer "
@@ -167,6 +179,84 @@ static enum status build_one(struct decoder_plan *plan, const struct kv_partitio
     return status == STATUS_OK ? find_capacity(plan, fault) : status;
 }
 
+/* Every PIM device at a GPU has a place at least, the GPU keeps one at least. */
+static void take_share(struct decoder_plan *plan, double share)
+{
+    int64_t width = plan->config.ffn / plan->n_gpus, columns = (int64_t)(share * (double)width + 0.5);
+    columns = columns > width - 1 ? width - 1 : columns;
+    if (share > 0 && columns < plan->layout.pims_per_gpu)
+        columns = plan->layout.pims_per_gpu;
+    plan->layout.ff_columns = columns;
+    plan->ff_share = (double)columns / (double)width;
+}
+
+static enum status check_share(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                               struct fault *fault)
+{
+    int64_t width = plan->config.ffn / plan->n_gpus;
+    if (limits->ff_share == 0)
+        return STATUS_OK;
+    if (!plan->holder || strcmp(plan->holder, "hbm-pim") != 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "serve.ff_share: expected 0 without hbm-pim devices, which alone share the feed-forward");
+    if (width <= plan->layout.pims_per_gpu)
+        return fault_set(fault, STATUS_USAGE,
+                         "serve.ff_share: %s has %lld places of the feed-forward for each GPU, too few for it and %d "
+                         "hbm-pim devices",
+                         plan->config.name, (long long)width, plan->layout.pims_per_gpu);
+    return STATUS_OK;
+}
+
+/* Tokens of KV that the typical iteration needs. */
+static uint64_t typical_tokens(const struct decoder_limits *limits)
+{
+    return (uint64_t)(limits->max_sequences * limits->typical_context);
+}
+
+/* What a share costs in the typical iteration; 0: it does not fit, or leaves the iteration's KV no room. */
+static uint64_t share_ps(const struct decoder_plan *plan, const struct decoder_limits *limits, double share,
+                         uint64_t least_tokens)
+{
+    struct arena *arena = arena_new();
+    struct decoder_plan candidate = *plan;
+    struct fault fault = FAULT_NONE;
+    uint64_t time_ps = 0;
+    take_share(&candidate, share);
+    enum status status = build_one(&candidate, &plan->partition, limits, arena, &fault);
+    if (status == STATUS_OK && candidate.kv_capacity_tokens >= least_tokens)
+        status = decoder_plan_decode_ps(&candidate, limits->max_sequences, limits->typical_context, &time_ps, &fault);
+    arena_free(arena);
+    return status == STATUS_OK ? time_ps : 0;
+}
+
+/* The share of least time, on a grid of twentieths and then of hundredths about the best of those; the smaller of
+ * equals. GPU and PIM devices end together there, as the one's time falls with the share and the others' rises. */
+static double choose_share(const struct decoder_plan *plan, const struct decoder_limits *limits)
+{
+    uint64_t best_ps, needed = typical_tokens(limits);
+    int best = 0; /* hundredths */
+    struct decoder_plan without = *plan;
+    struct arena *arena = arena_new();
+    struct fault fault = FAULT_NONE;
+    without.layout.ff_columns = 0;
+    if (build_one(&without, &plan->partition, limits, arena, &fault) == STATUS_OK &&
+        without.kv_capacity_tokens < needed)
+        needed = without.kv_capacity_tokens;
+    arena_free(arena);
+    best_ps = share_ps(plan, limits, 0, needed);
+    for (int pass = 0; pass < 2; pass++) {
+        int step = pass ? 1 : 5, from = pass ? best - 4 : 5, to = pass ? best + 4 : 90;
+        for (int share = from < 1 ? 1 : from; share <= to && share <= 90; share += step) {
+            uint64_t time_ps = share_ps(plan, limits, share / 100.0, needed);
+            if (time_ps && (!best_ps || time_ps < best_ps)) {
+                best_ps = time_ps;
+                best = share;
+            }
+        }
+    }
+    return best / 100.0;
+}
+
 /* The cheapest partition that fits; the first of equals. */
 static enum status choose_partition(struct decoder_plan *plan, const struct decoder_limits *limits,
                                     struct kv_partition *chosen, struct fault *fault)
@@ -213,10 +303,18 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
                                            .kv_bits = limits->kv_bits};
     enum status status = find_devices(machine, arena, plan, fault);
     int64_t pims = plan->layout.pims_per_gpu;
+    if (status == STATUS_OK)
+        status = check_share(plan, limits, fault);
+    if (status == STATUS_OK && limits->ff_share > 0)
+        take_share(plan, limits->ff_share);
     if (status == STATUS_OK && pims && strcmp(limits->partition, "auto") == 0)
         status = choose_partition(plan, limits, &partition, fault);
     else if (status == STATUS_OK && pims)
         partition = kv_partition_of(limits->partition, pims, config->kv_heads / plan->n_gpus);
+    if (status == STATUS_OK && limits->ff_share == FF_SHARE_AUTO) {
+        plan->partition = partition;
+        take_share(plan, choose_share(plan, limits));
+    }
     if (status == STATUS_OK)
         status = build_one(plan, &partition, limits, arena, fault);
     for (int d = 0; d < machine->n_devices && status == STATUS_OK; d++)
@@ -244,7 +342,7 @@ enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequ
     const struct executor_options options = {.timing_only = 1, .prices = decoder_plan_prices(plan)};
     struct batch_part *parts = arena_array(arena, (size_t)sequences, sizeof *parts);
     for (int64_t i = 0; i < sequences; i++)
-        parts[i] = (struct batch_part){.context = context - 1, .tokens = 1, .is_answer = 1};
+        parts[i] = (struct batch_part){.context = context - 1, .tokens = 1, .is_answer = 1, .request = (uint32_t)i};
     const struct batch batch = {(int)sequences, (int)sequences, sequences, sequences, sequences, parts, NULL};
     struct step_result result = {0};
     enum status status = executor_open(alone, &plan->plan, plan->machine->specs, NULL, &options, &executor, fault);

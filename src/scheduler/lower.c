@@ -43,6 +43,8 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .copies = tensor->copies,
         .chunk = tensor->chunk,
         .chunks = tensor->chunks,
+        .first = tensor->first,
+        .some = tensor->some,
         .part = tensor->part,
         .parts = tensor->parts,
         .init = init_of(tensor),
