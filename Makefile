@@ -238,6 +238,6 @@ dist: ## source tarball polyrank-VERSION.tar.gz
 	git archive --prefix=polyrank-$(VERSION)/ -o polyrank-$(VERSION).tar.gz HEAD
 
 clean: ## remove what was built
-	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out azure-out
+	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out azure-out attacc-out story-out
 
 -include $(LIB_OBJECTS:.o=.d) $(wildcard $(BUILD)/kernel-*/*.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/bench/*.d)

@@ -83,6 +83,8 @@ static void open_bindings(struct executor *executor, const struct device_spec *s
             if (executor->bindings[e] && same_device(&specs[d], &specs[e]) &&
                 binding_is_like(binding, executor->bindings[e]))
                 binding->like = executor->bindings[e]->like ? executor->bindings[e]->like : executor->bindings[e];
+        if (!binding->like)
+            binding_remember(binding, executor->arena);
     }
 }
 

@@ -53,6 +53,7 @@ struct device_spec {
     int64_t array_rows, array_cols;     /* systolic: of an array; 0: the profile's */
     int overlap_weights;                /* systolic */
     struct cell_options cells;          /* reram */
+    int64_t stacks, power_limit;        /* hbm-pim; 0 and below 0: the profile's */
 };
 
 struct device {

@@ -1,8 +1,8 @@
 /* rank_bind.c - a program that varies, made ready for an iteration: rows, what has work, costs. */
 #include "rank_private.h"
 
-/* Costs that depend on numbers of rows alone are kept. */
-enum { MEMO_ENTRIES = 64 };
+/* Costs that depend on numbers of rows alone are kept; an iteration has up to a few thousand. */
+enum { MEMO_ENTRIES = 4096 };
 
 struct price_memo {
     int64_t rows[MEMO_ENTRIES], elements[MEMO_ENTRIES]; /* 0: empty */
@@ -18,13 +18,17 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
     binding->program.instrs = arena_array(arena, n, sizeof *binding->program.instrs);
     binding->ops = arena_array(arena, n, sizeof *binding->ops);
     binding->has_work = arena_array(arena, n, sizeof *binding->has_work);
-    binding->memo = arena_array(arena, n, sizeof *binding->memo);
     for (int i = 0; i < planned->n_instrs; i++) {
         binding->ops[i] = *planned->instrs[i].op;
         binding->program.instrs[i] = planned->instrs[i];
         binding->program.instrs[i].op = &binding->ops[i];
     }
     return binding;
+}
+
+void binding_remember(struct binding *binding, struct arena *arena)
+{
+    binding->memo = arena_array(arena, (size_t)binding->program.n_instrs + 1, sizeof *binding->memo);
 }
 
 /* The same ops in the same order: whatever the peers are, an iteration costs the same on equal devices. */

@@ -49,6 +49,11 @@ static enum status hbm_open(const struct device_spec *spec, struct arena *arena,
                          spec->name, number_format_name(spec->format));
     struct hbm_pim *pim = arena_take(arena, sizeof *pim);
     pim->profile = *profile;
+    if (spec->stacks > 0)
+        pim->profile.stacks = (int)spec->stacks;
+    if (spec->power_limit >= 0)
+        pim->profile.power_limited = (int)spec->power_limit;
+    profile = &pim->profile;
     pim->format = spec->format;
     pim->element_bytes = spec->format == FORMAT_FP32 ? 4 : 2;
     pim->n_channels = hbm_pim_channels(profile);

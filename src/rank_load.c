@@ -67,13 +67,7 @@ static void load_factor(const struct program *program, const struct slot *a, uin
         bug("%s is no adapter", a->name);
     const struct slot *weight = slot_named(program, place.weight),
                       *b = slot_named(program, arena_printf(arena, "%s.lora_b", place.module));
-    const struct op op = {.kind = OP_FACTOR,
-                          .rows = b->dims[0],
-                          .out = b->dims[0],
-                          .in = a->dims[1],
-                          .width = a->dims[0],
-                          .scale = a->init_scale,
-                          .site = a->init_place};
+    const struct op op = op_factor(b->dims[0], a->dims[1], a->dims[0], a->init_scale, a->init_place);
     struct kernel_context context = {.format = element_bytes == 8 ? FORMAT_FP64 : FORMAT_FP32, .seed = seed};
     context.scratch = arena_take(arena, kernel_scratch_bytes(&op, context.format));
     void *w = memory + weight->offset_bytes + place.part * op.out * op.in * element_bytes,

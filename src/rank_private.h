@@ -75,6 +75,9 @@ struct binding {
 /* Local. rank_bind.c: opens the binding of a device; makes it ready for a batch and accounts for its cost. */
 struct binding *binding_new(const struct program *planned, struct arena *arena);
 int binding_is_like(const struct binding *binding, const struct binding *other);
+
+/* Local. Room to keep prices, for a binding that is like no other. */
+void binding_remember(struct binding *binding, struct arena *arena);
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
 
 /* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */

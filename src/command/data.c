@@ -8,33 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/nearest.h"
 #include "base/unit.h"
 #include "command/command.h"
+#include "command/subverb.h"
 
-static const struct {
-    const char *name, *summary;
-    enum status (*run)(struct arena *, int, char **, struct fault *);
-} verbs[] = {
+static const struct subverb verbs[] = {
     {"import", "CSV, pandas HDF5, netCDF-3, netCDF-4 or HDF5 into a data set", data_import},
     {"synth", "make a data set up, of any size", data_synth},
     {"info", "what a data set holds", data_info},
     {"baseline", "what simple methods reach on it", data_baseline},
 };
 
-enum { N_VERBS = sizeof verbs / sizeof *verbs };
-
 enum status data_may_write(const char *path, int force, struct fault *fault)
 {
     if (!force && access(path, F_OK) == 0)
         return fault_set(fault, STATUS_USAGE, "%s: exists already: --force replaces it", path);
     return STATUS_OK;
-}
-
-char **data_copy_words(struct arena *arena, int argc, char **argv)
-{
-    char **words = arena_array(arena, (size_t)argc + 1, sizeof *words);
-    return memcpy(words, argv, (size_t)argc * sizeof *words);
 }
 
 const char *data_history(struct arena *arena, int argc, char **argv, const char *out)
@@ -105,43 +94,14 @@ enum status data_range(const char *option, const char *text, int64_t *first, int
     return STATUS_OK;
 }
 
-static void print_help(FILE *out)
-{
-    fprintf(out,
-            "Usage: polyrank data VERB ...\nMakes and looks at data sets: variables over time and stations in one HDF5 "
-            "file.\n\n");
-    for (int i = 0; i < N_VERBS; i++)
-        fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-    fprintf(out, "\npolyrank data VERB --help lists the options.\n");
-}
-
-static enum status unknown(const char *word, struct fault *fault)
-{
-    const char *names[N_VERBS];
-    for (int i = 0; i < N_VERBS; i++)
-        names[i] = verbs[i].name;
-    const char *near = nearest_word(word, names, N_VERBS);
-    if (near)
-        return fault_set(fault, STATUS_USAGE, "data: unknown verb '%s': did you mean %s?", word, near);
-    return fault_set(fault, STATUS_USAGE, "data: unknown verb '%s': expected import, synth, info or baseline", word);
-}
-
 enum status command_data(struct comm *comm, int argc, char **argv, struct fault *fault)
 {
     (void)comm;
-    if (argc < 2)
-        return fault_set(fault, STATUS_USAGE, "data: expected a verb: import, synth, info or baseline");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_help(stdout), STATUS_OK;
-    for (int i = 0; i < N_VERBS; i++) {
-        if (strcmp(argv[1], verbs[i].name) != 0)
-            continue;
-        struct arena *arena = arena_new();
-        char **words = data_copy_words(arena, argc - 1, argv + 1);
-        words[0] = arena_printf(arena, "data %s", verbs[i].name);
-        enum status status = verbs[i].run(arena, argc - 1, words, fault);
-        arena_free(arena);
-        return status;
-    }
-    return unknown(argv[1], fault);
+    const struct subverbs all = {
+        .verb = "data",
+        .purpose = "Makes and looks at data sets: variables over time and stations in one HDF5 file.",
+        .list = verbs,
+        .n = sizeof verbs / sizeof *verbs,
+    };
+    return subverbs_run(&all, argc, argv, fault);
 }

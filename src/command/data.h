@@ -15,9 +15,6 @@ enum status data_baseline(struct arena *arena, int argc, char **argv, struct fau
 /* Local. Fault when the file exists and `force` is 0. */
 enum status data_may_write(const char *path, int force, struct fault *fault);
 
-/* Local. A copy of the words of a command line, as parsing may move them. */
-char **data_copy_words(struct arena *arena, int argc, char **argv);
-
 /* Local. The command line as it goes into a data set's history: without the file that is written (`out`, that very
  * pointer),
  * --force and the folders of files, so that the same command gives the same bytes anywhere. */

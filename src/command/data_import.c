@@ -4,6 +4,7 @@
 
 #include "command/command.h"
 #include "command/data.h"
+#include "command/subverb.h"
 #include "store/import.h"
 
 struct import_input {
@@ -279,7 +280,7 @@ enum status data_import(struct arena *arena, int argc, char **argv, struct fault
 {
     struct import_input input = {.arena = arena, .fault = fault, .options = import_defaults()};
     int done;
-    char **words = data_copy_words(arena, argc, argv);
+    char **words = subverb_copy_words(arena, argc, argv);
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;

@@ -4,6 +4,7 @@
 
 #include "command/command.h"
 #include "command/data.h"
+#include "command/subverb.h"
 #include "store/synth.h"
 
 struct synth_input {
@@ -114,7 +115,7 @@ enum status data_synth(struct arena *arena, int argc, char **argv, struct fault 
                                             .variable = {"wind_speed"},
                                             .units = {"m s-1"}}};
     int done;
-    char **words = data_copy_words(arena, argc, argv);
+    char **words = subverb_copy_words(arena, argc, argv);
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;

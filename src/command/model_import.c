@@ -5,6 +5,7 @@
 #include "command/command.h"
 #include "command/data.h"
 #include "command/model.h"
+#include "command/subverb.h"
 
 struct import_input {
     struct model_import_options options;
@@ -69,7 +70,7 @@ enum status model_import_command(struct arena *arena, int argc, char **argv, str
     struct model_content content;
     char hash[17];
     int done;
-    char **words = data_copy_words(arena, argc, argv);
+    char **words = subverb_copy_words(arena, argc, argv);
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;

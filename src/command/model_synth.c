@@ -8,6 +8,7 @@
 #include "command/command.h"
 #include "command/data.h"
 #include "command/model.h"
+#include "command/subverb.h"
 
 enum { LAYERS, D_MODEL, HEADS, KV_HEADS, HEAD_WIDTH, FFN, VOCABULARY, CONTEXT, MAX_CHANGES }; /* sizes to be given */
 
@@ -192,7 +193,7 @@ enum status model_synth_command(struct arena *arena, int argc, char **argv, stru
     struct tokenizer tokenizer;
     char hash[17];
     int done;
-    char **words = data_copy_words(arena, argc, argv);
+    char **words = subverb_copy_words(arena, argc, argv);
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;

@@ -4,6 +4,7 @@
 #include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
+#include "command/plan_serve.h"
 #include "command/plan_tables.h"
 #include "report/mode_tables.h"
 #include "report/summary.h"
@@ -109,6 +110,17 @@ static void print_plan(const struct training *training, const struct job_options
         plan_print_instructions(training, options->device);
 }
 
+static enum status show_serving(struct comm *comm, struct job *job, struct arena *arena, struct fault *fault)
+{
+    struct serve serve;
+    enum status status = serve_open(comm, job, 1, NULL, arena, &serve, fault);
+    if (status == STATUS_OK) {
+        status = plan_serve_print(&serve, fault);
+        serve_close(&serve);
+    }
+    return status;
+}
+
 static enum status show_plan(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
                              struct fault *fault)
 {
@@ -143,8 +155,10 @@ enum status command_plan(struct comm *none, int argc, char **argv, struct fault 
     status = job_options_read(&options, arena, &job, fault);
     if (status == STATUS_OK && options.device && !options.instructions)
         status = fault_set(fault, STATUS_USAGE, "--device: expected with --instructions");
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && job.model.preset)
         status = show_plan(comm, &options, &job, arena, fault);
+    else if (status == STATUS_OK)
+        status = show_serving(comm, &job, arena, fault);
     comm_close(comm, 0);
     arena_free(arena);
     return status;

@@ -1,5 +1,5 @@
-/* reproduce_llama.h - token ids, texts and logits of a decoder against a reference's, on machines with the KV cache cut in
- * all ways. */
+/* reproduce_llama.h - token ids, texts and logits of a decoder against a reference's, on machines with the KV cache cut
+ * in all ways. */
 #ifndef COMMAND_REPRODUCE_LLAMA_H
 #define COMMAND_REPRODUCE_LLAMA_H
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/progress.h"
-#include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
+#include "command/plan_serve.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
 #include "report/serving_result.h"
@@ -114,25 +114,6 @@ static const char *model_text(const struct serve *serve)
                         config->name, config->layers, config->d_model, config->heads, config->kv_heads);
 }
 
-static void print_head(const struct serve *serve)
-{
-    const struct decoder_plan *plan = &serve->plan;
-    printf("\nmodel     %s\n", model_text(serve));
-    printf("machine   %s: %d GPUs", serve->job->cluster.name, plan->n_gpus);
-    if (plan->layout.pims_per_gpu)
-        printf(", %d %s devices at each: KV heads in %" PRId64 " groups, tokens in %" PRId64 " shards",
-               plan->layout.pims_per_gpu, strcmp(plan->holder, "cpu") == 0 ? "CPU" : "PIM", plan->partition.groups,
-               plan->partition.shards);
-    if (plan->layout.ff_columns) {
-        char copies[32];
-        unit_show(copies, sizeof copies, UNIT_BYTES, (double)plan->need[plan->layout.pim[0]].weight_bytes);
-        printf("\nfeed-fwd  %.1f %% shared with the PIM devices without prompts, copies of %s in each",
-               100 * plan->ff_share, copies);
-    }
-    printf("\nKV cache  %" PRIu64 " tokens (%s holds least), blocks of %" PRId64 "\n\n", plan->kv_capacity_tokens,
-           plan->machine->specs[plan->kv_limit].name, plan->layout.block_tokens);
-}
-
 static enum status tell(const struct serve *serve, const struct serve_result *result, struct fault *fault)
 {
     const struct serving_file file = {
@@ -149,7 +130,9 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
         status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary, fault);
     if (status != STATUS_OK)
         return status;
-    print_head(serve);
+    printf("\n");
+    plan_serve_head(serve);
+    printf("\n");
     serving_tables_print(&result->serving.summary, serve->arena, stdout);
     printf("\nresults: %s/\n", serve->job->output.directory);
     return STATUS_OK;
@@ -205,7 +188,7 @@ static enum status find_rate(struct serve *serve, const struct job_options *opti
     struct search_rows rows = {0, NULL};
     int first = comm_rank(serve->comm) == 0;
     if (first && open_rates(serve, options, &rows, fault) == STATUS_OK)
-        print_head(serve);
+        plan_serve_head(serve);
     enum status status = agree(serve->comm, 0, fault);
     if (status == STATUS_OK)
         status = serve_find_rate(serve, tell_run, &rows, &result, fault);

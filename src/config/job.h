@@ -190,6 +190,7 @@ struct cluster_device {
     int64_t tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits;
     double program_noise, read_noise, stuck_low, stuck_high, drift, adc_range, endurance;
     int write_verify;
+    int64_t stacks, power_limit; /* hbm-pim; 0 and JOB_UNSET: the profile's */
 };
 
 struct cluster_links {

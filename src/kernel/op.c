@@ -64,6 +64,12 @@ const char *number_format_name(enum number_format format)
     return names[format];
 }
 
+struct op op_factor(int64_t out, int64_t in, int64_t width, double scale, uint32_t site)
+{
+    return (struct op){
+        .kind = OP_FACTOR, .rows = out, .out = out, .in = in, .width = width, .scale = scale, .site = site};
+}
+
 int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first)
 {
     int64_t each = heads / groups, more = heads % groups;

@@ -288,6 +288,9 @@ enum kernel_class op_class(enum op_kind kind);
 const char *kernel_class_name(enum kernel_class class);
 const char *number_format_name(enum number_format format);
 
+/* Local. The op FACTOR of a weight [out, in] into a pair of adapters of this width. */
+struct op op_factor(int64_t out, int64_t in, int64_t width, double scale, uint32_t site);
+
 /* Local. Heads of group `group` when `heads` are dealt to `groups` groups of consecutive heads: as even as possible,
  * the first groups have one more. *first: number of its first head. */
 int64_t op_group_heads(int64_t heads, int64_t groups, int64_t group, int64_t *first);

@@ -4,9 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* So many rows may be lost when the process is killed. */
-enum { ROWS_PER_FLUSH = 64 };
-
 #define PS_PER_S UINT64_C(1000000000000)
 #define HEADER                                                                                                         \
     "request,instance,decode_instance,prompt_tokens,output_tokens,prefix_tokens,preemptions,swaps,recomputed_tokens,"  \
@@ -56,7 +53,7 @@ enum status serving_csv_row(void *state, const struct served *record, struct fau
     put_time(file, record->finish_ps);
     fprintf(file, ",%d\n", record->meets_slo);
     csv->n_rows++;
-    if ((csv->n_rows % ROWS_PER_FLUSH == 0 && fflush(file) != 0) || ferror(file))
+    if (fflush(file) != 0 || ferror(file))
         return cannot(csv, fault);
     return STATUS_OK;
 }

@@ -1,7 +1,7 @@
 /* serving_csv.h - one row for each request, written when the request ends, so that a run that is stopped leaves rows.
  *
  * Columns: snake_case with the unit at the end; docs/serving.md lists them. The file is its own from the first row on
- * (no temporary name): rows are flushed every so many. Times in seconds with twelve decimals are exact.
+ * (no temporary name) and every row is flushed. Times in seconds with twelve decimals are exact.
  */
 #ifndef REPORT_SERVING_CSV_H
 #define REPORT_SERVING_CSV_H

@@ -221,10 +221,13 @@ static uint64_t share_ps(const struct decoder_plan *plan, const struct decoder_l
     struct decoder_plan candidate = *plan;
     struct fault fault = FAULT_NONE;
     uint64_t time_ps = 0;
+    double energy_j;
     take_share(&candidate, share);
     enum status status = build_one(&candidate, &plan->partition, limits, arena, &fault);
     if (status == STATUS_OK && candidate.kv_capacity_tokens >= least_tokens)
-        status = decoder_plan_decode_ps(&candidate, limits->max_sequences, limits->typical_context, &time_ps, &fault);
+        status = decoder_plan_price(&candidate,
+                                    &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
+                                    &time_ps, &energy_j, &fault);
     arena_free(arena);
     return status == STATUS_OK ? time_ps : 0;
 }
@@ -269,10 +272,12 @@ static enum status choose_partition(struct decoder_plan *plan, const struct deco
         struct arena *arena = arena_new();
         struct decoder_plan candidate = *plan;
         uint64_t time_ps = 0;
+        double energy_j;
         enum status status = build_one(&candidate, &partition, limits, arena, &last);
         if (status == STATUS_OK)
-            status =
-                decoder_plan_decode_ps(&candidate, limits->max_sequences, limits->typical_context, &time_ps, &last);
+            status = decoder_plan_price(&candidate,
+                                        &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
+                                        &time_ps, &energy_j, &last);
         if (status == STATUS_OK && (best_ps == 0 || time_ps < best_ps)) {
             best_ps = time_ps;
             *chosen = partition;
@@ -333,23 +338,30 @@ struct executor_prices decoder_plan_prices(const struct decoder_plan *plan)
     return (struct executor_prices){plan, price};
 }
 
-enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequences, int64_t context,
-                                   uint64_t *time_ps, struct fault *fault)
+enum status decoder_plan_price(const struct decoder_plan *plan, const struct decoder_iteration *iteration,
+                               uint64_t *time_ps, double *energy_j, struct fault *fault)
 {
     struct arena *arena = arena_new();
     struct comm *alone = comm_alone();
     struct executor *executor = NULL;
     const struct executor_options options = {.timing_only = 1, .prices = decoder_plan_prices(plan)};
-    struct batch_part *parts = arena_array(arena, (size_t)sequences, sizeof *parts);
-    for (int64_t i = 0; i < sequences; i++)
-        parts[i] = (struct batch_part){.context = context - 1, .tokens = 1, .is_answer = 1, .request = (uint32_t)i};
-    const struct batch batch = {(int)sequences, (int)sequences, sequences, sequences, sequences, parts, NULL};
+    int64_t n = iteration->decodes, prompt = iteration->prompt_tokens;
+    struct batch_part *parts = arena_array(arena, (size_t)n + 1, sizeof *parts);
+    for (int64_t i = 0; i < n; i++)
+        parts[i] =
+            (struct batch_part){.context = iteration->context - 1, .tokens = 1, .is_answer = 1, .request = (uint32_t)i};
+    parts[n] = (struct batch_part){.tokens = (int32_t)prompt, .is_answer = 1, .request = (uint32_t)n};
+    const struct batch batch = {(int)n + (prompt > 0), (int)n, n + prompt, n, n + (prompt > 0), parts, NULL};
     struct step_result result = {0};
+    struct iteration_cost cost = {.busy_ps = NULL};
     enum status status = executor_open(alone, &plan->plan, plan->machine->specs, NULL, &options, &executor, fault);
     if (status == STATUS_OK)
         status =
-            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, NULL, &result, fault);
+            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, &cost, &result, fault);
     *time_ps = result.end_ps;
+    *energy_j = 0;
+    for (int p = 0; p < N_ENERGY_PARTS; p++)
+        *energy_j += (double)cost.energy_fj[p] * 1e-15;
     executor_close(executor);
     comm_close(alone, 0);
     arena_free(arena);

@@ -61,8 +61,13 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
 /* Local. How the executor prices this plan's iterations; borrows the plan. */
 struct executor_prices decoder_plan_prices(const struct decoder_plan *plan);
 
-/* Local. Virtual time of one iteration in which `sequences` sequences of `context` tokens each decode. */
-enum status decoder_plan_decode_ps(const struct decoder_plan *plan, int64_t sequences, int64_t context,
-                                   uint64_t *time_ps, struct fault *fault);
+/* An iteration to be priced: so many sequences with `context` tokens each decode, and one fresh prompt; 0: none. */
+struct decoder_iteration {
+    int64_t decodes, context, prompt_tokens;
+};
+
+/* Local. Its virtual time, and the energy of its instructions without stand-by power. */
+enum status decoder_plan_price(const struct decoder_plan *plan, const struct decoder_iteration *iteration,
+                               uint64_t *time_ps, double *energy_j, struct fault *fault);
 
 #endif

@@ -38,13 +38,8 @@ static void factor(struct building *building, const struct graph *low, int t, co
     if (full == NO_TENSOR)
         bug("the adapter %s stands beside no weight", place->module);
     const int64_t *dims = handover->full->tensors[full].dims, rows[2] = {dims[0] / place->parts, dims[1]};
-    const struct op op = {.kind = OP_FACTOR,
-                          .rows = rows[0],
-                          .out = rows[0],
-                          .in = rows[1],
-                          .width = a.dims[0],
-                          .scale = handover->adapter->alpha / (double)handover->adapter->width,
-                          .site = a.init_place};
+    const struct op op = op_factor(rows[0], rows[1], a.dims[0],
+                                   handover->adapter->alpha / (double)handover->adapter->width, a.init_place);
     int weight = rest_of(building, full);
     if (place->parts > 1)
         weight = graph_view(part, weight, place->part * rows[0] * rows[1],

@@ -131,6 +131,8 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .array_rows = device->array_rows,
         .array_cols = device->array_cols,
         .overlap_weights = device->overlap_weights,
+        .stacks = device->stacks,
+        .power_limit = device->power_limit,
         .cells = {.fidelity = device->fidelity,
                   .mapping = device->mapping,
                   .tiles = (int)device->tiles,
@@ -222,6 +224,17 @@ static enum status check_cells(const struct job *job, int i, struct fault *fault
     return STATUS_OK;
 }
 
+/* What only HBM with processing units has, no other kind takes. */
+static enum status check_stacks(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster_device *device = &job->cluster.device[i];
+    const char *key = device->stacks > 0 ? "stacks" : device->power_limit >= 0 ? "power_limit" : NULL;
+    if (!key || strcmp(device->kind, hbm_pim_device.kind) == 0)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE, "%s: devices[%d].%s: expected with kind hbm-pim only, found with kind %s",
+                     job->cluster.source, i, key, device->kind);
+}
+
 enum status machine_open(const struct job *job, struct arena *arena, struct machine *machine, struct fault *fault)
 {
     const struct cluster *cluster = &job->cluster;
@@ -245,6 +258,8 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
             status = check_cells(job, i, fault);
         if (status == STATUS_OK)
             status = check_launch(job, i, fault);
+        if (status == STATUS_OK)
+            status = check_stacks(job, i, fault);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {
             int d = machine->n_devices++;
             fill_spec(job, &cluster->device[i], count_of_kind(machine, cluster->device[i].kind), arena,

@@ -72,13 +72,7 @@ static void take_out(struct building *building, int gpu, const struct place *pla
 {
     struct graph *part = &building->carry.parts[gpu];
     const int64_t dims[2] = {place->out, a->dims[0]};
-    const struct op op = {.kind = OP_FACTOR,
-                          .rows = place->out,
-                          .out = place->out,
-                          .in = place->in,
-                          .width = a->dims[0],
-                          .scale = building->way_back->scale,
-                          .site = a->init_place};
+    const struct op op = op_factor(place->out, place->in, a->dims[0], building->way_back->scale, a->init_place);
     int weight = at(building, gpu, place);
     int half_b =
         graph_tensor(part, TENSOR_ACTIVATION, arena_printf(building->carry.arena, "%s.start_b", a->name), 2, dims);

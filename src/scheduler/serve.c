@@ -39,13 +39,13 @@ static enum status open_model(struct serve *serve, struct fault *fault)
 static struct serving_config serving_config_of(const struct job_serve *job)
 {
     struct serving_config config = serving_defaults();
-    for (int p = BATCHING_CHUNKED; p <= BATCHING_STATIC; p++)
+    for (int p = 0; p < N_BATCHING_POLICIES; p++)
         if (strcmp(job->batching, batching_policy_name((enum batching_policy)p)) == 0)
             config.batching = (enum batching_policy)p;
-    for (int p = PREEMPTION_RECOMPUTE; p <= PREEMPTION_SWAP; p++)
+    for (int p = 0; p < N_PREEMPTION_POLICIES; p++)
         if (strcmp(job->preemption, preemption_policy_name((enum preemption_policy)p)) == 0)
             config.preemption = (enum preemption_policy)p;
-    for (int p = ROUTER_ROUND_ROBIN; p <= ROUTER_CENTRAL; p++)
+    for (int p = 0; p < N_ROUTER_POLICIES; p++)
         if (strcmp(job->router, router_policy_name((enum router_policy)p)) == 0)
             config.router = (enum router_policy)p;
     config.max_batch = (uint32_t)job->max_batch;
@@ -135,9 +135,9 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
         status = read_share(serve, &ff_share, fault);
     if (status != STATUS_OK)
         return status;
-    const struct decoder_limits limits = limits_of(serve, ff_share);
+    serve->limits = limits_of(serve, ff_share);
     serve->serving = serving_config_of(&job->serve);
-    status = decoder_plan_build(&serve->config, &serve->machine, &limits, serve->arena, &serve->plan, fault);
+    status = decoder_plan_build(&serve->config, &serve->machine, &serve->limits, serve->arena, &serve->plan, fault);
     if (status == STATUS_OK && !serve->timing_only && job->serve.instances > 1)
         return fault_set(fault, STATUS_USAGE,
                          "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",

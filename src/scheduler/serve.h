@@ -18,6 +18,7 @@ struct serve {
     struct decoder_config config; /* of the model */
     struct machine machine;
     struct decoder_plan plan;
+    struct decoder_limits limits;
     struct serving_config serving;
     struct requests requests; /* rank 0 */
     const char **prompt;      /* [requests.n] texts, with serve.prompts; rank 0 */

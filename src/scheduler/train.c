@@ -34,6 +34,10 @@ static enum status check_length(const struct training *training, struct fault *f
 static enum status open_local(struct training *training, int timing_only, struct fault *fault)
 {
     struct job *job = training->job;
+    if (!job->model.preset)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.preset: expected a model to train, found a decoder: polyrank serve runs this job",
+                         job->source);
     if (!job->data.file && !timing_only)
         return fault_set(
             fault, STATUS_USAGE,

@@ -85,13 +85,8 @@ static void take_out(const struct training *training, const struct run *run, con
     const struct job_adapter *adapter = &training->job->train.adapter;
     const struct run_parameter *weight = stored(run, place->weight);
     struct arena *arena = arena_new();
-    const struct op op = {.kind = OP_FACTOR,
-                          .rows = weight->dims[0] / place->parts,
-                          .out = weight->dims[0] / place->parts,
-                          .in = weight->dims[1],
-                          .width = a->dims[0],
-                          .scale = adapter->alpha / (double)adapter->width,
-                          .site = a->init_place};
+    const struct op op = op_factor(weight->dims[0] / place->parts, weight->dims[1], a->dims[0],
+                                   adapter->alpha / (double)adapter->width, a->init_place);
     const size_t first = (size_t)(place->part * op.out * op.in), n_b = (size_t)(op.out * op.width),
                  n_a = (size_t)(op.width * op.in);
     struct kernel_context context = {.format = weight->values64 ? FORMAT_FP64 : FORMAT_FP32,

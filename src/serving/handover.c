@@ -10,6 +10,8 @@ void handover_offer(struct instance *to, struct sequence *s)
 static int can_take(const struct instance *to, const struct sequence *s, uint32_t *blocks)
 {
     uint64_t tokens = s->known;
+    if (to->config->batching == BATCHING_STATIC && to->n_running)
+        return 0;
     if (to->config->reserve_output)
         tokens = (uint64_t)s->asked->prompt_tokens + s->asked->output_tokens - 1;
     *blocks = kv_blocks(&to->cache, tokens);

@@ -1,7 +1,8 @@
 /* handover.h - a prefill/decode split: KV goes from the instance that prefilled to the one that decodes.
  *
  * The decode instance takes the KV over as soon as it has a place among its running and the blocks, in order of arrival
- * of the requests, and nobody who was preempted waits there. Until the KV has arrived its blocks at the prefill
+ * of the requests, and nobody who was preempted waits there. With static batching it takes
+ * KV over only while nothing runs. Until the KV has arrived its blocks at the prefill
  * instance stay taken. Ports at both ends take one transfer at a time.
  */
 #ifndef SERVING_HANDOVER_H

@@ -17,19 +17,22 @@
 enum batching_policy {
     BATCHING_CHUNKED,       /* decodes first, then prefill chunks up to the token budget, in one iteration */
     BATCHING_PREFILL_FIRST, /* iterations of whole prompts go before iterations of decodes */
-    BATCHING_STATIC         /* as above, but nobody joins before the whole batch has ended */
+    BATCHING_STATIC,        /* as above, but nobody joins before the whole batch has ended */
+    N_BATCHING_POLICIES
 };
 
 enum preemption_policy {
     PREEMPTION_RECOMPUTE, /* KV is dropped and computed once more */
-    PREEMPTION_SWAP       /* KV goes to the host and comes back */
+    PREEMPTION_SWAP,      /* KV goes to the host and comes back */
+    N_PREEMPTION_POLICIES
 };
 
 enum router_policy {
     ROUTER_ROUND_ROBIN,
     ROUTER_LEAST_LOADED, /* fewest outstanding tokens (of prompts and answers, to compute) at arrival */
     ROUTER_CENTRAL,      /* one queue; an instance takes from it when it forms a batch */
-    ROUTER_PREFIX        /* least loaded, when what is cached of the prompt at arrival counts as done */
+    ROUTER_PREFIX,       /* least loaded, when what is cached of the prompt at arrival counts as done */
+    N_ROUTER_POLICIES
 };
 
 /* Limits of a service-level objective; 0: no limit. A request meets it when it meets all of them. */
