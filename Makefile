@@ -76,7 +76,7 @@ say = @echo '  $(1)'
 endif
 
 .PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
-        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt FORCE
+        asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt reproduce-serving FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
 
@@ -189,6 +189,10 @@ reproduce-attacc: $(PROGRAM) ## TABLE=FILE: AttAcc's public simulator against ou
 reproduce-llama: $(PROGRAM) ## MODEL=FILE TOKENIZER=FILE GOLDEN=FILE: tokens, texts, logits of a decoder against a reference's
 	@test -n "$(MODEL)" -a -n "$(GOLDEN)" || { echo "usage: make reproduce-llama MODEL=FILE TOKENIZER=FILE GOLDEN=FILE.json"; exit 2; }
 	@$(PROGRAM) reproduce llama --model $(MODEL) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) --golden $(GOLDEN)
+
+reproduce-serving: $(PROGRAM) ## RUN=FILE TRACE=FILE: a measured run of an inference engine, replayed and compared (CLUSTER=FILE)
+	@test -n "$(RUN)" -a -n "$(TRACE)" || { echo "usage: make reproduce-serving RUN=FILE TRACE=FILE [CLUSTER=FILE]"; exit 2; }
+	@$(PROGRAM) reproduce serving --run $(RUN) --trace $(TRACE) --cluster $(or $(CLUSTER),clusters/rtx-pro-6000.yaml)
 
 reproduce-hpt: $(PROGRAM) ## the published HpT comparison: tables, and CSV and plots in hpt-out/
 	@BUILD=$(BUILD) scripts/reproduce-hpt

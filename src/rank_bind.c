@@ -2,12 +2,32 @@
 #include "rank_private.h"
 
 /* Costs that depend on numbers of rows alone are kept; an iteration has up to a few thousand. */
-enum { MEMO_ENTRIES = 4096 };
+enum { MEMO_ENTRIES = 4096, WAIT_ENTRIES = 16 };
 
 struct price_memo {
     int64_t rows[MEMO_ENTRIES], elements[MEMO_ENTRIES]; /* 0: empty */
     struct cost cost[MEMO_ENTRIES];
 };
+
+struct wait_memo {
+    int is_set;
+    char *takes_part; /* [n_instrs] */
+    int *first, *n;   /* [n_instrs] */
+    struct wait *waits;
+};
+
+static struct wait_memo *wait_memo_new(const struct program *program, struct arena *arena)
+{
+    struct wait_memo *memo = arena_array(arena, WAIT_ENTRIES, sizeof *memo);
+    size_t n = (size_t)program->n_instrs + 1;
+    for (int k = 0; k < WAIT_ENTRIES; k++) {
+        memo[k].takes_part = arena_array(arena, n, sizeof *memo[k].takes_part);
+        memo[k].first = arena_array(arena, n, sizeof *memo[k].first);
+        memo[k].n = arena_array(arena, n, sizeof *memo[k].n);
+        memo[k].waits = arena_array(arena, (size_t)program_most_waits(program), sizeof *memo[k].waits);
+    }
+    return memo;
+}
 
 struct binding *binding_new(const struct program *planned, struct arena *arena)
 {
@@ -18,6 +38,8 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
     binding->program.instrs = arena_array(arena, n, sizeof *binding->program.instrs);
     binding->ops = arena_array(arena, n, sizeof *binding->ops);
     binding->has_work = arena_array(arena, n, sizeof *binding->has_work);
+    binding->takes_part = arena_array(arena, n, sizeof *binding->takes_part);
+    binding->waits = wait_memo_new(planned, arena);
     for (int i = 0; i < planned->n_instrs; i++) {
         binding->ops[i] = *planned->instrs[i].op;
         binding->program.instrs[i] = planned->instrs[i];
@@ -77,10 +99,49 @@ static void price(const struct executor *executor, int device, struct price_memo
     }
 }
 
+static void find_waits(struct binding *binding, struct wait_memo *memo)
+{
+    struct arena *arena = arena_new();
+    struct program *program = &binding->program;
+    program_link_waits(program, binding->takes_part, arena);
+    memo->is_set = 1;
+    memcpy(memo->takes_part, binding->takes_part, (size_t)program->n_instrs);
+    memcpy(memo->waits, program->waits, (size_t)program->n_waits * sizeof *memo->waits);
+    for (int i = 0; i < program->n_instrs; i++) {
+        memo->first[i] = program->instrs[i].first_wait;
+        memo->n[i] = program->instrs[i].n_waits;
+    }
+    program->waits = memo->waits;
+    arena_free(arena);
+}
+
+/* An instruction that has no work in this iteration must not hide another one behind which it comes on its engine. */
+static void bind_waits(struct binding *binding)
+{
+    struct program *program = &binding->program;
+    size_t n = (size_t)program->n_instrs;
+    for (size_t i = 0; i < n; i++)
+        binding->takes_part[i] = (char)(binding->has_work[i] || is_passed(program->instrs[i].op));
+    for (int k = 0; k < WAIT_ENTRIES; k++) {
+        struct wait_memo *memo = &binding->waits[k];
+        if (!memo->is_set || memcmp(memo->takes_part, binding->takes_part, n) != 0)
+            continue;
+        program->waits = memo->waits;
+        for (size_t i = 0; i < n; i++) {
+            program->instrs[i].first_wait = memo->first[i];
+            program->instrs[i].n_waits = memo->n[i];
+        }
+        return;
+    }
+    find_waits(binding, &binding->waits[binding->next_waits]);
+    binding->next_waits = (binding->next_waits + 1) % WAIT_ENTRIES;
+}
+
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch)
 {
     if (binding->like) {
         bind_like(binding);
+        bind_waits(binding);
         return;
     }
     for (int i = 0; i < binding->program.n_instrs; i++) {
@@ -100,6 +161,7 @@ void bind_device(const struct executor *executor, int device, struct binding *bi
             op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)op->rows;
         price(executor, device, &binding->memo[i], elements, instr);
     }
+    bind_waits(binding);
 }
 
 void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps)

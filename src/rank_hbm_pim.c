@@ -1,6 +1,5 @@
 /* rank_hbm_pim.c - the HBM-PIM device: it keeps keys and values and attends to them, and multiplies with weights of the
  * feed-forward that it has a copy of. The physics is device/hbm_pim, the arithmetic kernel/kv and kernel/linear. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "device/catalogue.h"
@@ -21,6 +20,7 @@ struct hbm_pim {
     int element_bytes;
     int n_channels;
     int64_t token_step;
+    struct arena *arena;
     /* Memory of prices already found; they follow from the profile and the op alone. */
     struct head_price *price; /* [n_prices] by steps of tokens, for width and queries below */
     int64_t n_prices, width, queries;
@@ -48,6 +48,7 @@ static enum status hbm_open(const struct device_spec *spec, struct arena *arena,
         return fault_set(fault, STATUS_USAGE, "%s: an HBM-PIM device computes with fp16, bf16 or fp32, not %s",
                          spec->name, number_format_name(spec->format));
     struct hbm_pim *pim = arena_take(arena, sizeof *pim);
+    pim->arena = arena;
     pim->profile = *profile;
     if (spec->stacks > 0)
         pim->profile.stacks = (int)spec->stacks;
@@ -61,11 +62,6 @@ static enum status hbm_open(const struct device_spec *spec, struct arena *arena,
     pim->channel = arena_array(arena, (size_t)pim->n_channels, sizeof *pim->channel);
     *state = pim;
     return STATUS_OK;
-}
-
-static void hbm_close(void *state)
-{
-    free(((struct hbm_pim *)state)->price);
 }
 
 static int hbm_supports(const void *state, const struct op *op)
@@ -95,10 +91,10 @@ static void prepare(struct hbm_pim *pim, const struct op *op, int64_t n_steps)
     if (n_steps < pim->n_prices)
         return;
     int64_t room = 2 * n_steps + 16;
-    pim->price = realloc(pim->price, (size_t)room * sizeof *pim->price);
-    if (!pim->price)
-        bug("out of memory");
-    memset(pim->price + pim->n_prices, 0, (size_t)(room - pim->n_prices) * sizeof *pim->price);
+    struct head_price *larger = arena_array(pim->arena, (size_t)room, sizeof *larger);
+    if (pim->n_prices)
+        memcpy(larger, pim->price, (size_t)pim->n_prices * sizeof *larger);
+    pim->price = larger;
     pim->n_prices = room;
 }
 
@@ -228,5 +224,4 @@ const struct device hbm_pim_device = {
     .memory_bytes = hbm_memory_bytes,
     .idle_power_mw = hbm_power_mw,
     .wait_power_mw = hbm_power_mw,
-    .close = hbm_close,
 };

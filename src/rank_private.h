@@ -69,7 +69,10 @@ struct binding {
     const struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
     struct op *ops;          /* [n_instrs] */
     char *has_work;          /* [n_instrs] */
+    char *takes_part;        /* [n_instrs] has work, or values pass it */
     struct price_memo *memo; /* [n_instrs] */
+    struct wait_memo *waits; /* who waits for whom depends on who takes part: what was found last */
+    int next_waits;
 };
 
 /* Local. rank_bind.c: opens the binding of a device; makes it ready for a batch and accounts for its cost. */
@@ -111,6 +114,13 @@ static inline const struct program *program_of(const struct executor *executor, 
 static inline int has_work(const struct local_device *device, int id, int i)
 {
     return id != PROGRAM_ITERATE || !device->bound || device->bound->has_work[i];
+}
+
+/* Local. Do values pass an op that has no work? Rows that need no merging because they are whole on one side, and what a
+ * shard without tokens answers. It takes no time, but what follows waits for what it waits for. */
+static inline int is_passed(const struct op *op)
+{
+    return op->kind == OP_MERGE_ROWS || (op->kind == OP_KV_ATTENTION && op->rows > 0);
 }
 
 static inline void *slot_memory(const struct local_device *device, const struct program *program, int slot)

@@ -180,17 +180,33 @@ static int run_next(struct executor *executor, const struct step_record *record,
     return 1;
 }
 
-/* No virtual time passes, but values have to be where they are expected: rows that need no merging because they are
- * whole on one side, and what a shard without tokens answers. */
-static void pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
-                    const struct program *program)
+/* An op without work: 0 when it cannot be passed yet. */
+static int pass_by(struct executor *executor, const struct step_record *record, struct local_device *device,
+                   const struct program *program)
 {
     const struct instr *instr = &program->instrs[device->next];
-    int answers = instr->op->kind == OP_KV_ATTENTION && instr->op->rows > 0,
-        goes_on = answers || instr->op->kind == OP_MERGE_ROWS;
-    clock_pass(&device->clock, program, (int)record->program, device->next, goes_on);
-    if (goes_on && is_functional(executor))
-        run_instr(executor, record, device, program, instr, 0);
+    int id = (int)record->program;
+    if (!is_passed(instr->op))
+        return 1;
+    if (instr->n_waits && waits_for_collective(executor, device, program, device->next))
+        return 0;
+    uint64_t start_ps = clock_start_ps(&device->clock, program, id, device->next);
+    clock_run(&device->clock, program, id, device->next, start_ps);
+    if (is_functional(executor))
+        run_instr(executor, record, device, program, instr, start_ps);
+    return 1;
+}
+
+/* The next instruction, unless the device has done it and waits at the end of its loop. 0 when it cannot run yet. An
+ * all-reduce is left to run_collective: what does not need its result goes on. */
+static int do_next(struct executor *executor, const struct step_record *record, struct local_device *device,
+                   const struct program *program)
+{
+    if (device->is_held)
+        return 1;
+    if (!has_work(device, (int)record->program, device->next))
+        return pass_by(executor, record, device, program);
+    return program->instrs[device->next].op->kind == OP_ALLREDUCE || run_next(executor, record, device, program);
 }
 
 /* Advances one device as far as it can go; returns how many instructions that were. */
@@ -199,11 +215,7 @@ static int advance(struct executor *executor, const struct step_record *record, 
     const struct program *program = program_of(executor, device, (int)record->program);
     int n = 0;
     while (device->next < program->n_instrs) {
-        /* run_collective comes back to an all-reduce: what does not need its result goes on */
-        if (!device->is_held && !has_work(device, (int)record->program, device->next))
-            pass_by(executor, record, device, program);
-        else if (!device->is_held && program->instrs[device->next].op->kind != OP_ALLREDUCE &&
-                 !run_next(executor, record, device, program))
+        if (!do_next(executor, record, device, program))
             break;
         device->is_held = !move_on(executor, device, program);
         if (device->is_held)

@@ -1,4 +1,5 @@
 /* check.c - polyrank check: is this file what it should be? Prints what it is and the numbers that follow from it. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "command/model.h"
 #include "model/model_file.h"
 #include "report/result.h"
+#include "scheduler/serve.h"
 #include "scheduler/train.h"
 #include "store/dataset.h"
 
@@ -49,6 +51,20 @@ static const struct argp argp = {
     NULL,
     NULL};
 
+static enum status check_serving(const char *path, struct comm *comm, struct job *job, struct arena *arena,
+                                 struct fault *fault)
+{
+    struct serve serve;
+    enum status status = serve_open(comm, job, 1, NULL, arena, &serve, fault);
+    if (status != STATUS_OK)
+        return status;
+    printf("%s: a job that serves\n  %s, %s\n  %d GPUs, room for %" PRIu64 " tokens of KV\n  %zu requests\n", path,
+           serve.config.name, model_line(arena, &serve.config), serve.plan.n_gpus, serve.plan.kv_capacity_tokens,
+           serve.requests.n);
+    serve_close(&serve);
+    return STATUS_OK;
+}
+
 static enum status check_job(const char *path, struct arena *arena, struct fault *fault)
 {
     struct comm *comm = comm_alone();
@@ -56,9 +72,12 @@ static enum status check_job(const char *path, struct arena *arena, struct fault
     struct run run = {0};
     struct job job;
     enum status status = job_read(arena, path, NULL, 0, &job, fault);
-    if (status == STATUS_OK)
+    int serves = status == STATUS_OK && !job.model.preset;
+    if (serves)
+        status = check_serving(path, comm, &job, arena, fault);
+    else if (status == STATUS_OK)
         status = training_open(comm, &job, 1, arena, &training, fault);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !serves) {
         char need[32], has[32];
         training_describe(&training, &run);
         unit_show(need, sizeof need, UNIT_BYTES, (double)run.device[0].memory_bytes);

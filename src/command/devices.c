@@ -1,38 +1,131 @@
-/* devices.c - polyrank devices: the device catalogue. */
+/* devices.c - polyrank devices: the device catalogue, and profiles calibrated from measured runs. */
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/nearest.h"
 #include "command/command.h"
+#include "command/devices_calibrate.h"
 #include "device/catalogue.h"
 
 struct devices_input {
+    struct fault *fault;
     const char *name;
+    int for_calibration; /* an option of it was given */
+    struct calibrate_request calibrate;
 };
+
+enum {
+    KEY_CALIBRATE = 256,
+    KEY_PROFILE,
+    KEY_MODEL,
+    KEY_OUT,
+    KEY_MAX_BATCH,
+    KEY_TOKEN_BUDGET,
+    KEY_SYNCHRONOUS,
+    KEY_TRAIN_SHARE
+};
+
+static const struct argp_option options_table[] = {
+    {"calibrate", KEY_CALIBRATE, "FILE", 0, "fit a GPU to a measured run of an inference engine", 1},
+    {"profile", KEY_PROFILE, "NAME", 0, "calibrate: the GPU to start from (default rtx-pro-6000)", 1},
+    {"model", KEY_MODEL, "NAME", 0, "calibrate: the decoder that was served (default llama-3.1-8b)", 1},
+    {"max-batch", KEY_MAX_BATCH, "N", 0, "calibrate: sequences the engine ran at a time (default 128)", 1},
+    {"token-budget", KEY_TOKEN_BUDGET, "N", 0, "calibrate: tokens of its iterations (default 2048)", 1},
+    {"synchronous", KEY_SYNCHRONOUS, NULL, 0,
+     "calibrate: the engine put an iteration together after the one before it had ended (default: when it started)", 1},
+    {"train-share", KEY_TRAIN_SHARE, "SHARE", 0,
+     "calibrate: the first so much of the requests is fitted, the rest tells the error (default 0.5)", 1},
+    {"out", KEY_OUT, "FILE", 0, "calibrate: the cluster file to write (default: to stdout)", 1},
+    {"force", 'f', NULL, 0, "calibrate: replace an existing file", 1},
+    {0},
+};
+
+static error_t number(struct devices_input *input, const char *option, const char *text, double least, double most,
+                      double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    if (end != text && !*end && *value >= least && *value <= most && (least < 1 || *value == floor(*value)))
+        return 0;
+    fault_set(input->fault, STATUS_USAGE, "--%s: expected a %snumber from %g to %g, found '%s'", option,
+              least < 1 ? "" : "whole ", least, most, text);
+    return EINVAL;
+}
+
+static error_t parse_calibrate(int key, char *arg, struct devices_input *input)
+{
+    struct calibrate_request *request = &input->calibrate;
+    double value = 0;
+    error_t error = 0;
+    int before = input->for_calibration;
+    input->for_calibration = 1;
+    switch (key) {
+    case KEY_CALIBRATE:
+        request->run = arg;
+        return 0;
+    case KEY_PROFILE:
+        request->profile = arg;
+        return 0;
+    case KEY_MODEL:
+        request->model = arg;
+        return 0;
+    case KEY_OUT:
+        request->out = arg;
+        return 0;
+    case 'f':
+        request->force = 1;
+        return 0;
+    case KEY_SYNCHRONOUS:
+        request->synchronous = 1;
+        return 0;
+    case KEY_MAX_BATCH:
+        error = number(input, "max-batch", arg, 1, 65536, &value);
+        request->max_batch = (int64_t)value;
+        return error;
+    case KEY_TOKEN_BUDGET:
+        error = number(input, "token-budget", arg, 1, 1000000, &value);
+        request->token_budget = (int64_t)value;
+        return error;
+    case KEY_TRAIN_SHARE:
+        return number(input, "train-share", arg, 0.01, 1, &request->train_share);
+    default:
+        input->for_calibration = before;
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct devices_input *input = state->input;
-    if (key != ARGP_KEY_ARG || input->name)
+    if (key != ARGP_KEY_ARG)
+        return parse_calibrate(key, arg, input);
+    if (input->name)
         return ARGP_ERR_UNKNOWN;
     input->name = arg;
     return 0;
 }
 
 static const struct argp argp = {
-    NULL,
+    options_table,
     parse,
     "[NAME]",
     "Lists the devices and links that are known, or the constants of one of them: value, unit, "
-    "kind of evidence and source.\v"
+    "kind of evidence and source. With --calibrate: fits memory bandwidth, peak rate and the host's time for each "
+    "iteration to a measured run of an inference engine, by replaying its requests, and writes a cluster file.\v"
     "evidence:\n"
     "  source    read in the source named\n"
     "  recalled  from memory, not checked\n"
     "  fitted    fitted to the measurements named\n"
     "  derived   computed from other constants, or taken from a near device\n\n"
+    "A measured run is a CSV, a row for each request: arrival_s, input_toks, output_toks, queue_ms, "
+    "ttft_from_queue_ms, "
+    "e2e_from_queue_ms; times count from the arrival.\n\n"
     "examples:\n"
     "  polyrank devices\n"
-    "  polyrank devices h100-sxm",
+    "  polyrank devices h100-sxm\n"
+    "  polyrank devices --calibrate run.csv --profile rtx-pro-6000 --out clusters/mine.yaml",
     NULL,
     NULL,
     NULL};
@@ -101,11 +194,21 @@ static enum status unknown(const char *name, struct fault *fault)
 enum status command_devices(struct comm *comm, int argc, char **argv, struct fault *fault)
 {
     (void)comm;
-    struct devices_input input = {NULL};
+    struct devices_input input = {.fault = fault,
+                                  .calibrate = {.profile = "rtx-pro-6000",
+                                                .model = "llama-3.1-8b",
+                                                .max_batch = 128,
+                                                .token_budget = 2048,
+                                                .train_share = 0.5}};
     int done;
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;
+    if (input.for_calibration && (input.name || !input.calibrate.run))
+        return fault_set(fault, STATUS_USAGE, "%s: polyrank devices --help shows what goes together",
+                         input.name ? "a NAME does not go with --calibrate" : "expected --calibrate FILE");
+    if (input.for_calibration)
+        return devices_calibrate(&input.calibrate, fault);
     if (!input.name) {
         list();
         return STATUS_OK;

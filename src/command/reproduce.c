@@ -11,6 +11,7 @@
 #include "command/reproduce.h"
 #include "command/reproduce_attacc.h"
 #include "command/reproduce_llama.h"
+#include "command/reproduce_serving.h"
 
 struct reproduce_input {
     struct fault *fault;
@@ -129,7 +130,9 @@ static const struct argp argp = {
     "Compares models with what they have to meet: formulas of their own errors, or tables of a published simulator.\v"
     "what:\n"
     "  reram   reads of ReRAM crossbars by Monte-Carlo: converters, programming noise, read noise, rounding\n"
-    "  attacc  the public simulator of AttAcc: a table of its results, an own configuration, or the paper's claims\n\n"
+    "  attacc  the public simulator of AttAcc: a table of its results, an own configuration, or the paper's claims\n"
+    "  llama   a reference's tokens, texts and logits (reproduce llama --help)\n"
+    "  serving a measured run of an inference engine (reproduce serving --help)\n\n"
     "The exit status is 3 when something is outside of its tolerance.\n\n"
     "examples:\n"
     "  polyrank reproduce reram --columns 2000 --seed 7\n"
@@ -195,16 +198,28 @@ static enum status reproduce_here(int argc, char **argv, struct fault *fault)
         return reproduce_attacc(&input.attacc, fault);
     if (input.what && (strcmp(input.what, "reram") == 0 || strcmp(input.what, "attacc") == 0))
         return fault_set(fault, STATUS_USAGE, "an option does not go with %s: --help tells which do", input.what);
-    return fault_set(fault, STATUS_USAGE, "expected reram, attacc or llama, found '%s'",
+    return fault_set(fault, STATUS_USAGE, "expected reram, attacc, llama or serving, found '%s'",
                      input.what ? input.what : "nothing");
+}
+
+/* Is the word among the arguments? */
+static int is_about(const char *what, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], what) == 0)
+            return 1;
+    return 0;
 }
 
 enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault)
 {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "llama") == 0)
-            return reproduce_llama(comm, argc, argv, fault);
-    if (!comm || comm_rank(comm) == 0)
-        reproduce_here(argc, argv, fault);
+    if (is_about("llama", argc, argv))
+        return reproduce_llama(comm, argc, argv, fault);
+    if (!comm || comm_rank(comm) == 0) {
+        if (is_about("serving", argc, argv))
+            reproduce_serving(argc, argv, fault);
+        else
+            reproduce_here(argc, argv, fault);
+    }
     return comm ? agree(comm, 0, fault) : fault->status;
 }

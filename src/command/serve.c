@@ -8,6 +8,7 @@
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
+#include "config/text.h"
 #include "command/plan_serve.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
@@ -64,21 +65,26 @@ static enum status finished(void *state, const struct served *record, struct fau
     return serving_csv_row(&writing->csv, record, fault);
 }
 
-/* One line of JSON for each answer; the text to stdout too. */
+/* One line of JSON for each answer; the text to stdout too. Tokens need not make whole characters, and prompts are bytes:
+ * what is no UTF-8 is mended. */
 static enum status answer(void *state, const struct serve_answer *told, struct fault *fault)
 {
     struct writing *writing = state;
+    struct arena *arena = arena_new();
+    const char *prompt = told->prompt ? text_mended(arena, told->prompt) : NULL;
+    const char *text = told->text ? text_mended(arena, told->text) : NULL;
     json_t *ids = json_array(), *object = json_object();
     for (uint32_t i = 0; i < told->n_tokens; i++)
         json_array_append_new(ids, json_integer(told->token[i]));
     json_object_set_new(object, "request", json_integer(told->request));
-    json_object_set_new(object, "prompt", told->prompt ? json_string_nocheck(told->prompt) : json_null());
+    json_object_set_new(object, "prompt", prompt ? json_string(prompt) : json_null());
     json_object_set_new(object, "token_ids", ids);
-    json_object_set_new(object, "text", told->text ? json_string_nocheck(told->text) : json_null());
+    json_object_set_new(object, "text", text ? json_string(text) : json_null());
     int bad = json_dumpf(object, writing->answers, JSON_COMPACT) != 0 || fputc('\n', writing->answers) == EOF;
     json_decref(object);
-    if (told->text)
-        printf("[%" PRIu32 "] %s%s\n", told->request, told->prompt ? told->prompt : "", told->text);
+    if (text)
+        printf("[%" PRIu32 "] %s%s\n", told->request, prompt ? prompt : "", text);
+    arena_free(arena);
     return bad ? fault_set(fault, STATUS_IO, "%s: cannot write", writing->answers_path) : STATUS_OK;
 }
 

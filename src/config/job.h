@@ -152,7 +152,7 @@ struct job_serve {
     uint64_t seed;
     const char *batching; /* chunked prefill-first static */
     int64_t max_batch, token_budget, block_tokens;
-    int prefix_caching, reserve_output;
+    int prefix_caching, reserve_output, schedule_ahead;
     const char *preemption; /* recompute swap */
     int64_t instances, prefill_instances;
     const char *router;    /* round-robin least-loaded prefix central */
@@ -203,7 +203,8 @@ enum { CLUSTER_MAX_DEVICES = 16 };
 struct cluster {
     const char *source; /* file it came from */
     const char *name;
-    int n_devices; /* entries, not devices */
+    int n_devices;               /* entries, not devices */
+    double iteration_overhead_s; /* serving: time of the host's engine for each iteration */
     struct cluster_device device[CLUSTER_MAX_DEVICES];
     struct cluster_links links;
 };

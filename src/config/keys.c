@@ -223,6 +223,9 @@ static const struct job_key keys[] = {
         MEANS("tokens of a block of the KV cache")},
     {"serve.prefix_caching", KEY_SWITCH, IN(serve.prefix_caching), DEFAULT("false"),
         MEANS("prompts that begin alike share blocks")},
+    {"serve.schedule_ahead", KEY_SWITCH, IN(serve.schedule_ahead), DEFAULT("false"),
+        MEANS("an iteration is put together when the one before it starts, so that the host is never waited for: requests "
+              "that arrive meanwhile wait for one more")},
     {"serve.reserve_output", KEY_SWITCH, IN(serve.reserve_output), DEFAULT("false"),
         MEANS("room for the whole answer is taken at admission")},
     {"serve.preemption", KEY_WORD, IN(serve.preemption), DEFAULT("recompute"), WORDS("recompute swap"),
@@ -244,7 +247,7 @@ static const struct job_key keys[] = {
     {"serve.kv_numerics", KEY_WORD, IN(serve.kv_numerics), DEFAULT("same"), WORDS("same int8"),
         MEANS("keys and values in the KV cache: as the other numbers, or int8 with a scale for each head of a token")},
     {"serve.sample_s", KEY_REAL, IN(serve.sample_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
-        MEANS("length of the intervals of the course over time; 0: a hundredth of the run")},
+        MEANS("length of the intervals of the course over time in serving.h5; 0: none")},
     {"serve.slo.ttft_s", KEY_REAL, IN(serve.slo.ttft_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
         MEANS("objective: longest time to the first token; 0: none")},
     {"serve.slo.tpot_s", KEY_REAL, IN(serve.slo.tpot_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
@@ -281,6 +284,9 @@ static const struct job_key keys[] = {
         MEANS("store the test predictions in the result")},
 
     {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},
+    {"cluster.iteration_overhead_s", KEY_REAL, IN(cluster.iteration_overhead_s), DEFAULT("0 s"), .unit = UNIT_SECONDS,
+        FROM_BELOW(0, 1),
+        MEANS("serving: time of the host's engine for each iteration, which no device hides: `polyrank devices --calibrate`")},
     {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim cpu"), MEANS("kind of device")},
     {"cluster.devices[].profile", KEY_NAME, OF(profile), REQUIRED,
         MEANS("its name in the catalogue, see `polyrank devices`")},

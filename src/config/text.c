@@ -37,11 +37,16 @@ static int decode(const unsigned char *p, uint32_t *code)
     return *code < smallest[n] || *code > 0x10ffff ? 0 : n;
 }
 
+static int is_surrogate(uint32_t code)
+{
+    return code >= 0xd800 && code < 0xe000;
+}
+
 /* What libyaml reads back from double quotes unchanged: no controls, line breaks, byte order marks, surrogates. */
 static int is_printable(uint32_t code)
 {
     return code >= 0x20 && !(code >= 0x7f && code < 0xa0) && code != 0x2028 && code != 0x2029 && code != 0xfeff &&
-           !(code >= 0xd800 && code < 0xe000) && (code & 0xfffe) != 0xfffe;
+           !is_surrogate(code) && (code & 0xfffe) != 0xfffe;
 }
 
 static int printable_length(const unsigned char *p)
@@ -61,6 +66,21 @@ int text_is_printable(const char *text)
         p += n;
     }
     return 1;
+}
+
+char *text_mended(struct arena *arena, const char *text)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    const unsigned char *p = (const unsigned char *)text;
+    char *mended = arena_take(arena, 3 * strlen(text) + 1), *to = mended;
+    while (*p) {
+        uint32_t code;
+        int n = decode(p, &code), good = n > 0 && !is_surrogate(code);
+        memcpy(to, good ? (const char *)p : replacement, good ? (size_t)n : 3);
+        to += good ? n : 3;
+        p += good ? n : 1;
+    }
+    return mended;
 }
 
 char *quote(char *text, size_t size, const char *user)

@@ -33,6 +33,9 @@ char *quote(char *text, size_t size, const char *user);
 /* Local. Is it UTF-8 without control characters and line breaks of any kind? */
 int text_is_printable(const char *text);
 
+/* Local. The text as UTF-8, whatever it was: a byte that belongs to no character becomes U+FFFD. */
+char *text_mended(struct arena *arena, const char *text);
+
 /* Local. The whole file, ended by a NUL byte, in the arena. Fault STATUS_IO when it cannot be read, STATUS_USAGE when
  * it is too large or not a text. */
 enum status text_read(struct arena *arena, const char *path, char **text, struct fault *fault);

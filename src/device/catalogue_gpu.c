@@ -190,6 +190,53 @@
     X(dram_fj_per_byte, 122e3, FITTED, "gpu-benches roofline power, H200, 55 points, 0.7 %")                           \
     X(fp32_fj_per_flop, 5800, FITTED, "gpu-benches roofline power, H200, 55 points, 0.7 %")
 
+#define BLACKWELL_GDDR7(X)                                                                                             \
+    X(sm_count, 188, RECALLED, "NVIDIA RTX PRO 6000 Blackwell data sheet")                                             \
+    X(clock_hz, 2617e6, RECALLED, "boost clock, workstation edition")                                                  \
+    X(fp64_flops_per_s, 1.97e12, DERIVED, "a 64th of fp32")                                                            \
+    X(fp32_flops_per_s, 125e12, RECALLED, "NVIDIA RTX PRO 6000 Blackwell data sheet")                                  \
+    X(tf32_flops_per_s, 252e12, DERIVED, "half of bf16")                                                               \
+    X(bf16_flops_per_s, 503.8e12, DERIVED, "188 SMs x 1024 FLOP a clock; fp32 accumulation")                           \
+    X(fp16_flops_per_s, 503.8e12, DERIVED, "as bf16")                                                                  \
+    X(fp8_flops_per_s, 1007.6e12, DERIVED, "twice bf16; data sheet: 4 PFLOP/s of sparse fp4 (recalled)")               \
+    X(int8_flops_per_s, 1007.6e12, DERIVED, "as fp8")                                                                  \
+    X(memory_bytes, 103079215104, RECALLED, "NVIDIA RTX PRO 6000 Blackwell data sheet, 96 GiB")                        \
+    X(dram_bytes_per_s, 1792e9, RECALLED, "NVIDIA RTX PRO 6000 Blackwell data sheet, GDDR7")                           \
+    X(dram_read_share, 0.90, RECALLED, "GDDR cards come nearer to their specification than HBM")                       \
+    X(dram_write_share, 0.6, DERIVED, "as A100 and H200")                                                              \
+    X(l2_bytes, 134217728, RECALLED, "128 MiB")                                                                        \
+    X(l2_bytes_per_s, 10000e9, DERIVED, "as H200")                                                                     \
+    X(launch_ps, 2530000, DERIVED, "as H200")                                                                          \
+    X(matrix_share, 0.90, DERIVED, "between H200 and A100")                                                            \
+    X(sustained_share, 0.90, DERIVED, "as A100")                                                                       \
+    X(k_step_ps, 2480, DERIVED, "as A100, by clock: no wgmma")                                                         \
+    X(last_wave_share, 0.95, DERIVED, "as A100: no wgmma")                                                             \
+    X(split_ps, 1870000, DERIVED, "as A100")                                                                           \
+    X(overlap_loss, 0.45, DERIVED, "as A100")                                                                          \
+    X(attention_share, 0.58, DERIVED, "as A100: FlashAttention-2")                                                     \
+    X(attention_backward_share, 0.8, DERIVED, "as A100")                                                               \
+    X(attention_block_ps, 754000, DERIVED, "as A100, by clock")                                                        \
+    X(attention_single_block_ps, 1260000, DERIVED, "as A100, by clock")                                                \
+    X(attention_key_ps, 11400, DERIVED, "as A100, by clock")                                                           \
+    X(attention_memory_share, 0.87, DERIVED, "as A100")                                                                \
+    X(attention_rows, 64, DERIVED, "as A100")                                                                          \
+    X(attention_packs, 1, DERIVED, "as H100: FlashAttention of serving engines packs groups")                          \
+    X(attention_split_ps, 1280000, DERIVED, "as H100")                                                                 \
+    X(attention_group_ps, 0, DERIVED, "as H100")                                                                       \
+    X(attention_split_target, 32, DERIVED, "as H100")                                                                  \
+    X(attention_split_single, 1, DERIVED, "as H100")                                                                   \
+    X(attention_overlap_loss, 0.155, DERIVED, "as A100")                                                               \
+    X(idle_power_mw, 15000, RECALLED, "nvidia-smi, idle")                                                              \
+    X(base_power_mw, 99000, DERIVED, "as A100 by power limit")                                                         \
+    X(tdp_mw, 600000, RECALLED, "NVIDIA RTX PRO 6000 Blackwell data sheet, workstation edition")                       \
+    X(dram_fj_per_byte, 130e3, DERIVED, "A100 value and a ninth more for the interface of GDDR7")                      \
+    X(l2_fj_per_byte, 2400, SOURCE, "AttAcc artifact")                                                                 \
+    X(fp64_fj_per_flop, 8000, DERIVED, "twice fp32")                                                                   \
+    X(fp32_fj_per_flop, 4000, DERIVED, "(600 W - base) / 125 TFLOP/s")                                                 \
+    X(tf32_fj_per_flop, 1800, DERIVED, "twice bf16")                                                                   \
+    X(bf16_fj_per_flop, 900, DERIVED, "(600 W - base - memory) / 408 TFLOP/s, less a tenth")                           \
+    X(fp8_fj_per_flop, 450, DERIVED, "half of bf16")
+
 enum gpu_field {
 #define X(type, field, unit, meaning) FIELD_##field,
     GPU_CONSTANTS(X)
@@ -211,6 +258,7 @@ static const struct constant a100_80g_rows[] = {AMPERE(ROW) AMPERE_80G(ROW)};
 static const struct constant a100_hbm3_rows[] = {AMPERE(ROW) AMPERE_HBM3(ROW)};
 static const struct constant h100_rows[] = {HOPPER(ROW) H100(ROW)};
 static const struct constant h200_rows[] = {HOPPER(ROW) H200(ROW)};
+static const struct constant rtx_pro_6000_rows[] = {BLACKWELL_GDDR7(ROW)};
 
 #define ENTRY(name, title, rows)                                                                                       \
     {                                                                                                                  \
@@ -224,6 +272,7 @@ static const struct gpu_entry gpu_entries[] = {
     {ENTRY("a100-hbm3", "A100 with five HBM3 stacks (AttAcc's A100a)", a100_hbm3_rows), {AMPERE(SET) AMPERE_HBM3(SET)}},
     {ENTRY("h100-sxm", "NVIDIA H100 SXM5 80 GB", h100_rows), {HOPPER(SET) H100(SET)}},
     {ENTRY("h200-sxm", "NVIDIA H200 SXM5 141 GB", h200_rows), {HOPPER(SET) H200(SET)}},
+    {ENTRY("rtx-pro-6000", "NVIDIA RTX PRO 6000 Blackwell 96 GB", rtx_pro_6000_rows), {BLACKWELL_GDDR7(SET)}},
 };
 
 const struct gpu_entry *gpu_entry(size_t i)

@@ -8,7 +8,7 @@ static int32_t largest(int64_t n, const double *x)
 {
     int64_t best = 0;
     for (int64_t i = 1; i < n; i++)
-        if (x[i] > x[best] || isnan(x[best]))
+        if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i])))
             best = i;
     return (int32_t)best;
 }

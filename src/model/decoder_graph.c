@@ -77,6 +77,7 @@ static int fetch(struct building *b, int device, const struct op *append, const 
     op.rows = b->layout->max_fetched;
     int kv = building_value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows,
                             op.kv_heads * 2 * op.head_width);
+    b->graph->tensors[kv].apart = 1; /* a run with tensors needs more room than one without, and takes as long */
     building_node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
     return kv;
 }
@@ -108,7 +109,6 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
         *fetched = fetch(b, device, &op, cache, place);
     op.kind = OP_KV_ATTENTION;
     op.tokens = tokens;
-    op.kv_bits = 0;
     int64_t width = op.heads * (op.head_width + (op.shards > 1 ? 2 : 0));
     int out = building_value(b, arena_printf(arena, "layers.attn.part%s", place), op.rows, width);
     building_node(b, device, &op, (int[]){qkv, cache[0], cache[1]}, 3, &out, 1,
@@ -198,6 +198,7 @@ static int attention(struct building *b, int qkv)
     prompt.shards = layout->shards;
     prompt.shard_block = layout->shard_block;
     prompt.in = b->config->context;
+    prompt.kv_bits = layout->kv_bits;
     building_on_gpu(b, &prompt, in, 1 + (int)(layout->groups * layout->shards), own, "layers.attn.prompt");
     const struct op merge = {.kind = OP_MERGE_ROWS, .rows = layout->max_tokens, .in = width, .tokens = TOKENS_BOTH};
     building_on_gpu(b, &merge, (int[]){decoded, own}, 2, o, "layers.attn.merge");

@@ -136,15 +136,6 @@ void clock_run(struct clock *clock, const struct program *program, int program_i
     clock->end_ps[program_id][i] = end_ps;
 }
 
-void clock_pass(struct clock *clock, const struct program *program, int program_id, int i, int holds)
-{
-    uint64_t start_ps = clock_start_ps(clock, program, program_id, i);
-    if (holds)
-        clock_run(clock, program, program_id, i, start_ps);
-    else
-        clock->end_ps[program_id][i] = start_ps;
-}
-
 int clock_repeats(const struct clock *before, const struct clock *after, const struct program *program, int program_id,
                   uint64_t *shift_ps)
 {
@@ -195,7 +186,7 @@ int clock_loop_repeats(const struct clock *before, const struct clock *after, co
     }
     for (int i = program->loop_first; i < program->loop_end; i++) {
         uint64_t moved = after->end_ps[program_id][i] - before->end_ps[program_id][i];
-        if (moved != shift && (program->instrs[i].cost.time_ps || moved))
+        if (moved != shift && (moved || program->instrs[i].cost.time_ps))
             return 0;
     }
     *shift_ps = shift;

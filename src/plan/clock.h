@@ -43,10 +43,6 @@ uint64_t clock_start_ps(const struct clock *clock, const struct program *program
  * send and the receive engine. */
 void clock_run(struct clock *clock, const struct program *program, int program_id, int i, uint64_t start_ps);
 
-/* Local. Instruction i has nothing to do: it ends when it could have started, so that whoever waits for it waits for
- * what it would have waited for. No engine is held, but by values that go on as they are (`holds`). */
-void clock_pass(struct clock *clock, const struct program *program, int program_id, int i, int holds);
-
 /* Local. What a run of a program that varies costs, as it now stands; instructions without work have no time. */
 void clock_account(struct clock *clock, const struct program *program);
 

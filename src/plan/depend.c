@@ -47,7 +47,8 @@ struct lane {
     int n;
 };
 
-static void sort_into_lanes(const struct program *program, struct arena *arena, struct lane lanes[N_ENGINES])
+static void sort_into_lanes(const struct program *program, const char *takes_part, struct arena *arena,
+                            struct lane lanes[N_ENGINES])
 {
     int count[N_ENGINES] = {0};
     for (int i = 0; i < program->n_instrs; i++)
@@ -58,7 +59,8 @@ static void sort_into_lanes(const struct program *program, struct arena *arena, 
     }
     for (int i = 0; i < program->n_instrs; i++) {
         struct lane *lane = &lanes[program->instrs[i].engine];
-        lane->instr[lane->n++] = i;
+        if (!takes_part || takes_part[i])
+            lane->instr[lane->n++] = i;
     }
 }
 
@@ -125,16 +127,16 @@ static void link_instr(struct program *program, const struct lane *lane, int i)
         program->n_waits += find_wait_of_repetition(program, lane, i, wait + found);
 }
 
-void program_link_waits(struct program *program, struct arena *arena)
+void program_link_waits(struct program *program, const char *takes_part, struct arena *arena)
 {
     struct lane lanes[N_ENGINES];
-    sort_into_lanes(program, arena, lanes);
-    program->waits = arena_array(arena, (size_t)program->n_instrs * 2 * (N_ENGINES - 1) + 1, sizeof *program->waits);
+    sort_into_lanes(program, takes_part, arena, lanes);
+    program->waits = arena_array(arena, (size_t)program_most_waits(program), sizeof *program->waits);
     program->n_waits = 0;
     for (int i = 0; i < program->n_instrs; i++) {
         struct instr *instr = &program->instrs[i];
         instr->first_wait = program->n_waits;
-        for (int e = 0; e < N_ENGINES; e++)
+        for (int e = 0; e < N_ENGINES && (!takes_part || takes_part[i]); e++)
             if (e != (int)instr->engine)
                 link_instr(program, &lanes[e], i);
         instr->n_waits = program->n_waits - instr->first_wait;

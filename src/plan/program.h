@@ -63,6 +63,7 @@ struct slot {
     int part, parts;     /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
     int chunk, chunks;   /* ... and which piece of that part */
     int64_t first, some; /* ... or which places of a feed-forward's inner width within it; some 0: all */
+    int apart;           /* an activation whose memory is no other one's */
 };
 
 enum { NO_SLOT = -1 };
@@ -160,8 +161,15 @@ static inline uint64_t slot_copy_bytes(const struct slot *slot, int64_t repetiti
 }
 
 /* Local. Fills in the waits of every instruction from the memory ranges that the instructions read and write (reads
- * after writes, writes after reads, writes after writes), within a run and against the run before. */
-void program_link_waits(struct program *program, struct arena *arena);
+ * after writes, writes after reads, writes after writes), within a run and against the run before. takes_part
+ * [n_instrs] tells which of them are run, NULL: all; the others neither wait nor are waited for. */
+void program_link_waits(struct program *program, const char *takes_part, struct arena *arena);
+
+/* Local. Room that its waits need. */
+static inline int program_most_waits(const struct program *program)
+{
+    return program->n_instrs * 2 * (N_ENGINES - 1) + 1;
+}
 
 /* Local. Content hash (FNV-1a 64) of a program. */
 uint64_t program_hash(const struct program *program, uint64_t hash);

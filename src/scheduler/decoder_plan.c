@@ -4,6 +4,7 @@
 
 #include "base/unit.h"
 #include "kernel/run.h"
+#include "scheduler/ff_share.h"
 #include "scheduler/lower.h"
 #include "scheduler/partition.h"
 
@@ -165,8 +166,8 @@ static int64_t chunks_of(const struct decoder_plan *plan, const struct kv_partit
     return wanted < most ? wanted : most;
 }
 
-static enum status build_one(struct decoder_plan *plan, const struct kv_partition *partition,
-                             const struct decoder_limits *limits, struct arena *arena, struct fault *fault)
+enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partition *partition,
+                               const struct decoder_limits *limits, struct arena *arena, struct fault *fault)
 {
     plan->partition = *partition;
     plan->layout.groups = partition->groups;
@@ -179,112 +180,42 @@ static enum status build_one(struct decoder_plan *plan, const struct kv_partitio
     return status == STATUS_OK ? find_capacity(plan, fault) : status;
 }
 
-/* Every PIM device at a GPU has a place at least, the GPU keeps one at least. */
-static void take_share(struct decoder_plan *plan, double share)
-{
-    int64_t width = plan->config.ffn / plan->n_gpus, columns = (int64_t)(share * (double)width + 0.5);
-    columns = columns > width - 1 ? width - 1 : columns;
-    if (share > 0 && columns < plan->layout.pims_per_gpu)
-        columns = plan->layout.pims_per_gpu;
-    plan->layout.ff_columns = columns;
-    plan->ff_share = (double)columns / (double)width;
-}
+struct candidate {
+    struct kv_partition partition;
+    uint64_t time_ps, room; /* of the iteration that is priced; tokens of KV, no more than it has */
+};
 
-static enum status check_share(const struct decoder_plan *plan, const struct decoder_limits *limits,
-                               struct fault *fault)
-{
-    int64_t width = plan->config.ffn / plan->n_gpus;
-    if (limits->ff_share == 0)
-        return STATUS_OK;
-    if (!plan->holder || strcmp(plan->holder, "hbm-pim") != 0)
-        return fault_set(fault, STATUS_USAGE,
-                         "serve.ff_share: expected 0 without hbm-pim devices, which alone share the feed-forward");
-    if (width <= plan->layout.pims_per_gpu)
-        return fault_set(fault, STATUS_USAGE,
-                         "serve.ff_share: %s has %lld places of the feed-forward for each GPU, too few for it and %d "
-                         "hbm-pim devices",
-                         plan->config.name, (long long)width, plan->layout.pims_per_gpu);
-    return STATUS_OK;
-}
-
-/* Tokens of KV that the typical iteration needs. */
-static uint64_t typical_tokens(const struct decoder_limits *limits)
-{
-    return (uint64_t)(limits->max_sequences * limits->typical_context);
-}
-
-/* What a share costs in the typical iteration; 0: it does not fit, or leaves the iteration's KV no room. */
-static uint64_t share_ps(const struct decoder_plan *plan, const struct decoder_limits *limits, double share,
-                         uint64_t least_tokens)
+static enum status try_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                                 struct candidate *candidate, struct fault *fault)
 {
     struct arena *arena = arena_new();
-    struct decoder_plan candidate = *plan;
-    struct fault fault = FAULT_NONE;
-    uint64_t time_ps = 0;
+    struct decoder_plan own = *plan;
+    uint64_t wanted = (uint64_t)(limits->max_sequences * limits->typical_context);
+    const struct decoder_iteration iteration = {limits->max_sequences, limits->typical_context, 0};
     double energy_j;
-    take_share(&candidate, share);
-    enum status status = build_one(&candidate, &plan->partition, limits, arena, &fault);
-    if (status == STATUS_OK && candidate.kv_capacity_tokens >= least_tokens)
-        status = decoder_plan_price(&candidate,
-                                    &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
-                                    &time_ps, &energy_j, &fault);
+    enum status status = decoder_plan_lower(&own, &candidate->partition, limits, arena, fault);
+    if (status == STATUS_OK)
+        status = decoder_plan_price(&own, &iteration, &candidate->time_ps, &energy_j, fault);
+    candidate->room = own.kv_capacity_tokens < wanted ? own.kv_capacity_tokens : wanted;
     arena_free(arena);
-    return status == STATUS_OK ? time_ps : 0;
+    return status;
 }
 
-/* The share of least time, on a grid of twentieths and then of hundredths about the best of those; the smaller of
- * equals. GPU and PIM devices end together there, as the one's time falls with the share and the others' rises. */
-static double choose_share(const struct decoder_plan *plan, const struct decoder_limits *limits)
-{
-    uint64_t best_ps, needed = typical_tokens(limits);
-    int best = 0; /* hundredths */
-    struct decoder_plan without = *plan;
-    struct arena *arena = arena_new();
-    struct fault fault = FAULT_NONE;
-    without.layout.ff_columns = 0;
-    if (build_one(&without, &plan->partition, limits, arena, &fault) == STATUS_OK &&
-        without.kv_capacity_tokens < needed)
-        needed = without.kv_capacity_tokens;
-    arena_free(arena);
-    best_ps = share_ps(plan, limits, 0, needed);
-    for (int pass = 0; pass < 2; pass++) {
-        int step = pass ? 1 : 5, from = pass ? best - 4 : 5, to = pass ? best + 4 : 90;
-        for (int share = from < 1 ? 1 : from; share <= to && share <= 90; share += step) {
-            uint64_t time_ps = share_ps(plan, limits, share / 100.0, needed);
-            if (time_ps && (!best_ps || time_ps < best_ps)) {
-                best_ps = time_ps;
-                best = share;
-            }
-        }
-    }
-    return best / 100.0;
-}
-
-/* The cheapest partition that fits; the first of equals. */
-static enum status choose_partition(struct decoder_plan *plan, const struct decoder_limits *limits,
+/* Of the partitions with room for the iteration that is priced, or else with the most room, the fastest; the first of
+ * equals. */
+static enum status choose_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
                                     struct kv_partition *chosen, struct fault *fault)
 {
-    struct kv_partition partition;
+    struct candidate candidate, best = {.time_ps = 0};
     struct fault last = FAULT_NONE;
     int64_t kv_heads = plan->config.kv_heads / plan->n_gpus;
-    uint64_t best_ps = 0;
-    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &partition); i++) {
-        struct arena *arena = arena_new();
-        struct decoder_plan candidate = *plan;
-        uint64_t time_ps = 0;
-        double energy_j;
-        enum status status = build_one(&candidate, &partition, limits, arena, &last);
-        if (status == STATUS_OK)
-            status = decoder_plan_price(&candidate,
-                                        &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
-                                        &time_ps, &energy_j, &last);
-        if (status == STATUS_OK && (best_ps == 0 || time_ps < best_ps)) {
-            best_ps = time_ps;
-            *chosen = partition;
-        }
-        arena_free(arena);
-    }
-    if (best_ps)
+    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &candidate.partition); i++)
+        if (try_partition(plan, limits, &candidate, &last) == STATUS_OK &&
+            (best.time_ps == 0 || candidate.room > best.room ||
+             (candidate.room == best.room && candidate.time_ps < best.time_ps)))
+            best = candidate;
+    *chosen = best.partition;
+    if (best.time_ps)
         return STATUS_OK;
     *fault = last;
     return fault->status;
@@ -309,19 +240,19 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
     enum status status = find_devices(machine, arena, plan, fault);
     int64_t pims = plan->layout.pims_per_gpu;
     if (status == STATUS_OK)
-        status = check_share(plan, limits, fault);
+        status = ff_share_check(plan, limits, fault);
     if (status == STATUS_OK && limits->ff_share > 0)
-        take_share(plan, limits->ff_share);
+        ff_share_take(plan, limits->ff_share);
     if (status == STATUS_OK && pims && strcmp(limits->partition, "auto") == 0)
         status = choose_partition(plan, limits, &partition, fault);
     else if (status == STATUS_OK && pims)
         partition = kv_partition_of(limits->partition, pims, config->kv_heads / plan->n_gpus);
     if (status == STATUS_OK && limits->ff_share == FF_SHARE_AUTO) {
         plan->partition = partition;
-        take_share(plan, choose_share(plan, limits));
+        ff_share_take(plan, ff_share_choose(plan, limits));
     }
     if (status == STATUS_OK)
-        status = build_one(plan, &partition, limits, arena, fault);
+        status = decoder_plan_lower(plan, &partition, limits, arena, fault);
     for (int d = 0; d < machine->n_devices && status == STATUS_OK; d++)
         plan->plan.hash = program_hash(&plan->plan.programs[PROGRAM_ITERATE][d], plan->plan.hash);
     return status;

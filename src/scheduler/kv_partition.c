@@ -28,15 +28,11 @@ struct kv_partition kv_partition_of(const char *policy, int64_t devices, int64_t
 int kv_partition_candidate(int i, int64_t devices, int64_t kv_heads, struct kv_partition *partition)
 {
     devices = smaller(devices, KV_MOST_DEVICES);
-    for (int64_t groups = 1; groups <= smaller(devices, kv_heads); groups++) {
-        int64_t shards = devices / groups;
-        if (groups < smaller(devices, kv_heads) && devices / (groups + 1) == shards)
-            continue; /* one group more has as many shards */
-        if (i-- == 0) {
-            *partition = (struct kv_partition){groups, shards};
+    for (int64_t groups = 1; groups <= smaller(devices, kv_heads); i -= (int)(devices / groups), groups++)
+        if (i < devices / groups) {
+            *partition = (struct kv_partition){groups, i + 1};
             return 1;
         }
-    }
     return 0;
 }
 

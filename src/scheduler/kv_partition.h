@@ -7,7 +7,7 @@
  *     sequence  one group: every device has a share of every sequence's tokens
  *     hybrid    as many groups as there can be without an idle device: the largest number of groups that divides the
  *               devices and is not above the KV heads
- *     auto      what costs least of all that fit (decoder_plan.h prices them)
+ *     auto      what costs least of all that have the room (decoder_plan.h prices them)
  */
 #ifndef SCHEDULER_KV_PARTITION_H
 #define SCHEDULER_KV_PARTITION_H
@@ -24,8 +24,8 @@ struct kv_partition {
  * heads. At most KV_MOST_DEVICES devices at a GPU take part; what is more stays idle. */
 struct kv_partition kv_partition_of(const char *policy, int64_t devices, int64_t kv_heads);
 
-/* Local. Candidate i = 0, 1, ... of policy auto: all partitions that leave no device idle that could have work, the
- * three policies' among them. 0 when there are no more. */
+/* Local. Candidate i = 0, 1, ... of policy auto: all partitions, the three policies' among them; also those that leave
+ * devices idle, since short contexts are not worth the messages. 0 when there are no more. */
 int kv_partition_candidate(int i, int64_t devices, int64_t kv_heads, struct kv_partition *partition);
 
 /* Local. The device (0 .. devices-1) that holds KV head `head` of token `token`. */

@@ -41,6 +41,7 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .elements = tensor->elements,
         .bytes = (uint64_t)(tensor->elements * (tensor->copies > 1 ? tensor->copies : 1)) * element_bytes,
         .copies = tensor->copies,
+        .apart = tensor->apart,
         .chunk = tensor->chunk,
         .chunks = tensor->chunks,
         .first = tensor->first,
@@ -320,7 +321,7 @@ enum status lower(const struct lowering *lowering, const struct graph *graph, st
     if (status != STATUS_OK)
         return status;
     memory_plan(program, lowering->shared, lowering->arena);
-    program_link_waits(program, lowering->arena);
+    program_link_waits(program, NULL, lowering->arena);
     for (int i = 0; i < program->n_instrs; i++) {
         const struct op *op = program->instrs[i].op;
         uint64_t scratch = largest_scratch_bytes(op, format);

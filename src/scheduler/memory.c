@@ -142,6 +142,19 @@ static void insert_by_offset(struct life **placed, int n_placed, struct life *li
     placed[i] = life;
 }
 
+static int is_activation(const struct program *program, int s)
+{
+    return program->slots[s].kind == SLOT_ACTIVATION && owns_memory(program, s);
+}
+
+static uint64_t put_apart(struct program *program, uint64_t end)
+{
+    for (int s = 0; s < program->n_slots; s++)
+        if (is_activation(program, s) && program->slots[s].apart)
+            end = put_slot(program, s, end, 1);
+    return end;
+}
+
 /* Activations, largest first, each at the lowest free place; returns the end of their memory. */
 static uint64_t put_activations(struct program *program, uint64_t start, struct arena *arena)
 {
@@ -150,7 +163,7 @@ static uint64_t put_activations(struct program *program, uint64_t start, struct 
     struct life **placed = arena_array(arena, (size_t)program->n_slots + 1, sizeof *placed);
     int n = 0, n_placed = 0;
     for (int s = 0; s < program->n_slots; s++)
-        if (program->slots[s].kind == SLOT_ACTIVATION && owns_memory(program, s) && all[s].first >= 0)
+        if (is_activation(program, s) && !program->slots[s].apart && all[s].first >= 0)
             sorted[n++] = all[s];
     qsort(sorted, (size_t)n, sizeof *sorted, larger_first);
     uint64_t peak = 0;
@@ -162,7 +175,7 @@ static uint64_t put_activations(struct program *program, uint64_t start, struct 
         peak = life->offset + life->bytes > peak ? life->offset + life->bytes : peak;
     }
     program->kind_bytes[SLOT_ACTIVATION] = peak;
-    return start + peak;
+    return put_apart(program, start + peak);
 }
 
 static void put_views(struct program *program)

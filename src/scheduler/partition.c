@@ -162,6 +162,7 @@ static int local_tensor(struct cutting *cutting, int device, int t)
     made->init_place = tensor->init_place;
     made->values = tensor->values;
     made->copies = tensor->copies;
+    made->apart = tensor->apart;
     made->prompt_columns = tensor->prompt_columns;
     made->chunk = tensor->chunk;
     made->chunks = tensor->chunks;

@@ -53,6 +53,7 @@ static struct serving_config serving_config_of(const struct job_serve *job)
     config.block_tokens = (uint32_t)job->block_tokens;
     config.prefix_caching = job->prefix_caching;
     config.reserve_output = job->reserve_output;
+    config.schedule_ahead = job->schedule_ahead;
     config.n_prefill_instances = (uint32_t)job->prefill_instances;
     config.slo =
         (struct serving_slo){(uint64_t)(job->slo.ttft_s * 1e12 + 0.5), (uint64_t)(job->slo.tpot_s * 1e12 + 0.5),
@@ -268,6 +269,7 @@ static struct serve_engine_options engine_options(const struct serve *serve, con
         .eos = tokenizer ? tokenizer->eos : -1,
         .bos = tokenizer ? tokenizer->bos : -1,
         .host_link = serve->job->cluster.links.host,
+        .overhead_ps = (uint64_t)(serve->job->cluster.iteration_overhead_s * 1e12 + 0.5),
         .weights = weights,
     };
 }

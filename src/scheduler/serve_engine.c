@@ -164,7 +164,7 @@ static enum status iterate(void *state, const struct serving_iteration *iteratio
     status = executor_iterate(engine->executor, &now, engine->next, &own, &result, fault);
     if (status != STATUS_OK)
         return status;
-    cost->time_ps = result.end_ps - iteration->start_ps;
+    cost->time_ps = result.end_ps - iteration->start_ps + engine->options.overhead_ps;
     memcpy(cost->energy_fj, own.energy_fj, sizeof cost->energy_fj);
     add_waiting(engine, cost->time_ps, cost);
     return STATUS_OK;

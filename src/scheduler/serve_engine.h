@@ -1,7 +1,8 @@
 /* serve_engine.h - a decoder on an emulated machine, as serving sees it (serving/engine.h).
  *
  * An iteration goes to the executor as a batch; its time is from the start that serving gives to the end of the latest
- * device, its energy that of all instructions plus the stand-by power of every device while it waits.
+ * device, and what the host's engine needs beside; its energy that of all instructions plus the stand-by power of every
+ * device while it waits.
  */
 #ifndef SCHEDULER_SERVE_ENGINE_H
 #define SCHEDULER_SERVE_ENGINE_H
@@ -15,6 +16,7 @@ struct serve_engine_options {
     double temperature, top_p;
     int32_t eos, bos;      /* tokens that end an answer; -1: none */
     const char *host_link; /* link profile: swaps, hand-overs */
+    uint64_t overhead_ps;  /* time of the host's engine for each iteration, in which every device waits */
     uint32_t trace_steps;
     const struct decoder_source *weights; /* functional */
 };

@@ -118,13 +118,23 @@ static enum status admit(struct instance *instance, uint32_t n_match, uint64_t n
     return STATUS_OK;
 }
 
+/* With schedule_ahead this iteration was decided when the one that ended just now began: who came meanwhile was not
+ * there, who left was still there. Without others to run nothing was decided. */
+static int was_decided_without(const struct instance *instance, const struct sequence *s, uint64_t now_ps)
+{
+    if (!instance->config->schedule_ahead || instance->end_ps != now_ps || instance->n_running == 0)
+        return 0;
+    return s->record.arrival_ps > instance->start_ps ||
+           instance->n_running + instance->n_coming + instance->n_left >= instance->config->max_batch;
+}
+
 /* The head of the queue if it can be admitted now; its matching blocks. */
-static struct sequence *admissible(struct instance *instance, uint32_t *n_match)
+static struct sequence *admissible(struct instance *instance, uint64_t now_ps, uint32_t *n_match)
 {
     struct sequence *s = queue_head(&instance->waiting);
     uint32_t n_kept;
     if (!s || instance->n_running + instance->n_coming >= instance->config->max_batch ||
-        instance->blocked_at == instance->cache.changes + 1)
+        instance->blocked_at == instance->cache.changes + 1 || was_decided_without(instance, s, now_ps))
         return NULL;
     *n_match = match(instance, s, &n_kept);
     if (has_blocks(instance, s, *n_match, n_kept, 0))
@@ -193,7 +203,7 @@ static enum status form_chunked(struct instance *instance, uint64_t now_ps, stru
     for (uint32_t i = 0; i < instance->n_running && budget; i++)
         if (!instance->running[i]->chunk)
             budget -= instance->running[i]->chunk = chunk_within(instance->running[i], budget);
-    for (struct sequence *s; budget && !n_preempted && (s = admissible(instance, &n_match));) {
+    for (struct sequence *s; budget && !n_preempted && (s = admissible(instance, now_ps, &n_match));) {
         if (admit(instance, n_match, now_ps, fault) != STATUS_OK)
             return fault->status;
         budget -= s->chunk = chunk_within(s, budget);
@@ -225,7 +235,7 @@ static uint32_t chunk_prompts(struct instance *instance)
 static enum status admit_prompts(struct instance *instance, uint64_t now_ps, struct fault *fault)
 {
     uint32_t budget = instance->config->token_budget, n_match, n = 0;
-    for (struct sequence *s; (s = admissible(instance, &n_match)) && !s->is_swapped; n++) {
+    for (struct sequence *s; (s = admissible(instance, now_ps, &n_match)) && !s->is_swapped; n++) {
         uint32_t left = s->known - n_match * instance->cache.block_tokens;
         if (n > 0 && left > budget)
             break;
@@ -239,7 +249,7 @@ static enum status admit_prompts(struct instance *instance, uint64_t now_ps, str
 static enum status admit_swapped(struct instance *instance, uint64_t now_ps, struct fault *fault)
 {
     uint32_t n_match;
-    for (const struct sequence *s; (s = admissible(instance, &n_match)) && s->is_swapped;)
+    for (const struct sequence *s; (s = admissible(instance, now_ps, &n_match)) && s->is_swapped;)
         if (admit(instance, n_match, now_ps, fault) != STATUS_OK)
             return fault->status;
     return STATUS_OK;
@@ -248,7 +258,7 @@ static enum status admit_swapped(struct instance *instance, uint64_t now_ps, str
 static enum status admit_all(struct instance *instance, uint64_t now_ps, struct fault *fault)
 {
     uint32_t n_match;
-    while (admissible(instance, &n_match))
+    while (admissible(instance, now_ps, &n_match))
         if (admit(instance, n_match, now_ps, fault) != STATUS_OK)
             return fault->status;
     return STATUS_OK;
@@ -315,8 +325,21 @@ static void fill_iteration(struct instance *instance, uint64_t now_ps)
     }
 }
 
+/* Who has come since the last time stands at the end of the queue. */
+static void note_seen(struct instance *instance, uint64_t now_ps)
+{
+    for (uint32_t i = instance->waiting.n; i-- > 0;) {
+        struct sequence *s = queue_at(&instance->waiting, i);
+        if (s->was_seen)
+            return;
+        s->was_seen = 1;
+        s->record.seen_ps = now_ps;
+    }
+}
+
 enum status batching_form(struct instance *instance, uint64_t now_ps, struct fault *fault)
 {
+    note_seen(instance, now_ps);
     enum status status = instance->config->batching == BATCHING_CHUNKED ? form_chunked(instance, now_ps, fault)
                                                                         : form_whole(instance, now_ps, fault);
     if (status == STATUS_OK)

@@ -246,6 +246,8 @@ void instance_end(struct instance *instance, uint64_t now_ps, struct histogram *
     }
     if (n_left)
         drop_others(instance);
+    instance->end_ps = now_ps;
+    instance->n_left = n_left;
     instance->usage.prefill_tokens += iteration->prefill_tokens;
     instance->usage.output_tokens += n_made;
 }

@@ -39,7 +39,9 @@ struct instance {
     uint64_t blocked_at; /* cache.changes when the head of the queue did not fit; 0: it has not been tried */
 
     int is_busy;
-    uint64_t start_ps;         /* of the iteration under way */
+    uint64_t start_ps;         /* of the iteration under way, or of the last one */
+    uint64_t end_ps;           /* of the last one */
+    uint32_t n_left;           /* sequences that left the running at its end */
     uint64_t move_ps;          /* swaps that go before the iteration under way */
     struct serving_work *work; /* [max_batch] */
     struct sequence **worker;  /* [max_batch] whose work it is */

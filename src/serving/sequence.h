@@ -34,7 +34,7 @@ struct sequence {
     struct kv_table incoming; /* handover: blocks at the destination */
     uint32_t from;            /* handover: instance that has the KV */
     uint64_t last_token_ps;
-    int was_scheduled;
+    int was_seen, was_scheduled;
     struct served record;
 };
 

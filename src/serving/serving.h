@@ -46,6 +46,7 @@ struct serving_config {
     uint32_t token_budget;             /* tokens of an iteration; 8192 (chunked: 2048 is usual) */
     uint32_t block_tokens;             /* tokens of a KV block; 16 */
     int prefix_caching;                /* off */
+    int schedule_ahead;                /* an iteration is decided when the one before it starts; off */
     int reserve_output;                /* room for the whole answer is taken at admission: no preemption; off */
     uint32_t watermark_permille;       /* blocks that admission leaves free while others run; 10 */
     enum preemption_policy preemption; /* recompute */

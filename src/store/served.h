@@ -28,6 +28,7 @@ struct served {
     uint32_t swaps;                        /* those by swap */
     uint32_t recomputed_tokens;            /* KV that was computed once more */
     uint64_t arrival_ps, scheduled_ps, first_token_ps, finish_ps;
+    uint64_t seen_ps; /* the first start of an iteration at or after the arrival: engines look at their queue then */
     uint64_t itl_max_ps, itl_p99_ps; /* 0 for answers of one token; p99 interpolated between ranks, rounded down */
     int meets_slo;
 };

@@ -32,13 +32,13 @@ static const struct refusal {
     {"\n# only a comment\n", {NULL}, 2,
      "j.yaml:1: expected YAML sections such as model: and cluster:, found an empty file"},
     {"---\n", {NULL}, 2,
-     "j.yaml:2: expected a section with the keys name, cluster, model, data, train, placement, output, "
+     "j.yaml:2: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
      "found nothing"},
     {"just words", {NULL}, 2,
-     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, placement, output, "
+     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
      "found 'just words'"},
     {"[1, 2]", {NULL}, 2,
-     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, placement, output, "
+     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
      "found a list of 2"},
     {"model:\n\tpreset: wind\n", {NULL}, 2,
      "j.yaml:2: expected blanks as indentation, found a tab"},
@@ -71,7 +71,7 @@ static const struct refusal {
     {"%FOO\n--- x: y\n", {NULL}, 2,
      "j.yaml:1: expected YAML, found an error: found unknown directive name while scanning a directive"},
     {"- model\n", {NULL}, 2,
-     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, placement, output, "
+     "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
      "found a list of 1"},
     {"name: \377\376\n", {NULL}, 2,
      "j.yaml:1: expected YAML, found an error: invalid leading UTF-8 octet"},
@@ -92,15 +92,15 @@ static const struct refusal {
      "j.yaml:1: train.epochs: expected a known key, found 'train.epochs' (write a section per dot: "
      "'train:' and below it the rest)"},
     {"xyzzyplugh: 3\n", {NULL}, 2,
-     "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, placement, "
+     "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, "
      "output, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
      "j.yaml:2: train.xyzzyplugh: expected one of the keys " TRAIN_KEYS ", found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
-     "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, placement, output, found "
+     "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found "
      "'<<'"},
     {"'': 3\n", {NULL}, 2,
-     "j.yaml:1: expected one of the keys name, cluster, model, data, train, placement, output, found ''"},
+     "j.yaml:1: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found ''"},
     {"epochs: 3\n", {NULL}, 2,
      "j.yaml:1: epochs: expected a known key, found 'epochs' (did you mean 'train.epochs'?)"},
     {"cluster: {devices: [{kind: gpu, profil: a}]}\n", {NULL}, 2,
@@ -112,7 +112,7 @@ static const struct refusal {
     {"devices: []\n", {NULL}, 2,
      "j.yaml:1: devices: expected a known key, found 'devices' (did you mean 'cluster.devices[]'?)"},
     {"\"a\\nb\": 3\n", {NULL}, 2,
-     "j.yaml:1: a\\x0ab: expected one of the keys name, cluster, model, data, train, placement, output, "
+     "j.yaml:1: a\\x0ab: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, "
      "found 'a\\x0ab'"},
     {"model: wind\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
@@ -337,7 +337,7 @@ static const struct refusal {
     {"cluster: {devices: [{kind: gpu, count: 0}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].count: expected a whole number from 1 to 1000000, found '0'"},
     {"cluster: {devices: [{kind: gpu}, {kind: tpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, found 'tpu' (did you mean 'gpu'?)"},
+     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, hbm-pim, found 'tpu' (did you mean 'gpu'?)"},
     {"cluster: {devices: [{memory_bytes: 0 B}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_bytes: expected a size such as \"80 GiB\" from 1 B to 1024 PiB, "
      "found '0 B'"},
@@ -364,7 +364,8 @@ static const struct refusal {
      "j.yaml:1: cluster: expected a file name or a section with the keys name, devices, links, found "
      "nothing"},
     {CLUSTER STEPS, {NULL}, 2,
-     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, found nothing"},
+     "j.yaml:1: model.preset: expected one of wind, swe, weather, covid, traffic, or a decoder to serve "
+     "(decoder.file, decoder.model), found nothing"},
     {"name: x\nmodel: {preset: wind}\ncluster: {devices: [{kind: gpu, profile: a100}]}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
      "j.yaml:3: cluster.links.host: expected a name of letters, digits, '.', '_' and '-', found nothing"},
@@ -377,7 +378,7 @@ static const struct refusal {
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, found nothing"},
+     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, hbm-pim, found nothing"},
     {MODEL 
      "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,
@@ -410,7 +411,7 @@ static const struct refusal {
     {GOOD, {"train.epochs", NULL}, 2,
      "--set train.epochs: expected KEY=VALUE, found 'train.epochs'"},
     {GOOD, {"=3", NULL}, 2,
-     "--set =3: expected one of the keys name, cluster, model, data, train, placement, output, found ''"},
+     "--set =3: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found ''"},
     {GOOD, {"train.epochs=", NULL}, 2,
      "--set train.epochs=: train.epochs: expected a whole number from 1 to 1000000, found nothing"},
     {GOOD, {"train.epochs=x", NULL}, 2,

@@ -42,7 +42,7 @@ static void random_program(struct program *program, int n_instrs, uint64_t seed,
         for (int k = 0; k < OP_MAX_OUT; k++)
             instr->out[k] = draw(key, &n, 4) ? NO_SLOT : (int)draw(key, &n, N_SLOTS);
     }
-    program_link_waits(program, arena);
+    program_link_waits(program, NULL, arena);
 }
 
 struct fixture {
