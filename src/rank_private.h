@@ -45,9 +45,13 @@ struct executor {
     struct local_device *local;
     int n_local;
     struct binding **bindings; /* [n_devices] of this rank's devices, on rank 0 of all; NULL where there is none */
-    int *group_home; /* ranks of the devices that take part in all-reduces */
-    struct sum *sum; /* over them */
-    void **vectors;  /* [n_local] */
+    int *group_home;           /* ranks of the devices that take part in all-reduces */
+    int *partner;              /* [n_partners] the other ranks among them */
+    int n_partners;
+    int is_announced;    /* this rank has told its partners that it has come to the next all-reduce ... */
+    char *has_announced; /* ... and which of them have told so, [n_partners] */
+    struct sum *sum;     /* over them */
+    void **vectors;      /* [n_local] */
     struct mail *mail;
     int loss_device[N_PROGRAMS]; /* the first device that holds the sums of losses, or -1 */
     struct reply *replies;       /* [n_ranks] */
@@ -67,11 +71,11 @@ struct binding {
     struct program program; /* instructions and ops are its own */
     const struct program *planned;
     const struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
-    struct op *ops;          /* [n_instrs] */
-    char *has_work;          /* [n_instrs] */
-    char *takes_part;        /* [n_instrs] has work, or values pass it */
-    struct price_memo *memo; /* [n_instrs] */
-    struct wait_memo *waits; /* who waits for whom depends on who takes part: what was found last */
+    struct op *ops;             /* [n_instrs] */
+    char *has_work;             /* [n_instrs] */
+    char *takes_part;           /* [n_instrs] has work, or values pass it */
+    struct price_memo *memo;    /* [n_instrs] */
+    struct wait_memo *waits;    /* who waits for whom depends on who takes part: what was found last */
     int next_waits;
 };
 
@@ -116,8 +120,8 @@ static inline int has_work(const struct local_device *device, int id, int i)
     return id != PROGRAM_ITERATE || !device->bound || device->bound->has_work[i];
 }
 
-/* Local. Do values pass an op that has no work? Rows that need no merging because they are whole on one side, and what a
- * shard without tokens answers. It takes no time, but what follows waits for what it waits for. */
+/* Local. Do values pass an op that has no work? Rows that need no merging because they are whole on one side, and what
+ * a shard without tokens answers. It takes no time, but what follows waits for what it waits for. */
 static inline int is_passed(const struct op *op)
 {
     return op->kind == OP_MERGE_ROWS || (op->kind == OP_KV_ATTENTION && op->rows > 0);
