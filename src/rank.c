@@ -8,7 +8,8 @@
 
 const struct device *device_find(const char *kind)
 {
-    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device, &hbm_pim_device};
+    static const struct device *const devices[] = {&gpu_device, &reram_device, &systolic_device, &hbm_pim_device,
+                                                   &cpu_device};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (strcmp(devices[i]->kind, kind) == 0)
             return devices[i];
@@ -124,6 +125,20 @@ static size_t most_samples(const struct plan *plan)
     return (size_t)most;
 }
 
+/* The other ranks that hold some of the n devices of the group. */
+static void find_partners(struct executor *executor, int n)
+{
+    executor->partner = arena_array(executor->arena, (size_t)n + 1, sizeof *executor->partner);
+    executor->has_announced = arena_array(executor->arena, (size_t)n + 1, sizeof *executor->has_announced);
+    for (int k = 0; k < n; k++) {
+        int known = executor->group_home[k] == comm_rank(executor->comm);
+        for (int p = 0; p < executor->n_partners; p++)
+            known |= executor->partner[p] == executor->group_home[k];
+        if (!known)
+            executor->partner[executor->n_partners++] = executor->group_home[k];
+    }
+}
+
 /* Who takes part in all-reduces, and who holds the loss. */
 static void find_group(struct executor *executor)
 {
@@ -134,6 +149,7 @@ static void find_group(struct executor *executor)
         if (plan->programs[PROGRAM_TRAIN][d].n_collectives || plan->programs[PROGRAM_ITERATE][d].n_collectives)
             executor->group_home[n++] = executor->home[d];
     executor->sum = sum_new(executor->comm, executor->group_home, n);
+    find_partners(executor, n);
     for (int p = 0; p < N_PROGRAMS; p++) {
         executor->loss_device[p] = -1;
         for (int d = plan->n_devices - 1; d >= 0; d--)

@@ -2,7 +2,7 @@
  *
  * A device backend is one const table (struct device). For an op it answers two things: its cost (pure; the scheduler
  * prices with the same function) and, unless the run is timing-only, its result in the device's numerics. Backends:
- * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c, rank_hbm_pim.c.
+ * rank_gpu.c, rank_pim.c (ReRAM), rank_systolic.c, rank_hbm_pim.c, rank_cpu.c.
  *
  * The executor holds the devices that live on this rank and advances their programs as far as their inputs allow: one
  * device per rank when there are ranks enough, several (folded) when not, all of them in a single process. Results,
@@ -37,7 +37,7 @@ struct cell_options {
 /* One device of the emulated machine, as the cluster file describes it. */
 struct device_spec {
     const char *name;      /* gpu0 */
-    const char *kind;      /* gpu, reram, systolic */
+    const char *kind;      /* gpu, reram, systolic, hbm-pim, cpu */
     const char *profile;   /* name in the device catalogue */
     const char *host_link; /* link profile to its host */
     int node;
@@ -94,6 +94,7 @@ extern const struct device gpu_device;
 extern const struct device reram_device;
 extern const struct device systolic_device;
 extern const struct device hbm_pim_device;
+extern const struct device cpu_device;
 
 /* What changes from step to step: rank 0's, broadcast. */
 struct step_record {

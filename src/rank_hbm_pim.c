@@ -1,9 +1,10 @@
-/* rank_hbm_pim.c - the HBM-PIM device: it keeps keys and values and attends to them. The physics is device/hbm_pim, the
- * arithmetic kernel/kv. */
+/* rank_hbm_pim.c - the HBM-PIM device: it keeps keys and values and attends to them, and multiplies with weights of the
+ * feed-forward that it has a copy of. The physics is device/hbm_pim, the arithmetic kernel/kv and kernel/linear. */
 #include <string.h>
 
 #include "device/catalogue.h"
 #include "device/hbm_pim.h"
+#include "device/hbm_pim_gemv.h"
 #include "kernel/batch.h"
 #include "rank.h"
 
@@ -66,6 +67,8 @@ static enum status hbm_open(const struct device_spec *spec, struct arena *arena,
 static int hbm_supports(const void *state, const struct op *op)
 {
     (void)state;
+    if (op->kind == OP_LINEAR || op->kind == OP_GATE)
+        return op->tokens != TOKENS_NONE;
     return op->kind == OP_KV_APPEND || op->kind == OP_KV_ATTENTION || op->kind == OP_KV_FETCH;
 }
 
@@ -161,6 +164,17 @@ static void add_attention(struct hbm_pim *pim, const struct op *op, struct cost 
     }
 }
 
+/* A bias and an activation are the softmax unit's. */
+static void add_linear(const struct hbm_pim *pim, const struct op *op, struct cost *cost)
+{
+    const struct hbm_pim_gemv gemv = {.vectors = op->rows,
+                                      .in = op->in,
+                                      .out = op->out,
+                                      .element_bytes = pim->element_bytes,
+                                      .unit_ops = 1 + (op->act == ACT_NONE ? 0 : HBM_PIM_ACTIVATION_OPS)};
+    hbm_pim_gemv_cost(&pim->profile, &gemv, cost);
+}
+
 static void hbm_cost(const void *state, const struct op *op, struct cost *cost)
 {
     struct hbm_pim *pim = (struct hbm_pim *)state; /* what it remembers changes no price */
@@ -173,8 +187,13 @@ static void hbm_cost(const void *state, const struct op *op, struct cost *cost)
                                   (uint64_t)(batch_fetched(op) * op->kv_heads * 2 * op->head_width) *
                                       (uint64_t)bytes_in_cache(pim, op),
                                   cost);
+    else if (op->kind == OP_LINEAR)
+        add_linear(pim, op, cost);
+    else if (op->kind == OP_GATE)
+        hbm_pim_unit_cost(&pim->profile, op->rows * op->out, HBM_PIM_GATE_OPS, pim->element_bytes, cost);
     else
         add_attention(pim, op, cost);
+    cost->energy_fj[ENERGY_STATIC] += hbm_pim_static_mw(&pim->profile) * cost->time_ps;
 }
 
 static void hbm_run(void *state, const struct op *op, const struct kernel_context *context,

@@ -98,8 +98,15 @@ static enum status load_weight(const struct slot *slot, int64_t copy, const stru
                                const struct decoder_source *source, int element_bytes, char *memory,
                                struct fault *fault)
 {
-    const struct decoder_piece piece = {slot->name,  copy,         slot->part,    slot->parts,
-                                        slot->chunk, slot->chunks, slot->elements};
+    const struct decoder_piece piece = {.name = slot->name,
+                                        .layer = copy,
+                                        .part = slot->part,
+                                        .parts = slot->parts,
+                                        .chunk = slot->chunk,
+                                        .chunks = slot->chunks,
+                                        .first = slot->first,
+                                        .some = slot->some,
+                                        .elements = slot->elements};
     char *to = memory + slot->offset_bytes + slot_copy_bytes(slot, copy);
     if (element_bytes == 4)
         return decoder_load(config, source, &piece, (float *)(void *)to, fault);

@@ -50,15 +50,15 @@ struct mail *mail_new(struct comm *comm, const struct plan *plan, const int *hom
     mail->with_data = with_data;
     for (int p = 0; p < N_PROGRAMS; p++)
         mail->first_box[p + 1] = mail->first_box[p] + plan->n_channels[p];
-    int n = mail->first_box[N_PROGRAMS];
+    int n = mail->first_box[N_PROGRAMS], n_ranks = comm_size(comm);
     mail->boxes = take((size_t)n, sizeof *mail->boxes);
     for (int p = 0; p < N_PROGRAMS; p++)
         for (int d = 0; d < plan->n_devices; d++)
             address_boxes(mail, &plan->programs[p][d], p);
-    size_t *max_bytes = take((size_t)n, sizeof *max_bytes);
+    size_t *max_bytes = take((size_t)(n + n_ranks), sizeof *max_bytes); /* behind the boxes: notices by sender */
     for (int b = 0; b < n; b++)
         max_bytes[b] = with_data ? mail->boxes[b].bytes : 0;
-    mail->wire = wire_new(comm, n, max_bytes);
+    mail->wire = wire_new(comm, n + n_ranks, max_bytes);
     free(max_bytes);
     return mail;
 }
@@ -117,6 +117,23 @@ void mail_taken(struct mail *mail, int program_id, int channel)
         wire_taken(mail->wire, number);
     else
         box->full = 0;
+}
+
+void mail_announce(struct mail *mail, int rank)
+{
+    const struct wire_header header = {0, 0};
+    wire_send(mail->wire, rank, mail->first_box[N_PROGRAMS] + comm_rank(mail->comm), &header, NULL, 0);
+}
+
+int mail_is_announced(struct mail *mail, int rank)
+{
+    struct wire_header header;
+    const void *data;
+    int number = mail->first_box[N_PROGRAMS] + rank;
+    if (!wire_arrived(mail->wire, rank, number, &header, &data))
+        return 0;
+    wire_taken(mail->wire, number);
+    return 1;
 }
 
 enum status mail_wait(struct mail *mail, struct fault *fault)

@@ -23,7 +23,13 @@ void mail_post(struct mail *mail, int program_id, int channel, const struct wire
 int mail_arrived(struct mail *mail, int program_id, int channel, struct wire_header *header, const void **data);
 void mail_taken(struct mail *mail, int program_id, int channel);
 
-/* Local, but waits: until a message from another rank arrives that mail_arrived was asked for. */
+/* Local. Tells `rank` that this rank has come to the next all-reduce; 1 when that rank has told so, which is then
+ * used up. Between two ranks notices count: the n-th one is of the n-th all-reduce. */
+void mail_announce(struct mail *mail, int rank);
+int mail_is_announced(struct mail *mail, int rank);
+
+/* Local, but waits: until a message from another rank arrives that mail_arrived or
+ * mail_is_announced was asked for. */
 enum status mail_wait(struct mail *mail, struct fault *fault);
 
 #endif

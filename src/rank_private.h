@@ -46,8 +46,12 @@ struct executor {
     int n_local;
     struct binding **bindings; /* [n_devices] of this rank's devices, on rank 0 of all; NULL where there is none */
     int *group_home;           /* ranks of the devices that take part in all-reduces */
-    struct sum *sum;           /* over them */
-    void **vectors;            /* [n_local] */
+    int *partner;              /* [n_partners] the other ranks among them */
+    int n_partners;
+    int is_announced;    /* this rank has told its partners that it has come to the next all-reduce ... */
+    char *has_announced; /* ... and which of them have told so, [n_partners] */
+    struct sum *sum;     /* over them */
+    void **vectors;      /* [n_local] */
     struct mail *mail;
     int loss_device[N_PROGRAMS]; /* the first device that holds the sums of losses, or -1 */
     struct reply *replies;       /* [n_ranks] */

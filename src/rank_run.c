@@ -298,6 +298,39 @@ static enum status run_collective(struct executor *executor, const struct step_r
     return status;
 }
 
+/* Have all devices of this rank that take part in the next all-reduce come to it? */
+static int have_come(const struct executor *executor, int id)
+{
+    int64_t number = executor->collectives_done;
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct local_device *device = &executor->local[k];
+        const struct program *program = program_of(executor, device, id);
+        if (!program->n_collectives)
+            continue;
+        int i = find_collective(program, number);
+        int in_loop = program->loop_count > 1 && i >= program->loop_first && i < program->loop_end;
+        if (in_loop ? collective_number(program, device->repetition, device->next, i) < number : device->next < i)
+            return 0;
+    }
+    return 1;
+}
+
+/* Ranks enter an all-reduce together: who waits in it cannot pass on messages that another one needs to come to it. 0
+ * when not all are there; then a message is on its way. */
+static int meet_partners(struct executor *executor)
+{
+    int all = 1;
+    for (int p = 0; p < executor->n_partners && !executor->is_announced; p++)
+        mail_announce(executor->mail, executor->partner[p]);
+    executor->is_announced = 1;
+    for (int p = 0; p < executor->n_partners; p++) {
+        if (!executor->has_announced[p])
+            executor->has_announced[p] = (char)mail_is_announced(executor->mail, executor->partner[p]);
+        all &= executor->has_announced[p];
+    }
+    return all;
+}
+
 static int all_done(const struct executor *executor, int program_id)
 {
     for (int k = 0; k < executor->n_local; k++)
@@ -341,8 +374,13 @@ static void begin(struct executor *executor, const struct step_record *record)
 static enum status unblock(struct executor *executor, const struct step_record *record, int64_t n_collectives,
                            struct fault *fault)
 {
-    if (executor->collectives_done < n_collectives)
+    int has_messages = executor->plan->n_channels[record->program] > 0;
+    if (executor->collectives_done < n_collectives &&
+        (!has_messages || (have_come(executor, (int)record->program) && meet_partners(executor)))) {
+        executor->is_announced = 0;
+        memset(executor->has_announced, 0, (size_t)executor->n_partners);
         return run_collective(executor, record, fault);
+    }
     double before_s = wall_s();
     enum status status = mail_wait(executor->mail, fault);
     executor->wall.exchange_s += wall_s() - before_s;

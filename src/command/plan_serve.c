@@ -20,6 +20,11 @@ void plan_serve_head(const struct serve *serve)
         printf(", %d device%s with KV cache at each: KV heads in %" PRId64 " group%s, tokens in %" PRId64 " shard%s",
                plan->layout.pims_per_gpu, plan->layout.pims_per_gpu > 1 ? "s" : "", plan->partition.groups,
                plan->partition.groups > 1 ? "s" : "", plan->partition.shards, plan->partition.shards > 1 ? "s" : "");
+    if (plan->layout.ff_columns)
+        printf(
+            "\nshared    %.1f %% of the feed-forward, in iterations without prompts, by copies of its weights beside "
+            "the KV cache",
+            100 * plan->ff_share);
     printf("\nKV cache  %" PRIu64 " tokens (%s holds least), blocks of %" PRId64 "\n", plan->kv_capacity_tokens,
            plan->machine->specs[plan->kv_limit].name, plan->layout.block_tokens);
 }

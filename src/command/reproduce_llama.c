@@ -60,9 +60,9 @@ static const struct argp argp = {
     options_table,
     parse,
     "llama",
-    "Greedy answers of a decoder on one emulated GPU alone and with 1, 2, 3 and 5 PIM devices that share the KV cache "
-    "by "
-    "heads, by tokens and both ways, against a reference's token ids, texts and logits.\vThe exit status is 3 when a "
+    "Greedy answers of a decoder on one emulated GPU alone, with 1, 2, 3 and 5 PIM devices that share the KV cache by "
+    "heads, by tokens and both ways, with CPUs that do, and with a feed-forward that PIM devices share, against a "
+    "reference's token ids, texts and logits.\vThe exit status is 3 when a "
     "token or a text differs, or a logit by more than 1e-4.\n\n"
     "example:\n"
     "  mpirun -n 4 polyrank reproduce llama --model stories.bin --tokenizer tok.bin --golden stories_golden.json",
@@ -171,18 +171,26 @@ static void add_row(struct reproduction *r, double error_percent, int good)
     r->most = error_percent > r->most ? error_percent : r->most;
 }
 
-static enum status open_machine(struct reproduction *r, int pims, const char *partition,
+/* What stands beside the GPU. */
+struct llama_machine {
+    const char *kind, *profile; /* of the devices that hold the cache */
+    int n;                      /* 0: none */
+    const char *partition, *ff_share;
+};
+
+static enum status open_machine(struct reproduction *r, const struct llama_machine *machine,
                                 const struct serve_given *given, struct job *job, struct serve *serve,
                                 struct fault *fault)
 {
-    const char *pim = arena_printf(r->arena, "    - {kind: hbm-pim, profile: attacc-bank, count: %d}\n", pims);
+    const char *holders = arena_printf(r->arena, "    - {kind: %s, profile: %s, count: %d}\n", machine->kind,
+                                       machine->profile, machine->n);
     const char *text =
         arena_printf(r->arena,
                      "name: llama\ncluster:\n  name: one\n  devices:\n    - {kind: gpu, profile: a100-80g}\n%s"
                      "  links: {host: pcie4, bridge: nvlink3, stack: nvlink3}\n"
                      "decoder: {file: \"%s\"}\n"
-                     "serve: {requests: 1, partition: %s, max_batch: 8}\n",
-                     pims ? pim : "", r->model, partition);
+                     "serve: {requests: 1, partition: %s, max_batch: 8, ff_share: %s}\n",
+                     machine->n ? holders : "", r->model, machine->partition, machine->ff_share);
     enum status status = job_parse(r->arena, "llama", text, NULL, 0, job, fault);
     return status == STATUS_OK ? serve_open(r->comm, job, 0, given, r->arena, serve, fault) : status;
 }
@@ -275,25 +283,33 @@ static enum status check_logits(struct reproduction *r, const struct serve *serv
     return agree(r->comm, 0, fault);
 }
 
-static enum status run_machine(struct reproduction *r, int pims, const char *partition, const struct serve_given *given,
-                               struct fault *fault)
+static void print_machine(const struct llama_machine *machine, const struct serve *serve, const struct answers *answers,
+                          double logits)
+{
+    const char *kind = machine->n && strcmp(machine->kind, "cpu") == 0 ? "CPU" : "PIM";
+    printf("%d %s devices  %-9s %" PRId64 " x %" PRId64 "  shared %2.0f %%  %6" PRId64 " tokens  %4" PRId64
+           " differ  %" PRId64 " texts differ  logits within %.1e\n",
+           machine->n, kind, machine->n ? machine->partition : "-", serve->plan.partition.groups,
+           serve->plan.partition.shards, 100 * serve->plan.ff_share, answers->tokens, answers->wrong_tokens,
+           answers->wrong_texts, logits);
+}
+
+static enum status run_machine(struct reproduction *r, const struct llama_machine *machine,
+                               const struct serve_given *given, struct fault *fault)
 {
     struct job job;
     struct serve serve;
     struct serve_result result;
     struct answers answers = {.r = r};
     double logits = 0;
-    enum status status = open_machine(r, pims, partition, given, &job, &serve, fault);
+    enum status status = open_machine(r, machine, given, &job, &serve, fault);
     if (status != STATUS_OK)
         return status;
     status = serve_run(&serve, &(struct serve_sink){&answers, NULL, compare_answer}, &result, fault);
     if (status == STATUS_OK)
         status = check_logits(r, &serve, &logits, fault);
     if (status == STATUS_OK && comm_rank(r->comm) == 0)
-        printf("%d PIM devices  %-9s %" PRId64 " x %" PRId64 "  %6" PRId64 " tokens  %4" PRId64 " differ  %" PRId64
-               " texts differ  logits within %.1e\n",
-               pims, pims ? partition : "-", serve.plan.partition.groups, serve.plan.partition.shards, answers.tokens,
-               answers.wrong_tokens, answers.wrong_texts, logits);
+        print_machine(machine, &serve, &answers, logits);
     serve_close(&serve);
     return status;
 }
@@ -339,16 +355,23 @@ static enum status give_requests(struct reproduction *r, struct serve_given *giv
 
 static enum status run_all(struct reproduction *r, struct fault *fault)
 {
-    static const int pims[] = {0, 1, 2, 3, 5};
-    static const char *const partitions[] = {"heads", "sequence", "hybrid"};
+    static const struct llama_machine machines[] = {
+        {"hbm-pim", "attacc-bank", 0, "heads", "0"},      {"hbm-pim", "attacc-bank", 1, "heads", "0"},
+        {"hbm-pim", "attacc-bank", 2, "heads", "0"},      {"hbm-pim", "attacc-bank", 2, "sequence", "0"},
+        {"hbm-pim", "attacc-bank", 2, "hybrid", "0"},     {"hbm-pim", "attacc-bank", 3, "heads", "0"},
+        {"hbm-pim", "attacc-bank", 3, "sequence", "0"},   {"hbm-pim", "attacc-bank", 3, "hybrid", "0"},
+        {"hbm-pim", "attacc-bank", 5, "heads", "0"},      {"hbm-pim", "attacc-bank", 5, "sequence", "0"},
+        {"hbm-pim", "attacc-bank", 5, "hybrid", "0"},     {"cpu", "dgx-host-share", 1, "heads", "0"},
+        {"cpu", "dgx-host-share", 3, "hybrid", "0"},      {"hbm-pim", "attacc-bank", 1, "heads", "0.5"},
+        {"hbm-pim", "attacc-bank", 3, "sequence", "0.3"},
+    };
     struct serve_given given = {{0}, NULL};
     read_golden(r, fault);
     if (fault->status == STATUS_OK)
         give_requests(r, &given, fault);
     enum status status = agree(r->comm, 0, fault);
-    for (size_t i = 0; i < sizeof pims / sizeof *pims && status == STATUS_OK; i++)
-        for (size_t p = 0; p < (pims[i] > 1 ? 3 : 1) && status == STATUS_OK; p++)
-            status = run_machine(r, pims[i], partitions[p], &given, fault);
+    for (size_t i = 0; i < sizeof machines / sizeof *machines && status == STATUS_OK; i++)
+        status = run_machine(r, &machines[i], &given, fault);
     if (status != STATUS_OK || comm_rank(r->comm) != 0)
         return status;
     printf("\nerror of an answer: share of its tokens that differ; of a table of logits: largest difference (at most "

@@ -158,6 +158,7 @@ struct job_serve {
     const char *router;    /* round-robin least-loaded prefix central */
     const char *partition; /* heads sequence hybrid auto */
     int64_t head_chunks;
+    const char *ff_share;    /* 0 to 0.9, or auto */
     const char *kv_numerics; /* same int8 */
     double sample_s;
     struct job_slo slo;
@@ -172,7 +173,7 @@ struct job_output {
 
 /* One entry of a cluster's device list. Values given override the profile's; NAN or 0 = not given. */
 struct cluster_device {
-    const char *kind;    /* gpu reram systolic */
+    const char *kind;    /* gpu reram systolic hbm-pim cpu */
     const char *profile; /* name in the device catalogue */
     int64_t count;
     int64_t per_node; /* devices that share the inner fabric (default: all) */

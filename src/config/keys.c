@@ -241,6 +241,9 @@ static const struct job_key keys[] = {
     {"serve.head_chunks", KEY_INT, IN(serve.head_chunks), DEFAULT("1"), FROM(1, 1024),
         MEANS("PIM devices: the heads go through QKV, attention and projection in so many pieces, so that GPU and PIM "
               "device work at the same time; 1: all at once")},
+    {"serve.ff_share", KEY_NAME, IN(serve.ff_share), DEFAULT("0"),
+        MEANS("hbm-pim devices: share of the feed-forward's inner width, 0 to 0.9, that they have a copy of and compute in "
+              "iterations without prompts; auto: what takes least time; 0: none")},
     {"serve.kv_numerics", KEY_WORD, IN(serve.kv_numerics), DEFAULT("same"), WORDS("same int8"),
         MEANS("keys and values in the KV cache: as the other numbers, or int8 with a scale for each head of a token")},
     {"serve.sample_s", KEY_REAL, IN(serve.sample_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
@@ -284,7 +287,7 @@ static const struct job_key keys[] = {
     {"cluster.iteration_overhead_s", KEY_REAL, IN(cluster.iteration_overhead_s), DEFAULT("0 s"), .unit = UNIT_SECONDS,
         FROM_BELOW(0, 1),
         MEANS("serving: time of the host's engine for each iteration, which no device hides: `polyrank devices --calibrate`")},
-    {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim"), MEANS("kind of device")},
+    {"cluster.devices[].kind", KEY_WORD, OF(kind), REQUIRED, WORDS("gpu reram systolic hbm-pim cpu"), MEANS("kind of device")},
     {"cluster.devices[].profile", KEY_NAME, OF(profile), REQUIRED,
         MEANS("its name in the catalogue, see `polyrank devices`")},
     {"cluster.devices[].count", KEY_INT, OF(count), DEFAULT("1"), FROM(1, MILLION), MEANS("how many of them")},

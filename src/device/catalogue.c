@@ -31,6 +31,15 @@ const struct hbm_pim_profile *catalogue_hbm_pim(const char *name)
     return NULL;
 }
 
+const struct cpu_profile *catalogue_cpu(const char *name)
+{
+    const struct cpu_entry *cpu;
+    for (size_t i = 0; (cpu = cpu_entry(i)); i++)
+        if (strcmp(cpu->entry.name, name) == 0)
+            return &cpu->profile;
+    return NULL;
+}
+
 const struct link_profile *catalogue_link(const char *name)
 {
     const struct link_entry *link;
@@ -67,6 +76,12 @@ const char *catalogue_hbm_pim_name(size_t i)
     return pim ? pim->entry.name : NULL;
 }
 
+const char *catalogue_cpu_name(size_t i)
+{
+    const struct cpu_entry *cpu = cpu_entry(i);
+    return cpu ? cpu->entry.name : NULL;
+}
+
 const char *catalogue_link_name(size_t i)
 {
     const struct link_entry *link = link_entry(i);
@@ -81,7 +96,7 @@ const char *catalogue_systolic_name(size_t i)
 
 const struct catalogue_entry *catalogue_entry(size_t i)
 {
-    size_t n_gpus = 0, n_rerams = 0, n_pims = 0, n_links = 0;
+    size_t n_gpus = 0, n_rerams = 0, n_pims = 0, n_cpus = 0, n_links = 0;
     while (gpu_entry(n_gpus))
         n_gpus++;
     if (i < n_gpus)
@@ -101,6 +116,11 @@ const struct catalogue_entry *catalogue_entry(size_t i)
     if (i < n_pims)
         return &hbm_pim_entry(i)->entry;
     i -= n_pims;
+    while (cpu_entry(n_cpus))
+        n_cpus++;
+    if (i < n_cpus)
+        return &cpu_entry(i)->entry;
+    i -= n_cpus;
     while (link_entry(n_links))
         n_links++;
     if (i < n_links)

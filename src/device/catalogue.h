@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "device/cpu.h"
 #include "device/gpu.h"
 #include "device/hbm_pim.h"
 #include "device/link.h"
@@ -36,7 +37,7 @@ struct constant {
 
 struct catalogue_entry {
     const char *name; /* as in cluster files and on the command line */
-    const char *kind; /* "gpu", "reram", "hbm-pim", "link", "gpu kernels", "reram parts", "systolic" */
+    const char *kind; /* "gpu", "reram", "hbm-pim", "cpu", "link", "gpu kernels", "reram parts", "systolic" */
     const char *title;
     const struct constant_field *fields;
     const struct constant *constants;
@@ -47,13 +48,16 @@ struct catalogue_entry {
 const struct gpu_profile *catalogue_gpu(const char *name);
 const struct reram_profile *catalogue_reram(const char *name);
 const struct hbm_pim_profile *catalogue_hbm_pim(const char *name);
+const struct cpu_profile *catalogue_cpu(const char *name);
 const struct link_profile *catalogue_link(const char *name);
 const struct systolic_profile *catalogue_systolic(const char *name);
 
-/* Local. Names of the GPUs, ReRAM chips, HBM-PIM devices, links and systolic arrays, i = 0, 1, ...; NULL at the end. */
+/* Local. Names of the GPUs, ReRAM chips, HBM-PIM devices, CPUs, links and systolic arrays, i = 0, 1, ...; NULL at the
+ * end. */
 const char *catalogue_gpu_name(size_t i);
 const char *catalogue_reram_name(size_t i);
 const char *catalogue_hbm_pim_name(size_t i);
+const char *catalogue_cpu_name(size_t i);
 const char *catalogue_link_name(size_t i);
 const char *catalogue_systolic_name(size_t i);
 
@@ -61,7 +65,7 @@ const char *catalogue_systolic_name(size_t i);
 const struct reram_part *reram_parts(size_t *n);
 
 /* Local. All entries, i = 0, 1, ...; NULL at the end. GPUs, then the streaming kernels they share, then ReRAM chips and
- * ISAAC's parts, then HBM-PIM devices, then links, then systolic arrays. */
+ * ISAAC's parts, then HBM-PIM devices, then CPUs, then links, then systolic arrays. */
 const struct catalogue_entry *catalogue_entry(size_t i);
 
 /* Local. "source", "recalled", "fitted", "derived". */

@@ -1,5 +1,5 @@
-/* catalogue_list.h - how the lists of catalogue_gpu.c, catalogue_reram.c, catalogue_hbm_pim.c, catalogue_link.c and
- * catalogue_systolic.c reach catalogue.c; not for other rooms. */
+/* catalogue_list.h - how the lists of catalogue_gpu.c, catalogue_reram.c, catalogue_hbm_pim.c, catalogue_cpu.c,
+ * catalogue_link.c and catalogue_systolic.c reach catalogue.c; not for other rooms. */
 #ifndef DEVICE_CATALOGUE_LIST_H
 #define DEVICE_CATALOGUE_LIST_H
 
@@ -20,6 +20,11 @@ struct hbm_pim_entry {
     struct hbm_pim_profile profile;
 };
 
+struct cpu_entry {
+    struct catalogue_entry entry;
+    struct cpu_profile profile;
+};
+
 struct link_entry {
     struct catalogue_entry entry;
     struct link_profile profile;
@@ -34,6 +39,7 @@ struct systolic_entry {
 const struct gpu_entry *gpu_entry(size_t i);
 const struct reram_entry *reram_entry(size_t i);
 const struct hbm_pim_entry *hbm_pim_entry(size_t i);
+const struct cpu_entry *cpu_entry(size_t i);
 const struct link_entry *link_entry(size_t i);
 const struct systolic_entry *systolic_entry(size_t i);
 

@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "base/status.h"
-#include "device/hbm_pim.h"
 #include "device/hbm_pim_channel.h"
+#include "device/hbm_pim_private.h"
 
 enum { SOFTMAX_OPS = 5, BITS = 8 };
 
@@ -43,8 +43,7 @@ static int64_t refresh_loss(const struct hbm_pim_profile *pim)
     return pim->rtp_short_cycles + 1 + pim->rfc_cycles + pim->rcd_cycles - hbm_pim_mac_interval(pim);
 }
 
-/* Cycles without refresh as ps with it. */
-static uint64_t refreshed_ps(const struct hbm_pim_profile *pim, int64_t cycles)
+uint64_t hbm_pim_refreshed_ps(const struct hbm_pim_profile *pim, int64_t cycles)
 {
     uint64_t left = (uint64_t)(pim->refi_cycles - refresh_loss(pim)), period = (uint64_t)pim->refi_cycles;
     return ((uint64_t)cycles * period + left - 1) / left * pim->clock_ps;
@@ -104,11 +103,10 @@ uint64_t hbm_pim_head_ps(const struct hbm_pim_profile *pim, const struct hbm_pim
     int64_t turn = channel.row_columns * HBM_PIM_BANKS_IN_TURN_MAX, values = ceil_div(work.macs, turn) * turn;
     phase(&channel, values, work.macs, work.columns, work.macs / work.columns, queries,
           work.results_out / work.columns * queries);
-    return refreshed_ps(pim, hbm_pim_channel_end(&channel));
+    return hbm_pim_refreshed_ps(pim, hbm_pim_channel_end(&channel));
 }
 
-/* MACs of score or context, from its first to the first of what follows. */
-static int64_t phase_cycles(const struct hbm_pim_profile *pim, int64_t macs, int queries)
+int64_t hbm_pim_phase_cycles(const struct hbm_pim_profile *pim, int64_t macs, int queries)
 {
     int64_t per_row = pim->row_bytes / pim->column_bytes, rows = ceil_div(macs, per_row),
             rest = macs - (rows - 1) * per_row, interval = hbm_pim_mac_interval(pim),
@@ -121,11 +119,11 @@ static int64_t phase_cycles(const struct hbm_pim_profile *pim, int64_t macs, int
 uint64_t hbm_pim_stream_ps(const struct hbm_pim_profile *pim, const struct hbm_pim_head *head)
 {
     struct hbm_pim_work work = work_of(pim, head);
-    int64_t macs = 2 * phase_cycles(pim, work.macs, head->queries);
+    int64_t macs = 2 * hbm_pim_phase_cycles(pim, work.macs, head->queries);
     int64_t transfers = (work.queries_in * pim->move_same_cycles + work.weights_in * weight_cycles(pim) +
                          (work.scores_out + work.results_out) * pim->move_cycles) *
                         head->queries;
-    return refreshed_ps(pim, most(most(macs, transfers), softmax_cycles(pim, head)));
+    return hbm_pim_refreshed_ps(pim, most(most(macs, transfers), softmax_cycles(pim, head)));
 }
 
 uint64_t hbm_pim_fill_ps(const struct hbm_pim_profile *pim, const struct hbm_pim_head *head)
@@ -136,16 +134,14 @@ uint64_t hbm_pim_fill_ps(const struct hbm_pim_profile *pim, const struct hbm_pim
     return (uint64_t)(start + end) * pim->clock_ps;
 }
 
-/* fJ per bit between processing units and buffer die: nothing when they are on it. */
-static double wire_fj_per_bit(const struct hbm_pim_profile *pim)
+double hbm_pim_wire_fj_per_bit(const struct hbm_pim_profile *pim)
 {
     if (pim->placement == HBM_PIM_BUFFER)
         return 0;
     return pim->via_fj_per_bit + pim->channel_fj_per_bit + (pim->placement == HBM_PIM_BANK ? pim->group_fj_per_bit : 0);
 }
 
-/* fJ per bit from an open row to the processing unit. */
-static double column_fj_per_bit(const struct hbm_pim_profile *pim)
+double hbm_pim_column_fj_per_bit(const struct hbm_pim_profile *pim)
 {
     if (pim->placement == HBM_PIM_BANK)
         return pim->array_fj_per_bit;
@@ -167,8 +163,9 @@ void hbm_pim_head_cost(const struct hbm_pim_profile *pim, const struct hbm_pim_h
     *cost = (struct cost){.time_ps = hbm_pim_head_ps(pim, head),
                           .flops = (uint64_t)(4.0 * elements * (double)head->width + ops),
                           .bytes = (uint64_t)read};
-    cost->energy_fj[ENERGY_DRAM] = whole(BITS * (opened * pim->row_fj_per_bit + read * column_fj_per_bit(pim) +
-                                                 moved * wire_fj_per_bit(pim) + vector * pim->interface_fj_per_bit));
+    cost->energy_fj[ENERGY_DRAM] =
+        whole(BITS * (opened * pim->row_fj_per_bit + read * hbm_pim_column_fj_per_bit(pim) +
+                      moved * hbm_pim_wire_fj_per_bit(pim) + vector * pim->interface_fj_per_bit));
     cost->energy_fj[ENERGY_COMPUTE] =
         whole(macs * (double)(units * lanes) * pim->mac_fj + ops * pim->softmax_fj_per_op);
     cost->energy_fj[ENERGY_SRAM] =

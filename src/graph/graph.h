@@ -56,7 +56,9 @@ struct tensor {
     int apart;      /* of memory that it shares with no other value: who waits for whom does not hang on its size */
     int64_t prompt_columns; /* packed queries, keys and values: columns that are keys and values; 0: others */
     int chunk, chunks;      /* ... and of that part again; chunks 0: all of it */
-    int part, parts;        /* weights dealt to several devices: which part of how many; parts 0: whole */
+    int64_t first,
+        some; /* ... and of a part of the feed-forward `some` places of its inner width from `first` on; 0: all */
+    int part, parts; /* weights dealt to several devices: which part of how many; parts 0: whole */
 };
 
 enum phase { PHASE_LOAD, PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, N_PHASES };

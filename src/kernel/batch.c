@@ -22,6 +22,10 @@ int64_t batch_rows(const struct batch *batch, enum token_rows tokens)
         return batch->n_cached_tokens && prompt ? batch->n_tokens : 0;
     case TOKENS_ANSWER:
         return batch->n_answers;
+    case TOKENS_NO_PROMPT:
+        return prompt ? 0 : batch->n_tokens;
+    case TOKENS_WITH_PROMPT:
+        return prompt ? batch->n_tokens : 0;
     default:
         bug("rows of no tokens");
     }

@@ -32,7 +32,8 @@ struct batch {
 };
 
 /* Local. How many rows of an iteration these are: of TOKENS_PROMPT those of the prompts alone; of TOKENS_BOTH all of
- * them when there are decoding sequences and prompts, else 0. */
+ * them when there are decoding sequences and prompts, else 0; of TOKENS_NO_PROMPT and TOKENS_WITH_PROMPT all or none.
+ */
 int64_t batch_rows(const struct batch *batch, enum token_rows tokens);
 
 /* Local. Pairs of a row and a token of the KV cache (KV_ATTENTION: of this op's shard) or of the prompt
@@ -47,9 +48,9 @@ int64_t batch_fetched(const struct op *op);
  * work for it. */
 int batch_bind(const struct op *planned, const struct batch *batch, struct op *op);
 
-/* Local. Elements that a message (SEND, RECV; bound) moves over the link: `out` of each row. Of TOKENS_ALL, `in` of them are
- * keys and values, which go with the tokens that the shard keeps, the others queries, which go with cached rows. Of
- * TOKENS_FETCHED the rows are the shard's tokens. */
+/* Local. Elements that a message (SEND, RECV; bound) moves over the link: `out` of each row. Of TOKENS_ALL, `in` of
+ * them are keys and values, which go with the tokens that the shard keeps, the others queries, which go with cached
+ * rows. Of TOKENS_FETCHED the rows are the shard's tokens. */
 int64_t batch_message_elements(const struct op *op);
 
 /* Local. How many of the tokens 0 .. n-1 of a sequence shard `shard` of `shards` holds when blocks of `block` tokens

@@ -231,13 +231,15 @@ enum number_format { FORMAT_FP32, FORMAT_TF32, FORMAT_BF16, FORMAT_FP16, FORMAT_
 
 /* Which rows of an iteration an op works on. X(enum, name) */
 enum token_rows {
-    TOKENS_NONE,    /* not an op on tokens: rows is what the graph says */
-    TOKENS_ALL,     /* of all sequences */
-    TOKENS_CACHED,  /* the first rows: sequences that attend to the KV cache where it lies */
-    TOKENS_PROMPT,  /* those of prompts, behind them; rows counts all tokens */
-    TOKENS_FETCHED, /* not rows of this iteration: tokens that prompts have in the cache already */
-    TOKENS_BOTH,    /* rows counts all tokens; no work when there are only those of one sort */
-    TOKENS_ANSWER   /* one of each sequence that wants its next token */
+    TOKENS_NONE,       /* not an op on tokens: rows is what the graph says */
+    TOKENS_ALL,        /* of all sequences */
+    TOKENS_CACHED,     /* the first rows: sequences that attend to the KV cache where it lies */
+    TOKENS_PROMPT,     /* those of prompts, behind them; rows counts all tokens */
+    TOKENS_FETCHED,    /* not rows of this iteration: tokens that prompts have in the cache already */
+    TOKENS_BOTH,       /* rows counts all tokens; no work when there are only those of one sort */
+    TOKENS_ANSWER,     /* one of each sequence that wants its next token */
+    TOKENS_NO_PROMPT,  /* of all sequences in iterations without prompts; no work in the others */
+    TOKENS_WITH_PROMPT /* of all sequences in iterations with prompts; no work in the others */
 };
 
 struct batch;

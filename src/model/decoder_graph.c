@@ -1,96 +1,7 @@
-#include "model/decoder_graph.h"
+#include "model/decoder_private.h"
 
 #include <math.h>
 #include <string.h>
-
-struct building {
-    const struct decoder_config *config;
-    const struct decoder_layout *layout;
-    struct graph *graph;
-    int *device_of, max_nodes;
-    int gpu; /* whose nodes are being built */
-    int64_t kv_heads, queries,
-        columns;   /* this GPU's; query heads of a KV head; columns of packed q, k, v of a KV head */
-    int64_t chunk; /* of the heads; -1: none in particular */
-    int x;         /* residual stream */
-};
-
-/* "name", "name#chunk", "name@gpu", "name#chunk@gpu" */
-static char *named(const struct building *b, const char *name)
-{
-    struct arena *arena = b->graph->arena;
-    if (b->chunk >= 0 && b->layout->head_chunks > 1)
-        name = arena_printf(arena, "%s#%lld", name, (long long)b->chunk);
-    return b->layout->n_gpus > 1 ? arena_printf(arena, "%s@%d", name, b->gpu) : (char *)name;
-}
-
-static int value(struct building *b, const char *name, int64_t rows, int64_t columns)
-{
-    return graph_tensor(b->graph, TENSOR_ACTIVATION, named(b, name), 2, (int64_t[]){rows, columns});
-}
-
-static int weight(struct building *b, const char *name, int64_t rows, int64_t columns, int64_t copies)
-{
-    int n_dims = columns ? 2 : 1;
-    int t = graph_tensor(b->graph, TENSOR_PARAM, named(b, name), n_dims, (int64_t[]){rows, columns});
-    struct tensor *tensor = &b->graph->tensors[t];
-    tensor->init = INIT_WEIGHT;
-    tensor->copies = copies;
-    tensor->part = b->gpu;
-    tensor->parts = b->layout->n_gpus;
-    tensor->chunk = b->chunk < 0 ? 0 : (int)b->chunk;
-    tensor->chunks = b->chunk < 0 ? 1 : (int)b->layout->head_chunks;
-    return t;
-}
-
-static void node(struct building *b, int device, const struct op *op, const int *in, int n_in, const int *out,
-                 int n_out, const char *name)
-{
-    struct operands operands = operands_of(n_in, in, n_out, out);
-    int i = b->graph->n_nodes;
-    graph_node(b->graph, op, operands.in, operands.out, PHASE_FORWARD, -1, named(b, name));
-    if (i == b->max_nodes) {
-        b->max_nodes = b->max_nodes ? 2 * b->max_nodes : 64;
-        int *larger = arena_array(b->graph->arena, (size_t)b->max_nodes, sizeof *larger);
-        if (i)
-            memcpy(larger, b->device_of, (size_t)i * sizeof *larger);
-        b->device_of = larger;
-    }
-    b->device_of[i] = device;
-}
-
-static void on_gpu(struct building *b, const struct op *op, const int *in, int n_in, int out, const char *name)
-{
-    node(b, b->layout->gpu[b->gpu], op, in, n_in, &out, 1, name);
-}
-
-/* y = x w^T (+ bias). Of a sum over GPUs only the first adds the bias. */
-static int linear(struct building *b, const char *name, int x, int64_t rows, int64_t in, int64_t out,
-                  enum token_rows tokens, enum activation act, int has_bias, int64_t copies)
-{
-    const struct op op = {.kind = OP_LINEAR, .rows = rows, .in = in, .out = out, .act = act, .tokens = tokens};
-    struct arena *arena = b->graph->arena;
-    int w = weight(b, arena_printf(arena, "%s.weight", name), out, in, copies);
-    int bias = has_bias ? weight(b, arena_printf(arena, "%s.bias", name), out, 0, copies) : NO_TENSOR;
-    int y = value(b, arena_printf(arena, "%s.out", name), rows, out);
-    on_gpu(b, &op, (int[]){x, w, bias}, 3, y, name);
-    return y;
-}
-
-static void allreduce(struct building *b, int x, const char *name)
-{
-    const struct op op = {
-        .kind = OP_ALLREDUCE, .rows = b->layout->max_tokens, .in = b->config->d_model, .tokens = TOKENS_ALL};
-    if (b->layout->n_gpus > 1)
-        on_gpu(b, &op, &x, 1, x, arena_printf(b->graph->arena, "%s.sum", name));
-}
-
-static void add(struct building *b, int x, int y, const char *name)
-{
-    const struct op op = {
-        .kind = OP_ADD, .rows = b->layout->max_tokens, .in = b->config->d_model, .tokens = TOKENS_ALL};
-    on_gpu(b, &op, (int[]){x, y}, 2, x, name);
-}
 
 /* The residual stream x, increased by u (unless NO_TENSOR), and its norm. */
 static int norm(struct building *b, const char *name, int x, int u, int64_t rows, enum token_rows tokens,
@@ -99,21 +10,22 @@ static int norm(struct building *b, const char *name, int x, int u, int64_t rows
     const struct decoder_config *config = b->config;
     struct arena *arena = b->graph->arena;
     int64_t c = config->d_model;
-    int gamma = weight(b, arena_printf(arena, "%s.gamma", name), c, 0, copies);
-    int y = value(b, arena_printf(arena, "%s.out", name), rows, c);
+    int gamma = building_weight(b, arena_printf(arena, "%s.gamma", name), c, 0, copies);
+    int y = building_value(b, arena_printf(arena, "%s.out", name), rows, c);
     struct op op = {.kind = OP_RMS_NORM, .rows = rows, .in = c, .eps = config->norm_eps, .tokens = tokens};
     if (config->rms_norm) {
         op.parts = u == NO_TENSOR ? 1 : 2;
-        node(b, b->layout->gpu[b->gpu], &op, (int[]){x, u, gamma}, 3, (int[]){y, u == NO_TENSOR ? NO_TENSOR : x}, 2,
-             name);
+        building_node(b, b->layout->gpu[b->gpu], &op, (int[]){x, u, gamma}, 3,
+                      (int[]){y, u == NO_TENSOR ? NO_TENSOR : x}, 2, name);
         return y;
     }
-    int beta = weight(b, arena_printf(arena, "%s.beta", name), c, 0, copies);
-    int stats = value(b, arena_printf(arena, "%s.stats", name), rows, 2);
+    int beta = building_weight(b, arena_printf(arena, "%s.beta", name), c, 0, copies);
+    int stats = building_value(b, arena_printf(arena, "%s.stats", name), rows, 2);
     op.kind = OP_NORM;
     if (u != NO_TENSOR)
-        add(b, x, u, arena_printf(arena, "%s.add", name));
-    node(b, b->layout->gpu[b->gpu], &op, (int[]){x, NO_TENSOR, gamma, beta}, 4, (int[]){y, NO_TENSOR, stats}, 3, name);
+        building_add(b, x, u, TOKENS_ALL, arena_printf(arena, "%s.add", name));
+    building_node(b, b->layout->gpu[b->gpu], &op, (int[]){x, NO_TENSOR, gamma, beta}, 4, (int[]){y, NO_TENSOR, stats},
+                  3, name);
     return y;
 }
 
@@ -149,10 +61,10 @@ static void rotate(struct building *b, int qkv)
     double *values = arena_array(b->graph->arena, (size_t)half, sizeof *values);
     for (int64_t j = 0; j < half; j++)
         values[j] = frequency(b->config, j);
-    int t = graph_tensor(b->graph, TENSOR_CONST, named(b, "frequency"), 1, &half);
+    int t = graph_tensor(b->graph, TENSOR_CONST, building_name(b, "frequency"), 1, &half);
     b->graph->tensors[t].values = values;
     const struct op op = attention_op(b, OP_ROTATE, b->kv_heads, TOKENS_ALL);
-    on_gpu(b, &op, (int[]){qkv, t}, 2, qkv, "layers.attn.rotate");
+    building_on_gpu(b, &op, (int[]){qkv, t}, 2, qkv, "layers.attn.rotate");
 }
 
 /* Of PIM devices: keys and values of the tokens that prompts have here already, for the GPU. */
@@ -163,9 +75,10 @@ static int fetch(struct building *b, int device, const struct op *append, const 
     op.kind = OP_KV_FETCH;
     op.tokens = TOKENS_FETCHED;
     op.rows = b->layout->max_fetched;
-    int kv = value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows, op.kv_heads * 2 * op.head_width);
+    int kv = building_value(b, arena_printf(arena, "layers.attn.fetched%s", place), op.rows,
+                            op.kv_heads * 2 * op.head_width);
     b->graph->tensors[kv].apart = 1; /* a run with tensors needs more room than one without, and takes as long */
-    node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
+    building_node(b, device, &op, cache, 2, &kv, 1, arena_printf(arena, "layers.attn.fetch%s", place));
     return kv;
 }
 
@@ -188,18 +101,18 @@ static int cached_attention(struct building *b, int device, int qkv, int64_t kv_
     int cache[2];
     for (int i = 0; i < 2; i++) {
         const char *name = arena_printf(arena, "%s%s", i ? "values" : "keys", place);
-        cache[i] = graph_tensor(b->graph, TENSOR_STATE, named(b, name), 4, dims);
+        cache[i] = graph_tensor(b->graph, TENSOR_STATE, building_name(b, name), 4, dims);
         b->graph->tensors[cache[i]].copies = b->config->layers;
     }
-    node(b, device, &op, &qkv, 1, cache, 2, arena_printf(arena, "layers.attn.append%s", place));
+    building_node(b, device, &op, &qkv, 1, cache, 2, arena_printf(arena, "layers.attn.append%s", place));
     if (fetched)
         *fetched = fetch(b, device, &op, cache, place);
     op.kind = OP_KV_ATTENTION;
     op.tokens = tokens;
     int64_t width = op.heads * (op.head_width + (op.shards > 1 ? 2 : 0));
-    int out = value(b, arena_printf(arena, "layers.attn.part%s", place), op.rows, width);
-    node(b, device, &op, (int[]){qkv, cache[0], cache[1]}, 3, &out, 1,
-         arena_printf(arena, "layers.attn.heads%s", place));
+    int out = building_value(b, arena_printf(arena, "layers.attn.part%s", place), op.rows, width);
+    building_node(b, device, &op, (int[]){qkv, cache[0], cache[1]}, 3, &out, 1,
+                  arena_printf(arena, "layers.attn.heads%s", place));
     return out;
 }
 
@@ -219,9 +132,10 @@ static int group_attention(struct building *b, int qkv, int64_t kv_heads, int64_
         return parts[0];
     struct op op = attention_op(b, OP_KV_COMBINE, kv_heads, TOKENS_CACHED);
     op.shards = layout->shards;
-    int o =
-        value(b, arena_printf(arena, "layers.attn.combined.%lld", (long long)group), op.rows, op.heads * op.head_width);
-    on_gpu(b, &op, parts, (int)layout->shards, o, arena_printf(arena, "layers.attn.combine.%lld", (long long)group));
+    int o = building_value(b, arena_printf(arena, "layers.attn.combined.%lld", (long long)group), op.rows,
+                           op.heads * op.head_width);
+    building_on_gpu(b, &op, parts, (int)layout->shards, o,
+                    arena_printf(arena, "layers.attn.combine.%lld", (long long)group));
     return o;
 }
 
@@ -252,21 +166,21 @@ static int decode_attention(struct building *b, int qkv, int *fetched)
     for (int64_t g = 0; g < layout->groups; g++) {
         kv_heads[g] = op_group_heads(b->kv_heads, layout->groups, g, &first);
         if (layout->groups > 1)
-            group_qkv[g] = value(b, arena_printf(arena, "layers.attn.qkv.%lld", (long long)g), layout->max_tokens,
-                                 kv_heads[g] * b->columns);
+            group_qkv[g] = building_value(b, arena_printf(arena, "layers.attn.qkv.%lld", (long long)g),
+                                          layout->max_tokens, kv_heads[g] * b->columns);
         keep_queries_of_prompts(b, group_qkv[g], kv_heads[g]);
     }
     const struct op split = heads_op(b, OP_SPLIT_HEADS, b->columns, TOKENS_ALL);
     if (layout->groups > 1)
-        node(b, layout->gpu[b->gpu], &split, &qkv, 1, group_qkv, (int)layout->groups, "layers.attn.split");
+        building_node(b, layout->gpu[b->gpu], &split, &qkv, 1, group_qkv, (int)layout->groups, "layers.attn.split");
     for (int64_t g = 0; g < layout->groups; g++)
         group_o[g] = group_attention(b, group_qkv[g], kv_heads[g], g, fetched);
     if (layout->groups == 1)
         return group_o[0];
     int64_t width = b->queries * b->config->head_width;
     const struct op join = heads_op(b, OP_JOIN_HEADS, width, TOKENS_CACHED);
-    int o = value(b, "layers.attn.joined", layout->max_tokens, b->kv_heads * width);
-    on_gpu(b, &join, group_o, (int)layout->groups, o, "layers.attn.join");
+    int o = building_value(b, "layers.attn.joined", layout->max_tokens, b->kv_heads * width);
+    building_on_gpu(b, &join, group_o, (int)layout->groups, o, "layers.attn.join");
     return o;
 }
 
@@ -277,16 +191,17 @@ static int attention(struct building *b, int qkv)
         return cached_attention(b, layout->gpu[b->gpu], qkv, b->kv_heads, 0, TOKENS_ALL, "", NULL);
     struct op prompt = attention_op(b, OP_PROMPT_ATTENTION, b->kv_heads, TOKENS_PROMPT);
     int64_t width = prompt.heads * prompt.head_width;
-    int in[OP_MAX_IN] = {qkv}, own = value(b, "layers.attn.prompt", layout->max_tokens, width);
-    int decoded = decode_attention(b, qkv, in + 1), o = value(b, "layers.attn.merged", layout->max_tokens, width);
+    int in[OP_MAX_IN] = {qkv}, own = building_value(b, "layers.attn.prompt", layout->max_tokens, width);
+    int decoded = decode_attention(b, qkv, in + 1),
+        o = building_value(b, "layers.attn.merged", layout->max_tokens, width);
     prompt.groups = layout->groups;
     prompt.shards = layout->shards;
     prompt.shard_block = layout->shard_block;
     prompt.in = b->config->context;
     prompt.kv_bits = layout->kv_bits;
-    on_gpu(b, &prompt, in, 1 + (int)(layout->groups * layout->shards), own, "layers.attn.prompt");
+    building_on_gpu(b, &prompt, in, 1 + (int)(layout->groups * layout->shards), own, "layers.attn.prompt");
     const struct op merge = {.kind = OP_MERGE_ROWS, .rows = layout->max_tokens, .in = width, .tokens = TOKENS_BOTH};
-    on_gpu(b, &merge, (int[]){decoded, own}, 2, o, "layers.attn.merge");
+    building_on_gpu(b, &merge, (int[]){decoded, own}, 2, o, "layers.attn.merge");
     return o;
 }
 
@@ -301,8 +216,8 @@ static void take_chunk(struct building *b, int64_t chunk)
 static int queries_keys_values(struct building *b, int x)
 {
     const struct decoder_config *config = b->config;
-    int qkv = linear(b, "layers.attn.qkv", x, b->layout->max_tokens, config->d_model, b->kv_heads * b->columns,
-                     TOKENS_ALL, ACT_NONE, config->biases, config->layers);
+    int qkv = building_linear(b, "layers.attn.qkv", x, b->layout->max_tokens, config->d_model, b->kv_heads * b->columns,
+                              TOKENS_ALL, ACT_NONE, config->biases, config->layers);
     if (config->rotary)
         rotate(b, qkv);
     return qkv;
@@ -312,9 +227,9 @@ static int queries_keys_values(struct building *b, int x)
 static int projection(struct building *b, int o)
 {
     const struct decoder_config *config = b->config;
-    return linear(b, "layers.attn.o", o, b->layout->max_tokens, b->kv_heads * b->queries * config->head_width,
-                  config->d_model, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0 && b->chunk <= 0,
-                  config->layers);
+    return building_linear(b, "layers.attn.o", o, b->layout->max_tokens, b->kv_heads * b->queries * config->head_width,
+                           config->d_model, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0 && b->chunk <= 0,
+                           config->layers);
 }
 
 static int attention_block(struct building *b)
@@ -330,35 +245,13 @@ static int attention_block(struct building *b)
         take_chunk(b, c);
         int part = projection(b, attention(b, qkv[c]));
         if (c > 0)
-            add(b, sum, part, "layers.attn.add");
+            building_add(b, sum, part, TOKENS_ALL, "layers.attn.add");
         else
             sum = part;
     }
     take_chunk(b, -1);
-    allreduce(b, sum, "layers.attn");
+    building_allreduce(b, sum, "layers.attn");
     return sum;
-}
-
-static int feed_forward(struct building *b, int x)
-{
-    const struct decoder_config *config = b->config;
-    int64_t rows = b->layout->max_tokens, layers = config->layers, c = config->d_model, first;
-    int64_t width = op_group_heads(config->ffn, b->layout->n_gpus, b->gpu, &first);
-    const struct op gate = {.kind = OP_GATE, .rows = rows, .out = width, .act = config->act, .tokens = TOKENS_ALL};
-    int gated = NO_TENSOR;
-    if (config->gated)
-        gated = linear(b, "layers.ffn.gate", x, rows, c, width, TOKENS_ALL, ACT_NONE, config->biases, layers);
-    int up = linear(b, "layers.ffn.up", x, rows, c, width, TOKENS_ALL, config->gated ? ACT_NONE : config->act,
-                    config->biases, layers);
-    if (config->gated) {
-        int y = value(b, "layers.ffn.gated", rows, width);
-        on_gpu(b, &gate, (int[]){gated, up}, 2, y, "layers.ffn.act");
-        up = y;
-    }
-    int down =
-        linear(b, "layers.ffn.down", up, rows, width, c, TOKENS_ALL, ACT_NONE, config->biases && b->gpu == 0, layers);
-    allreduce(b, down, "layers.ffn");
-    return down;
 }
 
 static void embed(struct building *b)
@@ -370,9 +263,10 @@ static void embed(struct building *b)
                     .out = config->vocabulary,
                     .n_key = config->context,
                     .tokens = TOKENS_ALL};
-    int table = weight(b, "embed.weight", config->vocabulary, config->d_model, 1);
-    int positions = config->rotary ? NO_TENSOR : weight(b, "positions.weight", config->context, config->d_model, 1);
-    on_gpu(b, &op, (int[]){table, positions}, 2, b->x, "embed");
+    int table = building_weight(b, "embed.weight", config->vocabulary, config->d_model, 1);
+    int positions =
+        config->rotary ? NO_TENSOR : building_weight(b, "positions.weight", config->context, config->d_model, 1);
+    building_on_gpu(b, &op, (int[]){table, positions}, 2, b->x, "embed");
 }
 
 /* Logits of this GPU's part of the vocabulary. */
@@ -381,11 +275,12 @@ static int logits(struct building *b)
     const struct decoder_config *config = b->config;
     int64_t answers = b->layout->max_answers, c = config->d_model, first;
     const struct op take = {.kind = OP_TAKE_ROWS, .rows = answers, .in = c, .tokens = TOKENS_ANSWER};
-    int last = value(b, "last", answers, c);
-    on_gpu(b, &take, &b->x, 1, last, "take");
+    int last = building_value(b, "last", answers, c);
+    building_on_gpu(b, &take, &b->x, 1, last, "take");
     int y = norm(b, "norm", last, NO_TENSOR, answers, TOKENS_ANSWER, 1);
-    return linear(b, "head", y, answers, c, op_group_heads(config->vocabulary, b->layout->n_gpus, b->gpu, &first),
-                  TOKENS_ANSWER, ACT_NONE, 0, 1);
+    return building_linear(b, "head", y, answers, c,
+                           op_group_heads(config->vocabulary, b->layout->n_gpus, b->gpu, &first), TOKENS_ANSWER,
+                           ACT_NONE, 0, 1);
 }
 
 /* Parts of the vocabulary side by side: as many as a JOIN_HEADS takes, those behind them by CONCAT. */
@@ -406,7 +301,7 @@ static int join_logits(struct building *b, const int *parts)
                                 .tokens = TOKENS_ANSWER};
         int piece = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.%d", (int)g), 2,
                                  (int64_t[]){answers, width});
-        on_gpu(b, &join, parts + g, (int)some, piece, "logits.join");
+        building_on_gpu(b, &join, parts + g, (int)some, piece, "logits.join");
         const struct op concat = {
             .kind = OP_CONCAT, .rows = answers, .in = done, .out = width, .tokens = TOKENS_ANSWER};
         done += width;
@@ -416,7 +311,7 @@ static int join_logits(struct building *b, const int *parts)
         }
         int wider = graph_tensor(b->graph, TENSOR_ACTIVATION, arena_printf(b->graph->arena, "logits.to.%d", (int)g), 2,
                                  (int64_t[]){answers, done});
-        on_gpu(b, &concat, (int[]){all, piece}, 2, wider, "logits.concat");
+        building_on_gpu(b, &concat, (int[]){all, piece}, 2, wider, "logits.concat");
         all = wider;
     }
     return all;
@@ -431,7 +326,7 @@ static void choose(struct building *b, const int *parts)
     int next = graph_tensor(b->graph, TENSOR_ACTIVATION, "next", 1, &answers);
     b->gpu = 0;
     int all = b->layout->n_gpus > 1 ? join_logits(b, parts) : parts[0];
-    on_gpu(b, &sample, &all, 1, next, "sample");
+    building_on_gpu(b, &sample, &all, 1, next, "sample");
 }
 
 static void on_each_gpu(struct building *b, int gpu, int *x)
@@ -439,14 +334,14 @@ static void on_each_gpu(struct building *b, int gpu, int *x)
     b->gpu = gpu;
     take_chunk(b, -1);
     if (x[gpu] == NO_TENSOR)
-        x[gpu] = graph_tensor(b->graph, TENSOR_STATE, named(b, "x"), 2,
+        x[gpu] = graph_tensor(b->graph, TENSOR_STATE, building_name(b, "x"), 2,
                               (int64_t[]){b->layout->max_tokens, b->config->d_model});
     b->x = x[gpu];
 }
 
 int *decoder_graph(const struct decoder_config *config, const struct decoder_layout *layout, struct graph *graph)
 {
-    struct building b = {.config = config, .layout = layout, .graph = graph, .chunk = -1};
+    struct building b = {.config = config, .layout = layout, .graph = graph, .device = -1, .chunk = -1};
     int n = layout->n_gpus, *x = arena_array(graph->arena, 3 * (size_t)n + 1, sizeof *x), *sum = x + n, *part = sum + n;
     if (n < 1 || n > config->kv_heads || (layout->pims_per_gpu && layout->groups * layout->shards >= OP_MAX_IN))
         bug("a decoder on %d GPUs, %lld groups of %lld shards", n, (long long)layout->groups,
@@ -464,7 +359,7 @@ int *decoder_graph(const struct decoder_config *config, const struct decoder_lay
         on_each_gpu(&b, g, x);
         sum[g] = attention_block(&b);
         int y = norm(&b, "layers.ffn_norm", b.x, sum[g], layout->max_tokens, TOKENS_ALL, config->layers);
-        add(&b, b.x, feed_forward(&b, y), "layers.ffn.add");
+        building_add(&b, b.x, building_feed_forward(&b, y), TOKENS_ALL, "layers.ffn.add");
     }
     graph->loop_end = graph->n_nodes;
     graph->loop_count = config->layers;

@@ -25,6 +25,8 @@ struct decoder_layout {
     int64_t head_chunks; /* a GPU's KV heads go through QKV, attention and projection in so many pieces, so that PIM
                             devices work on one while the GPU works on the next (head-level pipelining); 1: all at once.
                             With PIM devices at most KV heads of a GPU / groups */
+    int64_t ff_columns;  /* places of each GPU's share of the feed-forward's inner width that its PIM devices compute in
+                            iterations without prompts; the GPU has them too. 0: none, else at least pims_per_gpu */
     int64_t max_tokens, max_answers; /* of an iteration */
     int64_t n_blocks, block_tokens;  /* of the KV cache, on every device that holds part of it */
     int64_t max_fetched;             /* tokens in the cache that prompts of an iteration can have there already */

@@ -97,6 +97,13 @@ static enum status take_share(struct loading *loading, const char *name, int64_t
 {
     const struct decoder_piece *piece = loading->piece;
     int64_t first, n = op_group_heads(all, piece->parts, piece->part, &first);
+    if (piece->some) {
+        if (piece->first + piece->some > n)
+            bug("%s: places %lld to %lld of %lld", name, (long long)piece->first,
+                (long long)(piece->first + piece->some), (long long)n);
+        first += piece->first;
+        n = piece->some;
+    }
     return by_columns ? take_columns(loading, name, loading->config->d_model, all, first, n)
                       : take_rows(loading, name, first, n, columns);
 }

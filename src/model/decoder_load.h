@@ -3,8 +3,8 @@
  * Names of decoder.h without the number of the layer ("layers.ffn.up.weight"), and "@" with the number of the GPU when
  * there are several, "#" before it with the number of a chunk of its heads: part `part` of `parts` is then its share,
  * by op_group_heads. "layers.attn.qkv" is packed by KV heads (kernel/op.h); "o" and "down" are cut by columns, the
- * others by rows; norms, embeddings and the biases behind a sum over GPUs are whole. The head of a tied model is the
- * embedding.
+ * others by rows; of the feed-forward a piece of the share can be taken ("#" with a name); norms, embeddings and the
+ * biases behind a sum over GPUs are whole. The head of a tied model is the embedding.
  */
 #ifndef MODEL_DECODER_LOAD_H
 #define MODEL_DECODER_LOAD_H
@@ -23,8 +23,9 @@ struct decoder_piece {
     const char *name; /* of the graph's tensor */
     int64_t layer;    /* for names that begin with "layers." */
     int part, parts;
-    int chunk, chunks; /* of the part's heads; chunks 0 or 1: all */
-    int64_t elements;  /* of `to`: what the caller has room for, and must be right */
+    int chunk, chunks;   /* of the part's heads; chunks 0 or 1: all */
+    int64_t first, some; /* `some` places of the part of the feed-forward's inner width from `first` on; 0: all */
+    int64_t elements;    /* of `to`: what the caller has room for, and must be right */
 };
 
 /* Local. Reads a piece. */

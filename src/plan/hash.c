@@ -86,10 +86,23 @@ static uint64_t mix_instr(uint64_t hash, const struct instr *instr)
 static uint64_t mix_slot(uint64_t hash, const struct slot *slot)
 {
     hash = mix_text(hash, slot->name);
-    const int64_t integers[] = {slot->kind,           slot->root,       slot->elements,   (int64_t)slot->offset_bytes,
-                                (int64_t)slot->bytes, slot->init,       slot->init_place, slot->n_dims,
-                                slot->is_weight,      slot->is_trained, slot->copies,     slot->part,
-                                slot->parts,            slot->chunk,      slot->chunks};
+    const int64_t integers[] = {slot->kind,
+                                slot->root,
+                                slot->elements,
+                                (int64_t)slot->offset_bytes,
+                                (int64_t)slot->bytes,
+                                slot->init,
+                                slot->init_place,
+                                slot->n_dims,
+                                slot->is_weight,
+                                slot->is_trained,
+                                slot->copies,
+                                slot->part,
+                                slot->parts,
+                                slot->chunk,
+                                slot->chunks,
+                                slot->first,
+                                slot->some};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     hash = mix_double(hash, slot->init_scale);

@@ -59,10 +59,11 @@ struct slot {
     const double *values;
     int n_dims;
     int64_t dims[4];
-    int64_t copies;    /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
-    int chunk, chunks; /* ... and which piece of that part */
-    int apart;         /* an activation whose memory is no other one's */
-    int part, parts;   /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
+    int64_t copies;      /* one for each repetition of the loop, `bytes` all of them together; elements: of one */
+    int part, parts;     /* SLOT_INIT_WEIGHT: of a weight dealt to several devices */
+    int chunk, chunks;   /* ... and which piece of that part */
+    int64_t first, some; /* ... or which places of a feed-forward's inner width within it; some 0: all */
+    int apart;           /* an activation whose memory is no other one's */
 };
 
 enum { NO_SLOT = -1 };

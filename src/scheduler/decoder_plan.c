@@ -4,6 +4,7 @@
 
 #include "base/unit.h"
 #include "kernel/run.h"
+#include "scheduler/ff_share.h"
 #include "scheduler/lower.h"
 #include "scheduler/partition.h"
 
@@ -12,7 +13,12 @@ static int64_t bytes_of(enum number_format format)
     return format == FORMAT_FP64 ? 8 : format == FORMAT_BF16 || format == FORMAT_FP16 ? 2 : 4;
 }
 
-/* GPUs and PIM devices by kind; nothing else can take part. */
+static int holds_cache(const char *kind)
+{
+    return strcmp(kind, "hbm-pim") == 0 || strcmp(kind, "cpu") == 0;
+}
+
+/* GPUs, and devices of one kind that hold the cache; nothing else can take part. */
 static enum status find_devices(const struct machine *machine, struct arena *arena, struct decoder_plan *plan,
                                 struct fault *fault)
 {
@@ -24,19 +30,25 @@ static enum status find_devices(const struct machine *machine, struct arena *are
         plan->device_name[d] = machine->specs[d].name;
         if (strcmp(kind, "gpu") == 0)
             gpu[plan->n_gpus++] = d;
-        else if (strcmp(kind, "hbm-pim") == 0)
-            pim[n_pims++] = d;
-        else
-            return fault_set(fault, STATUS_USAGE, "%s: a decoder runs on gpu and hbm-pim devices: %s is none",
+        else if (!holds_cache(kind))
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: a decoder runs on gpu and on hbm-pim or cpu devices: %s is none of them",
                              machine->specs[d].name, kind);
+        else if (plan->holder && strcmp(plan->holder, kind) != 0)
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: expected one kind of devices to hold the KV cache, found %s and %s",
+                             machine->specs[d].name, plan->holder, kind);
+        else {
+            plan->holder = kind;
+            pim[n_pims++] = d;
+        }
     }
     if (plan->n_gpus < 1 || plan->n_gpus > plan->config.kv_heads)
         return fault_set(fault, STATUS_USAGE, "%s: expected 1 to %lld GPUs, which share its KV heads, found %d",
                          plan->config.name, (long long)plan->config.kv_heads, plan->n_gpus);
     if (n_pims % plan->n_gpus)
-        return fault_set(fault, STATUS_USAGE,
-                         "expected as many hbm-pim devices at each GPU, a multiple of %d, found %d", plan->n_gpus,
-                         n_pims);
+        return fault_set(fault, STATUS_USAGE, "expected as many %s devices at each GPU, a multiple of %d, found %d",
+                         plan->holder, plan->n_gpus, n_pims);
     plan->layout.n_gpus = plan->n_gpus;
     plan->layout.pims_per_gpu = n_pims / plan->n_gpus;
     plan->layout.gpu = gpu;
@@ -93,6 +105,16 @@ static void find_need(const struct decoder_plan *plan, int d, struct decoder_nee
         need->kv_bytes_per_token += need->kv_bytes_per_token / (uint64_t)plan->config.head_width * 2;
 }
 
+/* Copies of weights in a PIM device. */
+static enum status refuse_copies(const struct decoder_plan *plan, int d, const char *weights, const char *activations,
+                                 const char *has, struct fault *fault)
+{
+    return fault_set(fault, STATUS_USAGE,
+                     "%s: %s needs %s for its part of the feed-forward's weights and %s for activations, has %s: "
+                     "shortest fix: a smaller serve.ff_share",
+                     plan->config.name, plan->machine->specs[d].name, weights, activations, has);
+}
+
 static enum status refuse_weights(const struct decoder_plan *plan, int d, struct fault *fault)
 {
     const struct decoder_need *need = &plan->need[d];
@@ -101,6 +123,8 @@ static enum status refuse_weights(const struct decoder_plan *plan, int d, struct
     unit_show(activations, sizeof activations, UNIT_BYTES, (double)need->activation_bytes);
     unit_show(has, sizeof has, UNIT_BYTES, (double)need->capacity_bytes);
     uint64_t each = need->weight_bytes + need->activation_bytes;
+    if (strcmp(plan->machine->specs[d].kind, "gpu") != 0)
+        return refuse_copies(plan, d, weights, activations, has, fault);
     return fault_set(
         fault, STATUS_USAGE,
         "%s on %d GPUs: %s needs %s for weights and %s for activations, has %s: shortest fix: %llu GPUs, fewer "
@@ -142,8 +166,8 @@ static int64_t chunks_of(const struct decoder_plan *plan, const struct kv_partit
     return wanted < most ? wanted : most;
 }
 
-static enum status build_one(struct decoder_plan *plan, const struct kv_partition *partition,
-                             const struct decoder_limits *limits, struct arena *arena, struct fault *fault)
+enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partition *partition,
+                               const struct decoder_limits *limits, struct arena *arena, struct fault *fault)
 {
     plan->partition = *partition;
     plan->layout.groups = partition->groups;
@@ -169,7 +193,7 @@ static enum status try_partition(const struct decoder_plan *plan, const struct d
     uint64_t wanted = (uint64_t)(limits->max_sequences * limits->typical_context);
     const struct decoder_iteration iteration = {limits->max_sequences, limits->typical_context, 0};
     double energy_j;
-    enum status status = build_one(&own, &candidate->partition, limits, arena, fault);
+    enum status status = decoder_plan_lower(&own, &candidate->partition, limits, arena, fault);
     if (status == STATUS_OK)
         status = decoder_plan_price(&own, &iteration, &candidate->time_ps, &energy_j, fault);
     candidate->room = own.kv_capacity_tokens < wanted ? own.kv_capacity_tokens : wanted;
@@ -215,12 +239,20 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
                                            .kv_bits = limits->kv_bits};
     enum status status = find_devices(machine, arena, plan, fault);
     int64_t pims = plan->layout.pims_per_gpu;
+    if (status == STATUS_OK)
+        status = ff_share_check(plan, limits, fault);
+    if (status == STATUS_OK && limits->ff_share > 0)
+        ff_share_take(plan, limits->ff_share);
     if (status == STATUS_OK && pims && strcmp(limits->partition, "auto") == 0)
         status = choose_partition(plan, limits, &partition, fault);
     else if (status == STATUS_OK && pims)
         partition = kv_partition_of(limits->partition, pims, config->kv_heads / plan->n_gpus);
+    if (status == STATUS_OK && limits->ff_share == FF_SHARE_AUTO) {
+        plan->partition = partition;
+        ff_share_take(plan, ff_share_choose(plan, limits));
+    }
     if (status == STATUS_OK)
-        status = build_one(plan, &partition, limits, arena, fault);
+        status = decoder_plan_lower(plan, &partition, limits, arena, fault);
     for (int d = 0; d < machine->n_devices && status == STATUS_OK; d++)
         plan->plan.hash = program_hash(&plan->plan.programs[PROGRAM_ITERATE][d], plan->plan.hash);
     return status;

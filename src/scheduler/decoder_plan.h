@@ -1,8 +1,8 @@
 /* decoder_plan.h - a decoder on a machine: who holds which part of the weights and of the KV cache, the program of an
  * iteration for each device, and how much room there is for KV.
  *
- * Tensor parallel over all GPUs of the machine; PIM devices (kind hbm-pim), the same number at each GPU, hold the KV
- * cache; without them the GPUs do.
+ * Tensor parallel over all GPUs of the machine; devices that hold the KV cache (kind hbm-pim or
+ * cpu, all of one kind), the same number at each GPU; without them the GPUs hold it.
  */
 #ifndef SCHEDULER_DECODER_PLAN_H
 #define SCHEDULER_DECODER_PLAN_H
@@ -22,8 +22,13 @@ struct decoder_limits {
     int64_t head_chunks;     /* pieces of the heads in a pipeline, at most; 1: none */
     int kv_bits;             /* 8: int8; 0: the job's number format */
     const char *partition;   /* heads sequence hybrid auto */
-    int64_t typical_context; /* auto: tokens of each sequence of the iteration that is priced */
+    double ff_share;         /* of the feed-forward's inner width that hbm-pim devices compute in iterations without
+                                prompts, 0 to FF_MOST_SHARE; FF_SHARE_AUTO: what takes least time in the typical one */
+    int64_t typical_context; /* tokens of each sequence of the iteration that auto prices */
 };
+
+#define FF_MOST_SHARE 0.9
+#define FF_SHARE_AUTO (-1.0)
 
 /* What a device has to hold, in its own bytes. */
 struct decoder_need {
@@ -37,8 +42,10 @@ struct decoder_plan {
     struct decoder_config config;
     struct decoder_layout layout;
     struct kv_partition partition;
+    double ff_share; /* layout.ff_columns as a share of a GPU's inner width */
     struct plan plan;
     int n_gpus;
+    const char *holder;          /* kind of the devices that hold the cache; NULL: GPUs */
     const char **device_name;    /* [n_devices] */
     struct decoder_need *need;   /* [n_devices] */
     uint64_t kv_capacity_tokens; /* of the machine */
@@ -46,7 +53,7 @@ struct decoder_plan {
 };
 
 /* Local. Fault STATUS_USAGE: "needs ..., has ..., ..." when weights, or the KV of one sequence of the model's context,
- * do not fit; devices that cannot share the heads. */
+ * do not fit; devices that cannot share the heads; a share of the feed-forward without hbm-pim devices. */
 enum status decoder_plan_build(const struct decoder_config *config, const struct machine *machine,
                                const struct decoder_limits *limits, struct arena *arena, struct decoder_plan *plan,
                                struct fault *fault);

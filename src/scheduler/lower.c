@@ -44,6 +44,8 @@ static void lower_tensor(const struct graph *graph, int t, uint64_t element_byte
         .apart = tensor->apart,
         .chunk = tensor->chunk,
         .chunks = tensor->chunks,
+        .first = tensor->first,
+        .some = tensor->some,
         .part = tensor->part,
         .parts = tensor->parts,
         .init = init_of(tensor),

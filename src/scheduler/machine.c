@@ -250,7 +250,8 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
     for (int i = 0; i < cluster->n_devices && status == STATUS_OK; i++) {
         const struct device *backend = device_find(cluster->device[i].kind);
         if (!backend)
-            return fault_set(fault, STATUS_USAGE, "%s: devices[%d].kind: expected gpu, reram or systolic, found '%s'",
+            return fault_set(fault, STATUS_USAGE,
+                             "%s: devices[%d].kind: expected gpu, reram, systolic, hbm-pim or cpu, found '%s'",
                              cluster->source, i, cluster->device[i].kind);
         status = check_device(job, i, fault);
         if (status == STATUS_OK)

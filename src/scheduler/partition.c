@@ -166,6 +166,8 @@ static int local_tensor(struct cutting *cutting, int device, int t)
     made->prompt_columns = tensor->prompt_columns;
     made->chunk = tensor->chunk;
     made->chunks = tensor->chunks;
+    made->first = tensor->first;
+    made->some = tensor->some;
     made->part = tensor->part;
     made->parts = tensor->parts;
     return *local;
@@ -180,6 +182,8 @@ static void put_message(struct cutting *cutting, int channel, int send)
     int device = send ? message->from : message->to;
     int t = local_tensor(cutting, device, message->tensor);
     struct op op = {.kind = send ? OP_SEND : OP_RECV, .rows = tensor->elements, .tokens = maker->op.tokens};
+    if (user->op.tokens == TOKENS_NO_PROMPT) /* what is made in every iteration is not needed in every one */
+        op.tokens = TOKENS_NO_PROMPT;
     if (op.tokens != TOKENS_NONE) {
         op.out = tensor->dims[tensor->n_dims - 1];
         op.in = tensor->prompt_columns ? tensor->prompt_columns : op.out;

@@ -79,7 +79,22 @@ static int64_t typical_context(const struct requests *requests)
     return (int64_t)((prompts + answers / 2) / requests->n) + 1;
 }
 
-static struct decoder_limits limits_of(const struct serve *serve)
+/* A share as a number, or "auto". */
+static enum status read_share(const struct serve *serve, double *share, struct fault *fault)
+{
+    const char *text = serve->job->serve.ff_share;
+    char *end;
+    *share = FF_SHARE_AUTO;
+    if (strcmp(text, "auto") == 0)
+        return STATUS_OK;
+    *share = strtod(text, &end);
+    if (end != text && !*end && *share >= 0 && *share <= FF_MOST_SHARE)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE, "%s: serve.ff_share: expected a number from 0 to %g or auto, found '%s'",
+                     serve->job->source, FF_MOST_SHARE, text);
+}
+
+static struct decoder_limits limits_of(const struct serve *serve, double ff_share)
 {
     const struct job_serve *job = &serve->job->serve;
     int64_t sequences = (int64_t)serve->requests.n < job->max_batch ? (int64_t)serve->requests.n : job->max_batch;
@@ -93,6 +108,7 @@ static struct decoder_limits limits_of(const struct serve *serve)
         .head_chunks = job->head_chunks,
         .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
         .partition = job->partition,
+        .ff_share = ff_share,
         .typical_context = context < serve->config.context ? context : serve->config.context,
     };
 }
@@ -125,9 +141,12 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
     } else if (status == STATUS_OK) {
         status = serve_read_requests(serve, fault);
     }
+    double ff_share = 0;
+    if (status == STATUS_OK)
+        status = read_share(serve, &ff_share, fault);
     if (status != STATUS_OK)
         return status;
-    serve->limits = limits_of(serve);
+    serve->limits = limits_of(serve, ff_share);
     serve->serving = serving_config_of(&job->serve);
     status = decoder_plan_build(&serve->config, &serve->machine, &serve->limits, serve->arena, &serve->plan, fault);
     if (status == STATUS_OK && !serve->timing_only && job->serve.instances > 1)

@@ -34,6 +34,7 @@ gpu="kind: gpu, profile: a100-hbm3" pim="kind: hbm-pim, profile: attacc-bank, co
 job gpu "$gpu"
 job two "$gpu, count: 2"
 job pim "$gpu" "$pim"
+job cpu "$gpu" "kind: cpu, profile: dgx-host-share, count: 2"
 
 # serve NAME JOB N ARGUMENTS...: serves on N ranks (0: without mpirun) into the same folder, renamed, since its name is told.
 serve() {
@@ -78,16 +79,20 @@ everywhere sequence pim "1 2 3 5 8" --set serve.partition=sequence
 everywhere heads pim "2 5" --set serve.partition=heads
 everywhere hybrid pim "3" --set serve.partition=hybrid
 everywhere auto pim "8" --set serve.partition=auto
+everywhere shared pim "3 5" --set serve.ff_share=0.4
+everywhere host cpu "2 4"
 timing gpu gpu
 timing two two
 timing sequence pim --set serve.partition=sequence
 timing heads pim --set serve.partition=heads
+timing shared pim --set serve.ff_share=0.4
+timing host cpu
 
 # answers TEXT A B
 answers() { same "answers: $1" "$S/$2/answers" "$S/$3/answers"; }
 [ "$(grep -o '"token_ids":[^]]*' "$S/gpu/answers" | sort -u | wc -l)" -ge 6 ] && pass "answers vary" ||
     fail "answers vary" "too few different ones" "$S/gpu/answers"
-for other in two sequence heads hybrid auto; do answers "$other as one GPU" gpu $other; done
+for other in two sequence heads hybrid auto shared host; do answers "$other as one GPU" gpu $other; done
 variant=0
 # varies TEXT REFERENCE JOB ARGUMENTS...: the same answers as REFERENCE's.
 varies() {
@@ -122,3 +127,11 @@ varies "sampled with the same seed on PIM devices" warm-1 pim $warm --seed 1 --s
 serve warm-2 gpu 0 $warm --seed 2
 if cmp -s "$S/warm-1/answers" "$S/warm-2/answers"; then fail "another seed" "the same answers"; else pass "another seed"; fi
 if cmp -s "$S/warm-1/answers" "$S/gpu/answers"; then fail "temperature" "the same answers"; else pass "temperature"; fi
+
+# shares and holders of the cache that cannot be
+refuses "a share above 0.9" 2 "serve.ff_share: expected a number from 0 to 0.9 or auto, found '0.95'" "$P" serve "$S/pim.yaml" \
+    -o "$WORK/out" --set serve.ff_share=0.95
+refuses "a share without PIM devices" 2 "serve.ff_share: expected 0 without hbm-pim devices" "$P" serve "$S/cpu.yaml" -o "$WORK/out" \
+    --set serve.ff_share=0.5
+job mixed "$gpu" "kind: cpu, profile: dgx-host" "kind: hbm-pim, profile: attacc-bank"
+refuses "two kinds of holders" 2 "expected one kind of devices to hold the KV cache" "$P" serve "$S/mixed.yaml" -o "$WORK/out"

@@ -337,7 +337,7 @@ static const struct refusal {
     {"cluster: {devices: [{kind: gpu, count: 0}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].count: expected a whole number from 1 to 1000000, found '0'"},
     {"cluster: {devices: [{kind: gpu}, {kind: tpu}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, hbm-pim, found 'tpu' (did you mean 'gpu'?)"},
+     "j.yaml:1: cluster.devices[1].kind: expected one of gpu, reram, systolic, hbm-pim, cpu, found 'tpu' (did you mean 'gpu'?)"},
     {"cluster: {devices: [{memory_bytes: 0 B}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].memory_bytes: expected a size such as \"80 GiB\" from 1 B to 1024 PiB, "
      "found '0 B'"},
@@ -378,7 +378,7 @@ static const struct refusal {
      "j.yaml:6: cluster.devices[1].profile: expected a name of letters, digits, '.', '_' and '-', found "
      "nothing"},
     {MODEL "cluster: {devices: [{profile: a100}], links: {host: pcie4}}\n", {NULL}, 2,
-     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, hbm-pim, found nothing"},
+     "j.yaml:2: cluster.devices[0].kind: expected one of gpu, reram, systolic, hbm-pim, cpu, found nothing"},
     {MODEL 
      "cluster: {devices: [{kind: gpu, profile: a100, count: 2}], links: {host: pcie4}}\ntrain: "
      "{steps: 1}\n", {NULL}, 2,

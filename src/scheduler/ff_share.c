@@ -1,0 +1,82 @@
+#include "scheduler/ff_share.h"
+
+#include <string.h>
+
+void ff_share_take(struct decoder_plan *plan, double share)
+{
+    int64_t width = plan->config.ffn / plan->n_gpus, columns = (int64_t)(share * (double)width + 0.5);
+    columns = columns > width - 1 ? width - 1 : columns;
+    if (share > 0 && columns < plan->layout.pims_per_gpu)
+        columns = plan->layout.pims_per_gpu;
+    plan->layout.ff_columns = columns;
+    plan->ff_share = (double)columns / (double)width;
+}
+
+enum status ff_share_check(const struct decoder_plan *plan, const struct decoder_limits *limits, struct fault *fault)
+{
+    int64_t width = plan->config.ffn / plan->n_gpus;
+    if (limits->ff_share == 0)
+        return STATUS_OK;
+    if (!plan->holder || strcmp(plan->holder, "hbm-pim") != 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "serve.ff_share: expected 0 without hbm-pim devices, which alone share the feed-forward");
+    if (width <= plan->layout.pims_per_gpu)
+        return fault_set(fault, STATUS_USAGE,
+                         "serve.ff_share: %s has %lld places of the feed-forward for each GPU, too few for it and %d "
+                         "hbm-pim devices",
+                         plan->config.name, (long long)width, plan->layout.pims_per_gpu);
+    return STATUS_OK;
+}
+
+/* Tokens of KV that the typical iteration needs. */
+static uint64_t typical_tokens(const struct decoder_limits *limits)
+{
+    return (uint64_t)(limits->max_sequences * limits->typical_context);
+}
+
+/* What a share costs in the typical iteration; 0: it does not fit, or leaves the iteration's KV no room. */
+static uint64_t share_ps(const struct decoder_plan *plan, const struct decoder_limits *limits, double share,
+                         uint64_t least_tokens)
+{
+    struct arena *arena = arena_new();
+    struct decoder_plan candidate = *plan;
+    struct fault fault = FAULT_NONE;
+    uint64_t time_ps = 0;
+    double energy_j;
+    ff_share_take(&candidate, share);
+    enum status status = decoder_plan_lower(&candidate, &plan->partition, limits, arena, &fault);
+    if (status == STATUS_OK && candidate.kv_capacity_tokens >= least_tokens)
+        status = decoder_plan_price(&candidate,
+                                    &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
+                                    &time_ps, &energy_j, &fault);
+    arena_free(arena);
+    return status == STATUS_OK ? time_ps : 0;
+}
+
+/* The share of least time, on a grid of twentieths and then of hundredths about the best of those; the smaller of
+ * equals. GPU and PIM devices end together there, as the one's time falls with the share and the others' rises. */
+double ff_share_choose(const struct decoder_plan *plan, const struct decoder_limits *limits)
+{
+    uint64_t best_ps, needed = typical_tokens(limits);
+    int best = 0; /* hundredths */
+    struct decoder_plan without = *plan;
+    struct arena *arena = arena_new();
+    struct fault fault = FAULT_NONE;
+    without.layout.ff_columns = 0;
+    if (decoder_plan_lower(&without, &plan->partition, limits, arena, &fault) == STATUS_OK &&
+        without.kv_capacity_tokens < needed)
+        needed = without.kv_capacity_tokens;
+    arena_free(arena);
+    best_ps = share_ps(plan, limits, 0, needed);
+    for (int pass = 0; pass < 2; pass++) {
+        int step = pass ? 1 : 5, from = pass ? best - 4 : 5, to = pass ? best + 4 : 90;
+        for (int share = from < 1 ? 1 : from; share <= to && share <= 90; share += step) {
+            uint64_t time_ps = share_ps(plan, limits, share / 100.0, needed);
+            if (time_ps && (!best_ps || time_ps < best_ps)) {
+                best_ps = time_ps;
+                best = share;
+            }
+        }
+    }
+    return best / 100.0;
+}

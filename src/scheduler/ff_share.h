@@ -1,0 +1,26 @@
+/* ff_share.h - which share of the feed-forward the hbm-pim devices at a GPU compute in iterations without prompts
+ * (model/decoder_ffn.c builds it). Part of decoder_plan_build; not for other rooms. */
+#ifndef SCHEDULER_FF_SHARE_H
+#define SCHEDULER_FF_SHARE_H
+
+#include "scheduler/decoder_plan.h"
+
+/* Local. Can this machine take limits->ff_share at all? Fault STATUS_USAGE: no hbm-pim devices, or more devices than
+ * places of the inner width. */
+enum status ff_share_check(const struct decoder_plan *plan, const struct decoder_limits *limits, struct fault *fault);
+
+/* Local. Sets layout.ff_columns to this share of a GPU's inner width, rounded: every PIM device at a GPU has a place at
+ * least, the GPU keeps one at least; and ff_share to what that is. 0: none. */
+void ff_share_take(struct decoder_plan *plan, double share);
+
+/* Local. The share, in hundredths up to FF_MOST_SHARE, at which the typical iteration of the limits takes least time on
+ * plan->partition: where GPU and PIM devices end together, as the one's time falls with the share and the others'
+ * rises. Shares whose copies of weights leave less KV than that iteration needs (or than there is without) are out. 0
+ * when none is faster than none. Prices about 27 plans. */
+double ff_share_choose(const struct decoder_plan *plan, const struct decoder_limits *limits);
+
+/* Local. In decoder_plan.c: the programs and the room for KV of a plan whose devices and share are set, in `arena`. */
+enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partition *partition,
+                               const struct decoder_limits *limits, struct arena *arena, struct fault *fault);
+
+#endif
