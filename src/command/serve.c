@@ -8,8 +8,8 @@
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
-#include "config/text.h"
 #include "command/plan_serve.h"
+#include "config/text.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
 #include "report/serving_result.h"
@@ -65,8 +65,8 @@ static enum status finished(void *state, const struct served *record, struct fau
     return serving_csv_row(&writing->csv, record, fault);
 }
 
-/* One line of JSON for each answer; the text to stdout too. Tokens need not make whole characters, and prompts are bytes:
- * what is no UTF-8 is mended. */
+/* One line of JSON for each answer; the text to stdout too. Tokens need not make whole characters, and prompts are
+ * bytes: what is no UTF-8 is mended. */
 static enum status answer(void *state, const struct serve_answer *told, struct fault *fault)
 {
     struct writing *writing = state;

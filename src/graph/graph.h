@@ -53,7 +53,7 @@ struct tensor {
     uint32_t init_place;  /* key of its random numbers: number of the parameter in the model, whatever is trainable */
     const double *values; /* TENSOR_CONST: its elements */
     int64_t copies; /* one for each repetition of the graph's loop: weights of a layer, its KV cache; 0 and 1: one */
-    int apart;              /* of memory that it shares with no other value: who waits for whom does not hang on its size */
+    int apart;      /* of memory that it shares with no other value: who waits for whom does not hang on its size */
     int64_t prompt_columns; /* packed queries, keys and values: columns that are keys and values; 0: others */
     int chunk, chunks;      /* ... and of that part again; chunks 0: all of it */
     int64_t first,

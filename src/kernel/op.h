@@ -273,10 +273,10 @@ struct op {
     enum optimiser_kind optimiser; /* UPDATE; the learning rate comes with each step */
     double beta1, beta2, optimiser_eps, weight_decay, clip_norm /* 0: no clipping */;
     enum token_rows tokens;
-    int64_t kv_heads;          /* ops on tokens: G */
-    int64_t shard, shards;     /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
-    int64_t shard_block;       /* shards */
-    int kv_bits;               /* keys and values in a KV cache: 8 = int8, a scale for each head of a token; 0: as others */
+    int64_t kv_heads;      /* ops on tokens: G */
+    int64_t shard, shards; /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
+    int64_t shard_block;   /* shards */
+    int kv_bits;           /* keys and values in a KV cache: 8 = int8, a scale for each head of a token; 0: as others */
     const struct batch *batch; /* the iteration; NULL in graphs and plans */
     int64_t matrix, replicas;  /* on a device that holds matrices: number of the weight there, copies of it */
     uint64_t transfer_bytes;   /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */
