@@ -96,6 +96,19 @@ static void check_one_maker(const struct cutting *cutting, int t)
     }
 }
 
+/* A message that comes without prompts only must not have a reader, on its device, that works with them too. */
+static void check_readers(const struct cutting *cutting, int i, int t, int made_at)
+{
+    const struct graph *graph = cutting->graph;
+    for (int m = 0; m < cutting->n_messages && graph->nodes[i].op.tokens != TOKENS_NONE; m++) {
+        const struct message *message = &cutting->messages[m];
+        if (message->tensor == t && message->made_at == made_at && message->to == cutting->device_of[i] &&
+            graph->nodes[message->used_at].op.tokens == TOKENS_NO_PROMPT &&
+            graph->nodes[i].op.tokens != TOKENS_NO_PROMPT)
+            bug("%s needs %s in iterations in which it is not sent", graph->nodes[i].name, graph->tensors[t].name);
+    }
+}
+
 /* Node i reads `t`: when another device has its latest value, it must be sent. */
 static void note_read(struct cutting *cutting, int i, int t)
 {
@@ -111,8 +124,12 @@ static void note_read(struct cutting *cutting, int i, int t)
         bug("node %s reads %s, which nothing has made", cutting->graph->nodes[i].name, cutting->graph->tensors[t].name);
     check_one_maker(cutting, t);
     int *here = cell(cutting, cutting->here, device, t);
-    if (cutting->device_of[made_at] == device || *here == made_at)
+    if (cutting->device_of[made_at] == device)
         return;
+    if (*here == made_at) {
+        check_readers(cutting, i, t, made_at);
+        return;
+    }
     *here = made_at;
     add_message(cutting, &(struct message){t, cutting->device_of[made_at], device, made_at, i});
 }

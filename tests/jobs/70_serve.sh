@@ -34,6 +34,7 @@ gpu="kind: gpu, profile: a100-hbm3" pim="kind: hbm-pim, profile: attacc-bank, co
 job gpu "$gpu"
 job two "$gpu, count: 2"
 job pim "$gpu" "$pim"
+job both "$gpu, count: 2" "kind: hbm-pim, profile: attacc-bank, count: 4" # messages and all-reduces
 job cpu "$gpu" "kind: cpu, profile: dgx-host-share, count: 2"
 
 # serve NAME JOB N ARGUMENTS...: serves on N ranks (0: without mpirun) into the same folder, renamed, since its name is told.
@@ -81,6 +82,8 @@ everywhere hybrid pim "3" --set serve.partition=hybrid
 everywhere auto pim "8" --set serve.partition=auto
 everywhere shared pim "3 5" --set serve.ff_share=0.4
 everywhere host cpu "2 4"
+everywhere both both "2 3 4 7"
+everywhere both-shared both "3 7" --set serve.ff_share=0.4
 timing gpu gpu
 timing two two
 timing sequence pim --set serve.partition=sequence
@@ -92,7 +95,7 @@ timing host cpu
 answers() { same "answers: $1" "$S/$2/answers" "$S/$3/answers"; }
 [ "$(grep -o '"token_ids":[^]]*' "$S/gpu/answers" | sort -u | wc -l)" -ge 6 ] && pass "answers vary" ||
     fail "answers vary" "too few different ones" "$S/gpu/answers"
-for other in two sequence heads hybrid auto shared host; do answers "$other as one GPU" gpu $other; done
+for other in two sequence heads hybrid auto shared host both both-shared; do answers "$other as one GPU" gpu $other; done
 variant=0
 # varies TEXT REFERENCE JOB ARGUMENTS...: the same answers as REFERENCE's.
 varies() {
