@@ -73,8 +73,8 @@ static void random_config(struct setting *s, struct dice *d)
     s->config.block_tokens = blocks[below(d, 4)];
     s->config.prefix_caching = (int)below(d, 2);
     s->config.reserve_output = below(d, 4) == 0;
-    s->config.schedule_ahead = (int)below(d, 2);
     s->config.watermark_permille = (uint32_t)below(d, 100);
+    s->config.schedule_ahead = (int)(s->config.watermark_permille % 2);
     s->config.preemption = (enum preemption_policy)below(d, 2);
     s->config.router = (enum router_policy)below(d, s->config.prefix_caching ? 4 : 3);
     s->config.slo = (struct serving_slo){.ttft_ps = below(d, 2) * 20000000, .tpot_ps = below(d, 2) * 3000000};
