@@ -18,7 +18,8 @@ struct subverbs {
     int n;
 };
 
-/* Local. Runs the one that argv[1] names (argv[0] is the verb), or prints help. Fault STATUS_USAGE names the nearest. */
+/* Local. Runs the one that argv[1] names (argv[0] is the verb), or prints help. Fault STATUS_USAGE names the nearest.
+ */
 enum status subverbs_run(const struct subverbs *verbs, int argc, char **argv, struct fault *fault);
 
 /* Local. A copy of the words of a command line, as parsing may move them. */

@@ -252,8 +252,9 @@ KV_KERNEL(KV(prompt_attention))
     for (int i = batch->n_cached; i < batch->n_parts; i++) {
         const struct batch_part *part = &batch->parts[i];
         for (size_t g = 0; g < (size_t)op->kv_heads; g++)
-            KV(prompt_head)(op, context->format, part, in, in[0] + row * columns, fetched, g, context->scratch,
-                            out[0] + row * out_columns);
+            KV(prompt_head)
+            (op, context->format, part, in, in[0] + row * columns, fetched, g, context->scratch,
+             out[0] + row * out_columns);
         row += (size_t)part->tokens;
         fetched += (size_t)part->context;
     }
