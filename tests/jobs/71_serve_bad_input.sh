@@ -107,7 +107,7 @@ text "more GPUs than KV heads" 2 "expected 1 to 2 GPUs, which share its KV heads
 text "PIM devices that do not share out" 2 "a multiple of 2, found 3" --set cluster.devices[0].count=2 --set cluster.devices[1].count=3
 text "instances with tensors" 2 "run with --timing-only" --set serve.instances=2
 text_broken "no GPU" 2 "found 0" '/kind: gpu/d'
-text_broken "an array beside GPUs" 2 "a decoder runs on gpu and hbm-pim devices" 's/kind: hbm-pim, profile: attacc-bank/kind: systolic, profile: systolic-32-7nm/'
+text_broken "an array beside GPUs" 2 "a decoder runs on gpu and on hbm-pim or cpu devices" 's/kind: hbm-pim, profile: attacc-bank/kind: systolic, profile: systolic-32-7nm/'
 text_broken "unknown PIM profile" 2 "unknown HBM-PIM profile 'attacc-brick'" 's/attacc-bank/attacc-brick/'
 text_broken "memory of a PIM device" 2 "memory_bytes" 's/profile: attacc-bank/&, memory_bytes: 4 GiB/'
 text "doubles on PIM devices" 2 "fp64" --set placement.numerics=fp64
