@@ -16,6 +16,7 @@ const struct command *commands(void)
         {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
         {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
          command_contrast},
+        {"slurm", "a batch script for SLURM that runs a job, or a study as an array", ON_ONE, command_slurm},
         {0},
     };
     return table;
