@@ -17,8 +17,7 @@ static const struct argp_option options_table[] = {
     JOB_OPTIONS,
     {"output", 'o', "DIR", 0, "where results go (output.directory)", 1},
     {"force", 'f', NULL, 0, "replace an earlier result in the output directory", 1},
-    {"max-wall", KEY_MAX_WALL, "TIME", 0,
-     "stop after this wall time, e.g. 1h30m; the result holds the steps done so far", 1},
+    CHECKPOINT_OPTIONS("steps"),
     {"peer-timeout", KEY_PEER_TIMEOUT, "TIME", 0, "longest wait for another rank (default 10 min)", 1},
     {"quiet", 'q', NULL, 0, "no progress on stderr", 1},
     {0},
@@ -35,11 +34,13 @@ static const struct argp argp = {
     "emulate a device each; the result is the same, byte for byte, for every number of ranks.\v"
     "Writes result.h5, summary.json and trace.json (or .gz) into the output directory; the report goes to stdout, "
     "progress and "
-    "wall times to stderr.\n\n"
+    "wall times to stderr. TERM, INT or USR1 to any rank: the step is finished, checkpoint.h5 is written there, exit "
+    "75.\n\n"
     "examples:\n"
     "  polyrank train jobs/demo.yaml\n"
     "  mpirun -n 5 polyrank train jobs/wind.yaml --set train.epochs=2 --output out/wind\n"
-    "  polyrank train jobs/swe-published.yaml --timing-only",
+    "  polyrank train jobs/swe-published.yaml --timing-only\n"
+    "  srun --mpi=pmix polyrank train JOB --max-wall 55m --resume auto",
     NULL,
     NULL,
     NULL};
@@ -96,7 +97,14 @@ static enum status run(struct comm *comm, const struct job_options *options, str
     struct training training;
     struct training_result result;
     struct training_options run_options = {
-        .timing_only = options->timing_only, .max_wall_s = options->max_wall_s, .quiet = options->quiet};
+        .timing_only = options->timing_only,
+        .max_wall_s = options->max_wall_s,
+        .checkpoint = output_path(arena, job, "checkpoint.h5"),
+        .checkpoint_steps = options->checkpoint_steps,
+        .checkpoint_every_s = options->checkpoint_every_s,
+        .resume = options->resume,
+        .quiet = options->quiet,
+    };
     enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
     if (status == STATUS_OK && options->print_config) {
         if (comm_rank(comm) == 0)
@@ -116,10 +124,6 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         status = agree(comm, 0, fault);
     if (status == STATUS_OK && !options->quiet)
         status = print_wall(&training, &result, fault);
-    if (status == STATUS_OK && result.run.stopped_early)
-        status = fault_set(fault, STATUS_FAILED,
-                           "stopped by --max-wall after %lld of %lld steps: the result holds what was done",
-                           (long long)result.run.steps, (long long)training_steps(&training));
     training_close(&training);
     return status;
 }
