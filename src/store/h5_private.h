@@ -52,7 +52,8 @@ enum status h5_strings_from(const struct h5 *file, const char *object, hid_t dat
 /* Local. Appends the checksum to a closed file; `told` is the name for messages. */
 enum status h5_seal(const char *path, const char *told, struct fault *fault);
 
-/* Local. Compares the checksum, if the file has one and is not larger than most_bytes (0: of any size). */
-enum status h5_check_seal(const char *path, int64_t most_bytes, struct fault *fault);
+/* Local. Compares the checksum, if the file has one and is not larger than most_bytes (0: of any size). With `required`
+ * a file without one is a fault. */
+enum status h5_check_seal(const char *path, int64_t most_bytes, int required, struct fault *fault);
 
 #endif

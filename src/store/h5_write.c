@@ -97,7 +97,7 @@ static enum status sync_folder(const char *path, struct fault *fault)
     return status;
 }
 
-enum status h5_finish(struct h5 *file, struct fault *fault)
+enum status h5_complete(struct h5 *file, struct fault *fault)
 {
     enum status status = STATUS_OK;
     h5_forget(file);
@@ -108,15 +108,28 @@ enum status h5_finish(struct h5 *file, struct fault *fault)
     file->id = -1;
     if (status == STATUS_OK)
         status = h5_seal(file->temporary, file->path, fault);
-    if (status == STATUS_OK)
-        status = sync_path(file->temporary, O_RDONLY, file->path, fault);
-    if (status == STATUS_OK && rename(file->temporary, file->path) != 0)
+    return status == STATUS_OK ? sync_path(file->temporary, O_RDONLY, file->path, fault) : status;
+}
+
+enum status h5_place(struct h5 *file, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    if (rename(file->temporary, file->path) != 0)
         status = fault_set(fault, STATUS_IO, "%s: cannot be put in place: %s", file->path, strerror(errno));
     if (status == STATUS_OK)
         status = sync_folder(file->path, fault);
     else
         unlink(file->temporary);
     h5_close(file);
+    return status;
+}
+
+enum status h5_finish(struct h5 *file, struct fault *fault)
+{
+    enum status status = h5_complete(file, fault);
+    if (status == STATUS_OK)
+        return h5_place(file, fault);
+    h5_abandon(file);
     return status;
 }
 
@@ -229,6 +242,16 @@ enum status h5_make(struct h5 *file, const char *object, enum h5_type type, int 
         bug("%s: %d dimensions", object, n_dims);
     hid_t creation = creation_list(file, type, n_dims, dims);
     enum status status = make(file, object, h5_file_type(file, type), n_dims, dims, creation, fault);
+    H5Pclose(creation);
+    return status;
+}
+
+enum status h5_make_plain(struct h5 *file, const char *object, enum h5_type type, int64_t n, struct fault *fault)
+{
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(creation, 0);
+    H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+    enum status status = make(file, object, h5_file_type(file, type), 1, &n, creation, fault);
     H5Pclose(creation);
     return status;
 }
