@@ -96,6 +96,15 @@ static void write_head(FILE *out, const struct slurm_script *script, struct aren
     fprintf(out, "set -u\npolyrank=${POLYRANK:-%s}\n\n", slurm_quote(arena, script->program));
 }
 
+/* The program stops in time by itself when it knows the end of the job. */
+static void write_end_time(FILE *out)
+{
+    fprintf(out, "# When the job ends, for versions of SLURM that do not say so: the program stops in time.\n"
+                 "end=$(squeue -h -j \"$SLURM_JOB_ID\" -o %%e 2>/dev/null)\n"
+                 "SLURM_JOB_END_TIME=${SLURM_JOB_END_TIME:-$(date -d \"${end:-none}\" +%%s 2>/dev/null)}\n"
+                 "export SLURM_JOB_END_TIME\n\n");
+}
+
 /* In the background, so that the shell can hand a signal on while it waits. */
 static void write_wait(FILE *out)
 {
@@ -163,6 +172,7 @@ enum status slurm_script_write(FILE *out, const struct slurm_script *script, str
     if (status != STATUS_OK)
         return status;
     write_head(out, script, arena);
+    write_end_time(out);
     if (script->study) {
         write_collect(out, script, arena);
         fprintf(out, "\"$polyrank\" sweep \"$study\" --index \"$SLURM_ARRAY_TASK_ID\"");
