@@ -5,7 +5,7 @@
 #   hosts_mpirun ARGS   scripts/mpirun-hosts on h0, ranks dealt to the hosts in turn, over TCP
 #   hosts_link h1 down  cut or mend (up) the link of a host
 #   hosts_down          ends everything that runs there
-# State lies in $HOSTS_DIR.
+# State lies in $HOSTS_DIR; $ROOT is the top of the source tree.
 
 hosts_prefix() { echo "pr$(cat "$HOSTS_DIR/id")-"; }
 
@@ -62,7 +62,7 @@ hosts_run() {
 hosts_mpirun() {
     OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_if_include=eth0 OMPI_MCA_oob_tcp_if_include=eth0 OMPI_MCA_plm=rsh \
         OMPI_MCA_plm_rsh_agent=$HOSTS_DIR/rsh OMPI_MCA_orte_default_hostfile=$HOSTS_DIR/hostfile \
-        OMPI_MCA_rmaps_base_mapping_policy=node hosts_run h0 scripts/mpirun-hosts "$@"
+        OMPI_MCA_rmaps_base_mapping_policy=node hosts_run h0 "$ROOT/scripts/mpirun-hosts" "$@"
 }
 
 hosts_link() { ip -n "$(hosts_prefix)bridge" link set "port${1#h}" "$2"; }

@@ -1,0 +1,94 @@
+# slurm_test.sh - batch scripts of polyrank slurm and of slurm/ in a SLURM of four nodes: srun with PMIx, mpirun, requeue on USR1 until
+# done, an array with a job that collects, a heterogeneous job. Results equal those of plain mpirun, byte for byte.
+. tests/cluster/lib.sh
+export SLURM_DIR=$WORK/cluster
+. tests/cluster/slurm.sh
+export OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_if_include=lo # all nodes have this machine's loopback
+trap slurm_down EXIT
+trap 'exit 1' TERM INT
+
+plain=$(folder plain)
+epochs=train.epochs=${EPOCHS:-250}
+(cd "$plain" && works "plain mpirun" mpirun -n 5 "$POLYRANK" train jobs/demo.yaml -q -o run --set "$epochs")
+[ -e "$plain/run/result.h5" ] || exit
+
+start=$(now_ms)
+if slurm_up 4 4; then pass "four nodes"; else fail "four nodes" "SLURM does not start" "$SLURM_DIR/log/slurmctld.log"; exit 1; fi
+echo "   SLURM $(sinfo --version | cut -d' ' -f2): 4 nodes up in $(seconds_since "$start") s"
+
+state() { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | sort -u; }
+restarts() { scontrol show job "$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | head -n 1; }
+ended() { # no part of the job is pending, running or about to
+    case $(state "$1") in
+    *PENDING* | *RUNNING* | *COMPLETING* | *CONFIGURING* | *REQUEUED* | *STOPPED* | *SUSPENDED* | "") return 1 ;;
+    esac
+}
+submit() { # submit FOLDER SCRIPT [ARGUMENT...]: the job's number
+    (cd "$1" && shift && sbatch --parsable "$@")
+}
+completes() { # completes NAME JOB SECONDS FOLDER: ends in state COMPLETED
+    local got
+    slurm_until "$3" ended "$2"
+    got=$(state "$2")
+    if [ "$got" = COMPLETED ]; then pass "$1"; else
+        fail "$1" "state $got, expected COMPLETED"
+        tail -n 8 "$4"/*.log | sed 's/^/      | /'
+    fi
+}
+script() { # script FOLDER ARGUMENTS...: what polyrank slurm writes for the job, accepted by sbatch
+    local folder=$1
+    shift
+    (cd "$folder" && "$POLYRANK" slurm jobs/demo.yaml --set output.directory=run --set "$epochs" "$@" -o job.sh --force) || return
+    if bash -n "$folder/job.sh" && (cd "$folder" && sbatch --test-only job.sh) >"$WORK/test-only" 2>&1; then
+        pass "sbatch takes the script of: $*"
+    else
+        fail "sbatch takes the script of: $*" "it does not" "$WORK/test-only"
+    fi
+}
+
+for file in slurm/*.sh; do
+    if sbatch --test-only "$file" jobs/demo.yaml >"$WORK/test-only" 2>&1; then pass "sbatch takes $file"; else
+        fail "sbatch takes $file" "it does not" "$WORK/test-only"
+    fi
+done
+
+# One job with each launcher, and the heterogeneous one, at the same time.
+srun=$(folder srun) mpirun=$(folder mpirun) het=$(folder het)
+script "$srun" --nodes 3
+script "$mpirun" --launcher mpirun --nodes 2
+srun_job=$(submit "$srun" job.sh)
+mpirun_job=$(submit "$mpirun" job.sh)
+POLYRANK=$POLYRANK het_job=$(submit "$het" "$ROOT/slurm/hetjob.sh" jobs/demo.yaml --set output.directory=run --set "$epochs")
+completes "srun --mpi=pmix, 3 nodes" "$srun_job" 60 "$srun"
+same_run "srun --mpi=pmix" "$srun"
+completes "mpirun in a batch job, 2 nodes" "$mpirun_job" 60 "$mpirun"
+same_run "mpirun in a batch job" "$mpirun"
+completes "heterogeneous job" "$het_job" 60 "$het"
+same_run "heterogeneous job" "$het"
+
+# Requeue. SLURM itself sends USR1 before the limit (it has minutes of its own for that, so the test does it too, with scancel).
+for launcher in srun-pmix mpirun; do
+    place=$(folder "requeue-$launcher")
+    script "$place" --requeue --launcher $launcher --time 2min --signal-lead 30s --nodes 2
+    job=$(submit "$place" job.sh)
+    to_shell=
+    [ $launcher = srun-pmix ] || to_shell=--batch
+    for wanted in 1 2; do
+        slurm_until 60 sh -c "[ \"\$(scontrol show job $job | grep -c JobState=RUNNING)\" = 1 ]" || break
+        sleep 3
+        scancel --signal=USR1 $to_shell "$job"
+        slurm_until 30 sh -c "[ \"\$(scontrol show job $job | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')\" -ge $wanted ]" || break
+    done
+    completes "requeue on USR1, $launcher" "$job" 90 "$place"
+    n=$(restarts "$job")
+    [ "$n" -ge 2 ] && pass "two restarts, $launcher" || fail "two restarts, $launcher" "$n restarts" "$place"/*.log
+    same_run "after $n restarts, $launcher" "$place"
+done
+
+# The limit of SLURM itself: the job is short, its time limit shorter.
+place=$(folder limit)
+script "$place" --requeue --time 1min --signal-lead 50s --checkpoint-every 5s
+job=$(submit "$place" job.sh)
+completes "requeue at SLURM's own signal" "$job" 150 "$place"
+[ "$(restarts "$job")" -ge 1 ] && pass "restarted by the limit" || fail "restarted by the limit" "no restart" "$place"/*.log
+same_run "after $(restarts "$job") restarts at the limit" "$place"
