@@ -36,8 +36,8 @@ SrunPortRange=$((port + 100))-$((port + 900))
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 CredType=cred/munge
-# cred_expire: a requeued job waits so long before it starts again
-AuthInfo=socket=$SLURM_DIR/munge.socket,cred_expire=3
+# cred_expire: a requeued job waits so long before it starts again; below 5 SLURM takes 120
+AuthInfo=socket=$SLURM_DIR/munge.socket,cred_expire=5
 StateSaveLocation=$SLURM_DIR/state
 SlurmdSpoolDir=$SLURM_DIR/spool/%n
 TmpFS=$SLURM_DIR/tmp/%n
