@@ -126,12 +126,13 @@ static enum status print_wall(struct training *training, const struct training_r
     return STATUS_OK;
 }
 
-static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
-                       struct fault *fault)
+static enum status train_and_tell(struct training *training, const struct job_options *options, struct arena *arena,
+                                  struct fault *fault)
 {
-    struct training training;
+    struct comm *comm = training->comm;
+    struct job *job = training->job;
     struct training_result result;
-    struct training_options run_options = {
+    const struct training_options run_options = {
         .timing_only = options->timing_only,
         .max_wall_s = options->max_wall_s,
         .checkpoint = output_path(arena, job, "checkpoint.h5"),
@@ -140,25 +141,32 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         .resume = options->resume,
         .quiet = options->quiet,
     };
-    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
-    if (status == STATUS_OK && options->print_config) {
-        if (comm_rank(comm) == 0)
-            fputs(job_print(arena, job), stdout);
-        training_close(&training);
-        return status;
-    }
-    if (status == STATUS_OK && comm_rank(comm) == 0)
+    if (comm_rank(comm) == 0)
         output_prepare(arena, job, "result.h5", options->force, fault);
+    enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
-        status = agree(comm, 0, fault);
-    if (status == STATUS_OK)
-        status = training_run(&training, &run_options, &result, fault);
+        status = training_run(training, &run_options, &result, fault);
     if (status == STATUS_OK && comm_rank(comm) == 0)
-        tell(&training, &result, arena, fault);
+        tell(training, &result, arena, fault);
     if (status == STATUS_OK)
         status = agree(comm, 0, fault);
     if (status == STATUS_OK && !options->quiet)
-        status = print_wall(&training, &result, fault);
+        status = print_wall(training, &result, fault);
+    return status;
+}
+
+static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
+                       struct fault *fault)
+{
+    struct training training;
+    int complete = 0;
+    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
+    if (status == STATUS_OK && options->print_config && comm_rank(comm) == 0)
+        fputs(job_print(arena, job), stdout);
+    if (status == STATUS_OK && !options->print_config)
+        status = check_complete(comm, options, job, arena, &complete, fault);
+    if (status == STATUS_OK && !options->print_config && !complete)
+        status = train_and_tell(&training, options, arena, fault);
     training_close(&training);
     return status;
 }
@@ -175,9 +183,7 @@ enum status command_train(struct comm *comm, int argc, char **argv, struct fault
     struct arena *arena = arena_new();
     struct job job;
     status = job_options_read_all(comm, &options, arena, &job, fault);
-    if (status == STATUS_OK && !options.print_config)
-        status = check_complete(comm, &options, &job, arena, &done, fault);
-    if (status == STATUS_OK && !done)
+    if (status == STATUS_OK)
         status = run(comm, &options, &job, arena, fault);
     arena_free(arena);
     return status;
