@@ -4,7 +4,7 @@
 const struct command *commands(void)
 {
     static const struct command table[] = {
-        {"train", "train a model on an emulated machine", ON_ALL, command_train},
+        {"train", "train a model on an emulated machine", ON_ALL_STOPPABLE, command_train},
         {"serve", "serve prompts or a request trace with a decoder", ON_ALL, command_serve},
         {"plan", "placement, memory, predicted time and energy of a job; runs nothing", ON_ONE, command_plan},
         {"check", "validate a job, cluster, data set, model or result file", ON_ONE, command_check},

@@ -10,6 +10,7 @@
 #include "command/command.h"
 #include "command/slurm_script.h"
 #include "config/job.h"
+#include "study/points.h"
 
 struct slurm_input {
     struct fault *fault;
@@ -32,7 +33,6 @@ enum {
     KEY_SIGNAL_LEAD,
     KEY_CHECKPOINT_EVERY,
     KEY_ARRAY,
-    KEY_POINTS,
     KEY_AT_ONCE,
     KEY_NAME,
     KEY_PROGRAM,
@@ -58,9 +58,8 @@ static const struct argp_option options_table[] = {
      "15min)",
      2},
     {"array", KEY_ARRAY, "STUDY", 0, "instead of JOB: the points of a study as an array, and a job that collects", 3},
-    {"points", KEY_POINTS, "N", 0, "with --array: points of the study", 3},
     {"at-once", KEY_AT_ONCE, "N", 0, "with --array: points that run at the same time (default: any number)", 3},
-    {"set", 's', "KEY=VALUE", 0, "override a key of the job (repeatable)", 4},
+    {"set", 's', "KEY=VALUE", 0, "override a key of the job, or of all points (repeatable)", 4},
     {"name", KEY_NAME, "NAME", 0, "name of the SLURM job (default: the job's)", 4},
     {"program", KEY_PROGRAM, "PATH", 0, "the program to start (default: this one)", 4},
     {"output", 'o', "FILE", 0, "write the script there (default: to stdout)", 5},
@@ -122,8 +121,6 @@ static error_t parse_size(int key, char *arg, struct slurm_input *input)
         return parse_count(input, "ntasks", arg, &script->tasks);
     case KEY_CPUS:
         return parse_count(input, "cpus-per-task", arg, &script->cpus_per_task);
-    case KEY_POINTS:
-        return parse_count(input, "points", arg, &script->points);
     case KEY_AT_ONCE:
         return parse_count(input, "at-once", arg, &script->at_once);
     case KEY_TIME:
@@ -208,7 +205,7 @@ static const struct argp argp = {
     "examples:\n"
     "  polyrank slurm jobs/wind.yaml | sbatch\n"
     "  polyrank slurm jobs/wind-hpt.yaml --requeue --time 4h --nodes 2 -o wind.sh && sbatch wind.sh\n"
-    "  polyrank slurm --array study.yaml --points 40 --at-once 8 | sbatch",
+    "  polyrank slurm --array studies/demo-seeds.yaml --at-once 4 | sbatch",
     NULL,
     NULL,
     NULL};
@@ -219,6 +216,15 @@ static int64_t count_devices(const struct job *job)
     for (int i = 0; i < job->cluster.n_devices; i++)
         n += job->cluster.device[i].count;
     return n;
+}
+
+static void pass_overrides(struct slurm_input *input)
+{
+    struct slurm_script *script = &input->script;
+    for (int i = 0; i < input->n_overrides; i++) {
+        script->word[script->n_words++] = "--set";
+        script->word[script->n_words++] = input->overrides[i];
+    }
 }
 
 /* Reads the job: is it one, what does it need? */
@@ -238,36 +244,36 @@ static enum status describe_job(struct slurm_input *input, struct arena *arena, 
         script->name = job.name;
     script->about = arena_printf(arena, "polyrank %s %s: %lld emulated devices on %s, %lld ranks", script->verb,
                                  script->job, (long long)devices, job.cluster.name, (long long)script->tasks);
-    for (int i = 0; i < input->n_overrides; i++) {
-        script->word[script->n_words++] = "--set";
-        script->word[script->n_words++] = input->overrides[i];
-    }
+    pass_overrides(input);
     return STATUS_OK;
-}
-
-/* "studies/learning-rate.yaml" -> "learning-rate" */
-static const char *stem(struct arena *arena, const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    return arena_printf(arena, "%.*s", (int)(dot && dot > name ? (size_t)(dot - name) : strlen(name)), name);
 }
 
 static enum status describe_study(struct slurm_input *input, struct arena *arena, struct fault *fault)
 {
     struct slurm_script *script = &input->script;
-    if (access(script->study, R_OK) != 0)
-        return fault_set(fault, STATUS_IO, "%s: cannot be read", script->study);
-    if (!script->points)
-        return fault_set(fault, STATUS_USAGE, "--array: expected --points N too (polyrank sweep %s --list counts them)",
-                         script->study);
-    if (input->n_overrides)
-        return fault_set(fault, STATUS_USAGE, "--set: expected a job; a study sets the keys of its points itself");
+    struct study study;
+    struct study_points points;
+    const struct study_extra extra = {input->n_overrides, input->overrides, 0};
+    enum status status = study_read(arena, script->study, &study, fault);
+    if (status == STATUS_OK)
+        status = study_points(&study, &extra, arena, &points, fault);
+    if (status != STATUS_OK)
+        return status;
+    int64_t ranks = 1;
+    for (int64_t i = 0; i < points.n; i++)
+        ranks = points.point[i].ranks > ranks ? points.point[i].ranks : ranks;
+    if (script->tasks && script->tasks < ranks)
+        return fault_set(fault, STATUS_USAGE,
+                         "--ntasks: expected at least %lld, the ranks of a point of %s, found %lld", (long long)ranks,
+                         script->study, (long long)script->tasks);
+    script->points = points.n;
     if (!script->tasks)
-        script->tasks = 1;
+        script->tasks = ranks;
     if (!script->name)
-        script->name = stem(arena, script->study);
-    script->about = arena_printf(arena, "polyrank sweep %s: %lld points, a task of the array for each", script->study,
-                                 (long long)script->points);
+        script->name = study.name;
+    script->about = arena_printf(arena, "polyrank sweep %s: %lld points on %lld ranks, a task of the array for each",
+                                 script->study, (long long)points.n, (long long)ranks);
+    pass_overrides(input);
     return STATUS_OK;
 }
 
@@ -278,8 +284,8 @@ static enum status describe(struct slurm_input *input, struct arena *arena, stru
         return fault_set(fault, STATUS_USAGE,
                          script->job ? "expected a job or --array STUDY, found both"
                                      : "no job: expected a job file such as jobs/demo.yaml");
-    if (!script->study && (script->points || script->at_once))
-        return fault_set(fault, STATUS_USAGE, "--points and --at-once: expected with --array");
+    if (!script->study && script->at_once)
+        return fault_set(fault, STATUS_USAGE, "--at-once: expected with --array");
     enum status status = script->study ? describe_study(input, arena, fault) : describe_job(input, arena, fault);
     if (status != STATUS_OK)
         return status;

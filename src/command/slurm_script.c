@@ -76,7 +76,7 @@ static void write_head(FILE *out, const struct slurm_script *script, struct aren
     write_where(out, script);
     fprintf(out, "#SBATCH --time=%s\n", slurm_time(arena, script->time_s));
     if (script->study) {
-        fprintf(out, "#SBATCH --array=0-%" PRId64, script->points - 1);
+        fprintf(out, "#SBATCH --array=1-%" PRId64, script->points);
         if (script->at_once)
             fprintf(out, "%%%" PRId64, script->at_once);
         fprintf(out, "\n");
@@ -117,6 +117,12 @@ static void write_wait(FILE *out)
             "    wait \"$run\"\n    status=$?\ndone\n");
 }
 
+static void write_words(FILE *out, const struct slurm_script *script, struct arena *arena)
+{
+    for (int i = 0; i < script->n_words; i++)
+        fprintf(out, " %s", slurm_quote(arena, script->word[i]));
+}
+
 static void write_run(FILE *out, const struct slurm_script *script, struct arena *arena)
 {
     if (script->launcher == SLURM_SRUN_PMIX)
@@ -125,8 +131,7 @@ static void write_run(FILE *out, const struct slurm_script *script, struct arena
     else
         fprintf(out, "mpirun ");
     fprintf(out, "\"$polyrank\" %s %s", script->verb, slurm_quote(arena, script->job));
-    for (int i = 0; i < script->n_words; i++)
-        fprintf(out, " %s", slurm_quote(arena, script->word[i]));
+    write_words(out, script, arena);
     fprintf(out, " --resume auto");
     if (script->checkpoint_s)
         fprintf(out, " --checkpoint-every %" PRId64 "s", script->checkpoint_s);
@@ -138,7 +143,10 @@ static void write_run(FILE *out, const struct slurm_script *script, struct arena
 
 static void write_end(FILE *out, const struct slurm_script *script)
 {
-    fprintf(out, "\nif [ \"$status\" = 75 ]; then # stopped early, a checkpoint is written\n");
+    if (script->requeue)
+        fprintf(out, "\n[ \"$status\" != 138 ] || status=75 # USR1 came before the program could listen to it\n");
+    fprintf(out, "%sif [ \"$status\" = 75 ]; then # stopped early, a checkpoint is written\n",
+            script->requeue ? "" : "\n");
     if (script->requeue)
         fprintf(out,
                 "    echo \"requeue after ${SLURM_RESTART_COUNT:-0} restarts\"\n"
@@ -149,13 +157,26 @@ static void write_end(FILE *out, const struct slurm_script *script)
     fprintf(out, "fi\nexit \"$status\"\n");
 }
 
+static void write_point(FILE *out, const struct slurm_script *script, struct arena *arena)
+{
+    fprintf(out, "\"$polyrank\" sweep \"$study\" --index \"$SLURM_ARRAY_TASK_ID\"");
+    write_words(out, script, arena);
+    if (script->tasks > 1)
+        fprintf(out, " --launcher %s",
+                script->launcher == SLURM_MPIRUN ? "'mpirun -n {ranks}'" : "'srun --mpi=pmix --wait=60 -n {ranks}'");
+    if (script->requeue)
+        write_wait(out);
+    else
+        fprintf(out, "\nstatus=$?\n");
+}
+
 /* The first task queues the job that collects, once. */
 static void write_collect(FILE *out, const struct slurm_script *script, struct arena *arena)
 {
     fprintf(out, "study=%s\n", slurm_quote(arena, script->study));
     fprintf(out,
             "# The first task queues the job that collects the results when all tasks have ended, failed ones too.\n");
-    fprintf(out, "if [ \"$SLURM_ARRAY_TASK_ID\" = 0 ] && [ \"${SLURM_RESTART_COUNT:-0}\" = 0 ]; then\n");
+    fprintf(out, "if [ \"$SLURM_ARRAY_TASK_ID\" = 1 ] && [ \"${SLURM_RESTART_COUNT:-0}\" = 0 ]; then\n");
     fprintf(out, "    sbatch --job-name=%s-collect --dependency=\"afterany:$SLURM_ARRAY_JOB_ID\" --ntasks=1",
             script->name);
     if (script->partition)
@@ -163,7 +184,9 @@ static void write_collect(FILE *out, const struct slurm_script *script, struct a
     if (script->account)
         fprintf(out, " --account=%s", slurm_quote(arena, script->account));
     fprintf(out, " --time=00:15:00 \\\n        --output=%%x-%%j.log --wrap=\"$(printf '%%q ' \"$polyrank\" sweep "
-                 "\"$study\" --collect)\"\nfi\n\n");
+                 "\"$study\" --collect");
+    write_words(out, script, arena);
+    fprintf(out, ")\"\nfi\n\n");
 }
 
 enum status slurm_script_write(FILE *out, const struct slurm_script *script, struct arena *arena, struct fault *fault)
@@ -175,11 +198,7 @@ enum status slurm_script_write(FILE *out, const struct slurm_script *script, str
     write_end_time(out);
     if (script->study) {
         write_collect(out, script, arena);
-        fprintf(out, "\"$polyrank\" sweep \"$study\" --index \"$SLURM_ARRAY_TASK_ID\"");
-        if (script->requeue)
-            write_wait(out);
-        else
-            fprintf(out, "\nstatus=$?\n");
+        write_point(out, script, arena);
     } else {
         write_run(out, script, arena);
     }

@@ -26,13 +26,13 @@ struct slurm_script {
     const char *about;     /* one line on what runs, for a comment */
     const char *partition; /* NULL: the cluster's default; account too */
     const char *account;
-    const char *word[SLURM_MAX_WORDS]; /* more arguments of the program, such as --set KEY=VALUE */
+    const char *word[SLURM_MAX_WORDS]; /* more arguments of train, serve or sweep, such as --set KEY=VALUE */
     const char *more[SLURM_MAX_WORDS]; /* more options of sbatch, such as --qos=long */
     int n_words, n_more;
     enum slurm_launcher launcher;
     int64_t nodes; /* 0: SLURM decides */
     int64_t tasks, cpus_per_task;
-    int64_t points, at_once; /* study: array tasks, and how many run at a time (0: any number) */
+    int64_t points, at_once; /* study: tasks 1..points of the array, and how many run at a time (0: any number) */
     int64_t time_s, lead_s, checkpoint_s;
     int requeue;
 };

@@ -96,3 +96,25 @@ if [ -n "${LIMIT:-}" ]; then
     [ "$(restarts "$job")" -ge 1 ] && pass "restarted by the limit" || fail "restarted by the limit" "no restart" "$place"/*.log
     same_run "after $(restarts "$job") restarts at the limit" "$place"
 fi
+
+# A study as an array; the first task queues the job that collects. The table equals that of a sweep in one process.
+study() { # study FOLDER
+    cat >"$1/study.yaml" <<END
+name: study
+job: jobs/demo.yaml
+output: table
+set: {output.trace: false, train.epochs: 1}
+ranks: 2
+runs: {grid: {train.optimiser.learning_rate: [0.0005, 0.001, 0.002], train.seed: [1, 2]}}
+END
+}
+study "$plain"
+(cd "$plain" && works "plain sweep" "$POLYRANK" sweep study.yaml -q)
+place=$(folder array)
+study "$place"
+(cd "$place" && "$POLYRANK" slurm --array study.yaml --at-once 4 -o job.sh)
+job=$(submit "$place" job.sh)
+completes "array of six points" "$job" 120 "$place"
+collect=$(squeue -h -t all -n study-collect -o %A)
+completes "the job that collects" "${collect:-0}" 60 "$place"
+same "array: the table" "$plain/table/study.csv" "$place/table/study.csv"

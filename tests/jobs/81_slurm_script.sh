@@ -10,9 +10,7 @@ while IFS='|' read -r _ script _ command _; do
     slurm*) ;;
     *) continue ;;
     esac
-    cp jobs/demo.yaml "$WORK/study.yaml" # stands for any
-    sed "s|study.yaml|$WORK/study.yaml|" <<<"$command --program polyrank" | xargs "$P" >"$WORK/made" 2>"$WORK/stderr"
-    sed -i "s|$WORK/||" "$WORK/made"
+    xargs "$P" <<<"$command --program polyrank" >"$WORK/made" 2>"$WORK/stderr"
     [ -z "${UPDATE_SLURM:-}" ] || { cp "$WORK/made" "slurm/$script" && chmod +x "slurm/$script"; }
     same "slurm/$script is as written" "slurm/$script" "$WORK/made"
 done <slurm/README.md
@@ -37,6 +35,7 @@ odd="$WORK/a job's \$(touch oops) \"name\".yaml"
 sed "s|\.\./clusters|$PWD/clusters|; s|\.\./data|$PWD/data|" jobs/demo.yaml >"$odd"
 for launcher in srun-pmix mpirun; do
     for requeue in "" --requeue; do
+        requeues=${#requeue}
         works "script for $launcher $requeue" "$P" slurm "$odd" $requeue --launcher $launcher --time 90min --nodes 2 --ntasks 9 \
             --cpus-per-task 2 --partition long --account me --sbatch=--qos=high --set "name=it-s" --set "output.directory=it's" || continue
         cp "$WORK/stdout" "$WORK/script"
@@ -53,6 +52,10 @@ for launcher in srun-pmix mpirun; do
         if [ -n "$requeue" ]; then recorded "requeue, $launcher" "scontrol <requeue> <42>"; else
             grep -q scontrol "$WORK/record.txt" && fail "no requeue, $launcher" "requeued" || pass "no requeue, $launcher"
         fi
+        RC=138 runs "$WORK/script"
+        if [ $? = $((requeues ? 75 : 138)) ]; then pass "early USR1, $launcher $requeue"; else
+            fail "early USR1, $launcher $requeue" "exit status" "$WORK/stderr"
+        fi
         RC=1 runs "$WORK/script"
         [ $? = 1 ] && ! grep -q scontrol "$WORK/record.txt" && pass "1 stays 1, $launcher $requeue" || fail "1 stays 1" "it does not"
     done
@@ -61,15 +64,25 @@ done
 
 # an array: its first task, the first time, queues the job that collects
 cp "$WORK/bin/record" "$WORK/bin/polyrank"
-works "array" "$P" slurm --array "$odd" --points 7 --at-once 3 --name study --partition long --program polyrank
+study="$WORK/a study's \$(touch oops) \"name\".yaml"
+cat >"$study" <<X
+name: study
+job: $PWD/jobs/demo.yaml
+ranks: 2
+runs: {grid: {train.seed: {from: 1, to: 7, step: 1}}}
+X
+works "array" "$P" slurm --array "$study" --at-once 3 --partition long --program polyrank --set "name=it-s" --set "train.epochs=1"
 cp "$WORK/stdout" "$WORK/script"
-grep -qx '#SBATCH --array=0-6%3' "$WORK/script" && pass "array of 7" || fail "array of 7" "it is not" "$WORK/script"
-PROGRAM=polyrank TASK=0 runs "$WORK/script"
-recorded "first point" "polyrank <sweep> <$odd> <--index> <0>"
-grep -q '^sbatch.*<--dependency=afterany:40>.*<--partition=long>.*--collect' "$WORK/record.txt" && pass "collects" ||
+grep -qx '#SBATCH --array=1-7%3' "$WORK/script" && pass "array of 7" || fail "array of 7" "it is not" "$WORK/script"
+grep -qx '#SBATCH --ntasks=2' "$WORK/script" && pass "two ranks a point" || fail "two ranks a point" "not so" "$WORK/script"
+PROGRAM=polyrank TASK=1 runs "$WORK/script"
+words="<--set> <name=it-s> <--set> <train.epochs=1>"
+start="<--launcher> <srun --mpi=pmix --wait=60 -n {ranks}>"
+recorded "first point" "polyrank <sweep> <$study> <--index> <1> $words $start"
+grep -q '^sbatch.*<--dependency=afterany:40>.*<--partition=long>.*--collect --set' "$WORK/record.txt" && pass "collects" ||
     fail "collects" "no job queued" "$WORK/record.txt"
 PROGRAM=polyrank TASK=5 runs "$WORK/script"
-recorded "another point" "polyrank <sweep> <$odd> <--index> <5>"
+recorded "another point" "polyrank <sweep> <$study> <--index> <5> $words $start"
 grep -q sbatch "$WORK/record.txt" && fail "collects once" "queued again" || pass "collects once"
 
 # refusals
@@ -77,7 +90,9 @@ refuse() { local name=$1 want=$2 text=$3; shift 3; refuses_once "$name" "$want" 
 out=$WORK/stdout err=$WORK/stderr
 refuse "slurm without a job" 2 "no job: expected a job file"
 refuse "slurm with an unknown job" 4 "nojob.yaml" nojob.yaml
-refuse "job and study" 2 "found both" jobs/demo.yaml --array jobs/demo.yaml --points 2
+refuse "job and study" 2 "found both" jobs/demo.yaml --array "$study"
+refuse "a job for a study" 2 "jobs/demo.yaml" --array jobs/demo.yaml
+refuse "too few ranks" 2 "--ntasks: expected at least 2" --array "$study" --ntasks 1
 refuse "a wrong key" 2 "did you mean" jobs/demo.yaml --set train.epoch=3
 refuse "no launcher" 2 "--launcher: expected srun-pmix or mpirun, found 'ssh'" jobs/demo.yaml --launcher ssh
 refuse "no time" 2 "--time: expected a time" jobs/demo.yaml --time soon
@@ -85,7 +100,7 @@ refuse "lead too long" 2 "--signal-lead: expected less than --time" jobs/demo.ya
 refuse "too many nodes" 2 "--nodes: expected at most one" jobs/demo.yaml --nodes 20 --ntasks 4
 refuse "no option of sbatch" 2 "--sbatch: expected an option" jobs/demo.yaml --sbatch qos=high
 refuse "a name with spaces" 2 "--name: expected a name" jobs/demo.yaml --name "a b"
-refuse "points without a study" 2 "expected with --array" jobs/demo.yaml --points 3
+refuse "an option of studies" 2 "expected with --array" jobs/demo.yaml --at-once 3
 echo keep >"$WORK/old.sh"
 refuse "an old script" 2 "--force replaces it" jobs/demo.yaml -o "$WORK/old.sh"
 works "an old script, forced" "$P" slurm jobs/demo.yaml -o "$WORK/old.sh" --force
