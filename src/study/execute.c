@@ -94,12 +94,13 @@ static const char **launcher_words(const struct executor *executor, const struct
     return argv;
 }
 
-/* Wall times of a run that goes on from the middle mean nothing. */
+/* A run that failed is not gone on with: its checkpoint may be the reason. Wall times of a run that goes on from the
+ * middle mean nothing. */
 static int can_resume(const struct executor *executor, const struct stamp *before, const struct study_point *point,
                       const char *folder)
 {
-    if (before->state == STAMP_NONE || before->hash != point->hash || executor->execution->force ||
-        study_is_over_ranks(executor->execution->study))
+    if ((before->state != STAMP_STARTED && before->state != STAMP_STOPPED) || before->hash != point->hash ||
+        executor->execution->force || study_is_over_ranks(executor->execution->study))
         return 0;
     return exists(arena_printf(executor->arena, "%s/checkpoint.h5", folder)) ||
            exists(arena_printf(executor->arena, "%s/checkpoint.prev.h5", folder));
@@ -288,12 +289,17 @@ static int prepare(struct executor *executor, int64_t i, struct pool_child *chil
         executor->told->n_skipped++;
         return 0;
     }
-    int resumes = can_resume(executor, &before, point_of(executor, i), folder_of(executor, i));
+    const char *folder = folder_of(executor, i);
+    int resumes = can_resume(executor, &before, point_of(executor, i), folder);
+    if (!resumes) {
+        unlink(arena_printf(executor->arena, "%s/checkpoint.h5", folder));
+        unlink(arena_printf(executor->arena, "%s/checkpoint.prev.h5", folder));
+    }
     point->stamp.state = STAMP_STARTED;
     point->stamp.point = executor->first + i;
     point->stamp.hash = point_of(executor, i)->hash;
     point->stamp.message = "";
-    if (stamp_write(folder_of(executor, i), &point->stamp, executor->fault) != STATUS_OK)
+    if (stamp_write(folder, &point->stamp, executor->fault) != STATUS_OK)
         return 0;
     fill_child(executor, i, resumes, child);
     point->state = POINT_RUNS;
