@@ -7,13 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/unit.h"
 #include "command/command.h"
 #include "study/execute.h"
 #include "study/results.h"
 #include "study/series.h"
 
 enum { MAX_STUDIES = 16, MAX_OVERRIDES = 32 };
-enum { KEY_INDEX = 2000, KEY_COLLECT, KEY_LIST, KEY_COUNT, KEY_LAUNCHER };
+enum { KEY_INDEX = 2000, KEY_COLLECT, KEY_LIST, KEY_COUNT, KEY_LAUNCHER, KEY_MAX_WALL };
 
 static const char default_launcher[] = "mpirun -n {ranks}";
 
@@ -25,6 +26,7 @@ struct sweep_input {
     int n_overrides;
     const char *output, *launcher;
     int64_t index, n_slots; /* 0: not given */
+    double max_wall_s;
     int collect, list, count, force, quiet, timing_only;
 };
 
@@ -38,6 +40,7 @@ static const struct argp_option options_table[] = {
     {"timing-only", 't', NULL, 0, "all runs without tensors", 2},
     {"output", 'o', "DIR", 0, "where tables and points go (output)", 2},
     {"force", 'f', NULL, 0, "run points again that are done", 2},
+    {"max-wall", KEY_MAX_WALL, "TIME", 0, "stop after this wall time, as after a signal, e.g. 1h30m", 2},
     {"launcher", KEY_LAUNCHER, "WORDS", 0,
      "starts runs on more than one rank (default \"mpirun -n {ranks}\"), e.g. \"srun --mpi=pmix -n {ranks}\"", 2},
     {"quiet", 'q', NULL, 0, "no progress on stderr", 2},
@@ -105,6 +108,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return input->force = 1, 0;
     case 'q':
         return input->quiet = 1, 0;
+    case KEY_MAX_WALL:
+        if (!unit_parse(arg, UNIT_SECONDS, &input->max_wall_s) && input->max_wall_s > 0)
+            return 0;
+        fault_set(input->fault, STATUS_USAGE, "--max-wall: expected %s, found '%s'", unit_expected(UNIT_SECONDS), arg);
+        return EINVAL;
     case KEY_LAUNCHER:
         return input->launcher = arg, 0;
     case ARGP_KEY_ARG:
@@ -239,6 +247,7 @@ static enum status open_sweep(struct sweep *sweep, const char *path)
         .force = input->force,
         .quiet = input->quiet,
         .n_slots = slots(input, study),
+        .max_wall_s = input->max_wall_s,
     };
     if (input->index > sweep->points.n)
         return fault_set(sweep->fault, STATUS_USAGE, "--index: expected a point from 1 to %" PRId64 ", found %" PRId64,
@@ -334,7 +343,7 @@ static enum status run_all(struct sweep *sweep)
                 sweep->points.n);
     if (told.stopped)
         return fault_set(sweep->fault, STATUS_REQUEUE,
-                         "stopped by a signal: the same command goes on; --collect makes "
+                         "stopped: the same command goes on; --collect makes "
                          "the tables of what is done");
     return tell(sweep);
 }

@@ -11,8 +11,10 @@
 #ifndef CONFIG_STUDY_H
 #define CONFIG_STUDY_H
 
+#include "base/unit.h"
 #include "config/job.h"
-#include "config/keys.h"
+
+struct job_key; /* config/keys.h */
 
 enum { STUDY_MAX_AXES = 16, STUDY_MAX_VALUES = 1000, STUDY_MAX_POINTS = 100000 };
 
@@ -24,12 +26,15 @@ enum axis_group {
     AXIS_SCALE   /* those counts: always the last axis */
 };
 
+/* What the values of an axis are: numbers but for the last two. */
+enum axis_value { VALUE_WHOLE, VALUE_REAL, VALUE_SEED, VALUE_FILE, VALUE_TEXT };
+
 /* One key that varies. Either a list of values or a range. */
 struct study_axis {
     enum axis_group group;
     const char *key; /* as --set takes it; "ranks" of a scaling study over ranks */
     int line;
-    enum key_kind kind;
+    enum axis_value kind;
     enum unit unit;
     int n_values; /* of the list; 0: a range */
     const char *const *value;

@@ -190,6 +190,22 @@ static enum status take_range(const struct study_reading *reading, const struct 
     return STATUS_OK;
 }
 
+static enum axis_value axis_value_of(const struct job_key *key)
+{
+    switch (key->kind) {
+    case KEY_INT:
+        return VALUE_WHOLE;
+    case KEY_REAL:
+        return VALUE_REAL;
+    case KEY_SEED:
+        return VALUE_SEED;
+    case KEY_FILE:
+        return VALUE_FILE;
+    default:
+        return VALUE_TEXT;
+    }
+}
+
 static enum status take_axis(const struct study_reading *reading, const struct job_key *key, const char *name,
                              enum axis_group group, const struct entry *entry)
 {
@@ -198,7 +214,8 @@ static enum status take_axis(const struct study_reading *reading, const struct j
     if (study->n_axes == STUDY_MAX_AXES)
         return study_refuse(reading, entry, "at most 16 keys that vary", "one more");
     struct study_axis *axis = &study->axis[study->n_axes++];
-    *axis = (struct study_axis){.group = group, .key = name, .line = entry->line, .kind = key->kind, .unit = key->unit};
+    *axis = (struct study_axis){
+        .group = group, .key = name, .line = entry->line, .kind = axis_value_of(key), .unit = key->unit};
     if (key->kind != KEY_REAL)
         axis->unit = UNIT_NONE;
     if (entry->kind == ENTRY_LIST)

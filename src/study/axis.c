@@ -22,7 +22,7 @@ static double rounded(double value, int digits)
 static const char *written(const struct study_axis *axis, double value, int digits, struct arena *arena)
 {
     char text[96];
-    if (axis->kind == KEY_INT)
+    if (axis->kind == VALUE_WHOLE)
         return arena_printf(arena, "%" PRId64, (int64_t)llround(value));
     return arena_string(arena, unit_print(text, sizeof text, axis->unit, rounded(value, digits)));
 }
@@ -94,16 +94,17 @@ const char *axis_at(const struct study_axis *axis, double u, struct arena *arena
 {
     if (axis->n_values > 0)
         return axis->value[(int)(u * axis->n_values)];
-    double value = between(axis, u, axis->kind == KEY_INT ? axis->to + 1 : axis->to);
-    if (axis->kind == KEY_INT)
+    double value = between(axis, u, axis->kind == VALUE_WHOLE ? axis->to + 1 : axis->to);
+    if (axis->kind == VALUE_WHOLE)
         value = fmin(floor(value * (1 + 1e-15)), axis->to);
-    return written(axis, fmin(fmax(rounded(value, axis->kind == KEY_INT ? 17 : 6), axis->from), axis->to), 17, arena);
+    return written(axis, fmin(fmax(rounded(value, axis->kind == VALUE_WHOLE ? 17 : 6), axis->from), axis->to), 17,
+                   arena);
 }
 
 double axis_number(const struct study_axis *axis, const char *text)
 {
     double value;
-    int is_number = axis->kind == KEY_INT || axis->kind == KEY_REAL || axis->kind == KEY_SEED;
+    int is_number = axis->kind == VALUE_WHOLE || axis->kind == VALUE_REAL || axis->kind == VALUE_SEED;
     return is_number && !unit_parse(text, axis->unit, &value) ? value : NAN;
 }
 

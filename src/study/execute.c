@@ -368,7 +368,7 @@ enum status execute(const struct execution *execution, int64_t first, int64_t la
     skip_done(&executor);
     progress_start(&executor.progress, "sweep", "points", (uint64_t)(executor.n - told->n_skipped), 1,
                    execution->quiet);
-    pool_run(execution->n_slots, &work, &told->stopped, fault);
+    pool_run(execution->n_slots, execution->max_wall_s, &work, &told->stopped, fault);
     progress_end(&executor.progress);
     for (int64_t i = 0; i < executor.n; i++)
         if (executor.point[i].lock >= 0)

@@ -18,13 +18,14 @@ struct execution {
     const char *output;   /* folder of the study */
     const char *launcher; /* words; "{ranks}" stands for their number. For runs on more than one rank */
     int timing_only, force, quiet;
-    int n_slots; /* processes at a time */
+    int n_slots;       /* processes at a time */
+    double max_wall_s; /* then as after a signal; 0: no limit */
 };
 
 struct execution_told {
     int64_t n_skipped;                  /* were done before */
     int64_t n_run, n_failed, n_stopped; /* of those that ran */
-    int stopped;                        /* by a signal */
+    int stopped;                        /* by a signal or the limit */
     const char *last_message;           /* of the last point that failed */
     int last_exit;
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,8 +122,9 @@ static int fill(struct pool *pool, struct fault *fault)
     return pool->n_signals == 0 && fault->status == STATUS_OK;
 }
 
-enum status pool_run(int n_slots, const struct pool_work *work, int *stopped, struct fault *fault)
+enum status pool_run(int n_slots, double max_wall_s, const struct pool_work *work, int *stopped, struct fault *fault)
 {
+    double end_s = max_wall_s > 0 ? now_s() + max_wall_s : INFINITY;
     struct pool pool = {.work = work, .n_slots = n_slots, .slot = calloc((size_t)n_slots, sizeof *pool.slot)};
     if (!pool.slot)
         bug("out of memory for %d processes", n_slots);
@@ -138,6 +140,8 @@ enum status pool_run(int n_slots, const struct pool_work *work, int *stopped, st
             break;
         int got = sigtimedwait(&pool.watched, NULL, &NAP);
         if (got == SIGTERM || got == SIGINT || got == SIGUSR1)
+            stop(&pool);
+        else if (pool.n_signals == 0 && now_s() > end_s)
             stop(&pool);
         reap(&pool);
     }

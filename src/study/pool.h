@@ -34,8 +34,9 @@ struct pool_work {
     void (*ended)(void *state, int64_t ticket, const struct pool_end *end);
 };
 
-/* Local. Runs at most `n_slots` children at a time; returns when the last has ended. *stopped becomes 1 after a signal.
+/* Local. Runs at most `n_slots` children at a time; returns when the last has ended. *stopped becomes 1 after a signal,
+ * or when `max_wall_s` seconds (0: no limit) have passed, which is taken for a signal.
  * Fault STATUS_FAILED when no process can be started (those that run are waited for). */
-enum status pool_run(int n_slots, const struct pool_work *work, int *stopped, struct fault *fault);
+enum status pool_run(int n_slots, double max_wall_s, const struct pool_work *work, int *stopped, struct fault *fault);
 
 #endif

@@ -14,7 +14,7 @@ const char *row_state_name(enum row_state state)
 
 int results_axis_is_number(const struct study_axis *axis)
 {
-    return axis->kind == KEY_INT || axis->kind == KEY_REAL;
+    return axis->kind == VALUE_WHOLE || axis->kind == VALUE_REAL;
 }
 
 /* ---- columns ---- */

@@ -41,6 +41,8 @@ static void add_columns(struct text_table *table, const struct study_results *re
     const struct metric *told = metrics(&n);
     const struct study *study = results->study;
     text_table_column(table, ALIGN_RIGHT, "point", NULL);
+    if (results->n_objectives)
+        text_table_column(table, ALIGN_LEFT, "front", NULL);
     for (int a = 0; a < study->n_axes; a++)
         text_table_column(table, results_axis_is_number(&study->axis[a]) ? ALIGN_RIGHT : ALIGN_LEFT,
                           short_name(study, a), NULL);
@@ -50,14 +52,12 @@ static void add_columns(struct text_table *table, const struct study_results *re
         const struct metric *metric = &told[results->metric[c]];
         text_table_column(table, ALIGN_RIGHT, metric->name, strcmp(metric->unit, "1") ? metric->unit : NULL);
     }
-    if (results->n_objectives)
-        text_table_column(table, ALIGN_LEFT, "front", NULL);
 }
 
 /* Files by their names: folders would fill the page. */
 static const char *shown_value(const struct study_axis *axis, const char *value)
 {
-    const char *slash = axis->kind == KEY_FILE ? strrchr(value, '/') : NULL;
+    const char *slash = axis->kind == VALUE_FILE ? strrchr(value, '/') : NULL;
     return slash ? slash + 1 : value;
 }
 
@@ -67,6 +67,8 @@ static void add_row(struct text_table *table, const struct study_results *result
     const struct study_row *row = group->first;
     text_table_row(table);
     text_table_cell(table, "%" PRId64, row->point->number);
+    if (results->n_objectives)
+        text_table_cell(table, "%s", group->on_front ? "*" : "");
     for (int a = 0; a < study->n_axes; a++)
         text_table_cell(table, "%s", shown_value(&study->axis[a], row->point->value[a]));
     if (study->replicas > 1)
@@ -82,8 +84,6 @@ static void add_row(struct text_table *table, const struct study_results *result
         else
             text_table_cell(table, "%.6g", value);
     }
-    if (results->n_objectives)
-        text_table_cell(table, "%s", group->on_front ? "*" : "");
 }
 
 /* The groups in a given order. */
@@ -129,24 +129,37 @@ static void print_front(const struct study_results *results, FILE *out, struct a
         fprintf(out, "%s %s (%s)", o ? "," : "", told[results->objective[o].metric].name,
                 results->objective[o].sign > 0 ? "less is better" : "more is better");
     fprintf(out, ": %" PRId64 " of %" PRId64 " points\n", n, results->n_groups);
-    print_groups(results, order, n < MAX_ROWS ? n : MAX_ROWS, out, arena);
+    if (n > 0)
+        print_groups(results, order, n < MAX_ROWS ? n : MAX_ROWS, out, arena);
 }
 
+static int went_alike(const struct study_row *a, const struct study_row *b)
+{
+    return a->state == b->state && a->exit_status == b->exit_status && strcmp(a->message, b->message) == 0;
+}
+
+/* Neighbours that failed alike are told once. */
 static void print_failures(const struct study_results *results, FILE *out)
 {
-    int64_t n = 0;
-    for (int64_t i = 0; i < results->n; i++) {
+    int n = 0;
+    for (int64_t i = 0, end; i < results->n; i = end) {
         const struct study_row *row = &results->row[i];
+        for (end = i + 1; end < results->n && went_alike(row, &results->row[end]);)
+            end++;
         if (row->state == ROW_OK || (row->state == ROW_MISSING && !*row->message))
             continue;
         if (n++ == 0)
             fputc('\n', out);
-        if (n <= MAX_ROWS)
-            fprintf(out, "  point %" PRId64 " %s, exit status %d: %.*s\n", row->point->number,
-                    row_state_name(row->state), row->exit_status, MESSAGE_WIDTH, row->message);
+        if (n > MAX_ROWS)
+            continue;
+        fprintf(out, "  point%s %" PRId64, end > i + 1 ? "s" : "", row->point->number);
+        if (end > i + 1)
+            fprintf(out, " to %" PRId64, results->row[end - 1].point->number);
+        fprintf(out, " %s, exit status %d: %.*s\n", row_state_name(row->state), row->exit_status, MESSAGE_WIDTH,
+                row->message);
     }
     if (n > MAX_ROWS)
-        fprintf(out, "  ... and %" PRId64 " more\n", n - MAX_ROWS);
+        fprintf(out, "  ... and %d more\n", n - MAX_ROWS);
 }
 
 void results_print(const struct study_results *results, FILE *out, struct arena *arena)

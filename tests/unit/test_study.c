@@ -1,9 +1,11 @@
 #include <check.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/manual.h"
 #include "config/study.h"
 #include "folder.h"
 #include "report/wall.h"
@@ -101,7 +103,7 @@ END_TEST
 
 START_TEST(every_whole_number_of_a_range_has_its_share)
 {
-    struct study_axis axis = {.group = AXIS_SAMPLE, .key = "k", .kind = KEY_INT, .from = 3, .to = 7};
+    struct study_axis axis = {.group = AXIS_SAMPLE, .key = "k", .kind = VALUE_WHOLE, .from = 3, .to = 7};
     struct arena *arena = arena_new();
     double u[500];
     int seen[5] = {0};
@@ -111,7 +113,7 @@ START_TEST(every_whole_number_of_a_range_has_its_share)
     for (int k = 0; k < 5; k++)
         ck_assert_int_eq(seen[k], 100);
     axis = (struct study_axis){
-        .group = AXIS_SAMPLE, .kind = KEY_REAL, .unit = UNIT_SECONDS, .from = 1e-3, .to = 10, .is_log = 1};
+        .group = AXIS_SAMPLE, .kind = VALUE_REAL, .unit = UNIT_SECONDS, .from = 1e-3, .to = 10, .is_log = 1};
     double low = axis_number(&axis, axis_at(&axis, 0, arena)), mid = axis_number(&axis, axis_at(&axis, 0.5, arena));
     ck_assert_double_eq_tol(low, 1e-3, 1e-9);
     ck_assert_double_eq_tol(mid, 0.1, 1e-6);
@@ -127,9 +129,9 @@ START_TEST(draws_stay_in_their_range)
     for (int round = 0; round < 2000; round++) {
         double from = exp(normal(&d)), to = from * (1 + exp(normal(&d)));
         struct study_axis axis = {
-            .kind = below(&d, 2) ? KEY_INT : KEY_REAL, .unit = UNIT_NONE, .is_log = (int)below(&d, 2)};
-        axis.from = axis.kind == KEY_INT ? ceil(from) : from;
-        axis.to = axis.kind == KEY_INT ? ceil(from) + ceil(to) : to;
+            .kind = below(&d, 2) ? VALUE_WHOLE : VALUE_REAL, .unit = UNIT_NONE, .is_log = (int)below(&d, 2)};
+        axis.from = axis.kind == VALUE_WHOLE ? ceil(from) : from;
+        axis.to = axis.kind == VALUE_WHOLE ? ceil(from) + ceil(to) : to;
         double u = (double)below(&d, 1u << 30) / (1u << 30);
         double value = axis_number(&axis, axis_at(&axis, round % 3 ? u : nextafter(1, 0), arena));
         ck_assert_msg(value >= axis.from && value <= axis.to, "%g not in %g..%g", value, axis.from, axis.to);
@@ -406,6 +408,67 @@ START_TEST(wall_times_are_found_where_runs_tell_them)
 }
 END_TEST
 
+/* ---- the manual and the examples ---- */
+
+static char *tables(struct arena *arena)
+{
+    int n;
+    const struct metric *table = metrics(&n);
+    char *text =
+        arena_printf(arena, "%s\n## Metrics\n\n| metric | unit | of runs that | meaning |\n|---|---|---|---|\n",
+                     manual_study_keys(arena));
+    for (int m = 0; m < n; m++)
+        text = arena_printf(arena, "%s| `%s`%s | %s | %s | %s |\n", text, table[m].name,
+                            table[m].is_default ? " *" : "", table[m].unit,
+                            table[m].of == METRIC_TRAIN   ? "train"
+                            : table[m].of == METRIC_SERVE ? "serve"
+                                                          : "both",
+                            table[m].meaning);
+    return text;
+}
+
+/* UPDATE_DOCS=1 writes the tables anew: they are the end of the page. */
+START_TEST(the_manual_has_the_same_keys_and_metrics)
+{
+    static const char path[] = "docs/studies.md";
+    struct arena *arena = arena_new();
+    size_t size;
+    char *page = read_text(path, &size), *wanted = tables(arena), *at = strstr(page, "\n| key |");
+    if (getenv("UPDATE_DOCS")) {
+        write_text(path, arena_printf(arena, "%.*s%s", (int)(at ? (size_t)(at - page) : size), page, wanted));
+        at = wanted;
+    }
+    ck_assert_msg(at && strcmp(at, wanted) == 0, "docs/studies.md has not the keys: run with UPDATE_DOCS=1");
+    free(page);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(the_examples_can_be_read)
+{
+    glob_t found;
+    const struct study_extra extra = {0, NULL, 0};
+    ck_assert_int_eq(glob("studies/*.yaml", 0, NULL, &found), 0);
+    ck_assert_uint_ge(found.gl_pathc, 5);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct arena *arena = arena_new();
+        struct fault fault = FAULT_NONE;
+        struct study study;
+        struct study_points points;
+        struct study_results results;
+        study_read(arena, found.gl_pathv[i], &study, &fault);
+        expect_ok(&fault);
+        study_points(&study, &extra, arena, &points, &fault);
+        expect_ok(&fault);
+        results_columns(&study, &points, arena, &results, &fault);
+        expect_ok(&fault);
+        ck_assert_str_eq(config_kind(found.gl_pathv[i]), "study");
+        arena_free(arena);
+    }
+    globfree(&found);
+}
+END_TEST
+
 Suite *suite_study(void)
 {
     Suite *suite = suite_create("study");
@@ -426,6 +489,8 @@ Suite *suite_study(void)
     tcase_add_test(tcase, perfect_and_no_scaling);
     tcase_add_test(tcase, stamps_read_back);
     tcase_add_test(tcase, wall_times_are_found_where_runs_tell_them);
+    tcase_add_test(tcase, the_manual_has_the_same_keys_and_metrics);
+    tcase_add_test(tcase, the_examples_can_be_read);
     suite_add_tcase(suite, tcase);
     return suite;
 }
