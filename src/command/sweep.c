@@ -146,34 +146,50 @@ static const struct argp argp = {
 static enum status check_alone(struct fault *fault)
 {
     static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (getenv(sizes[i]) && atoi(getenv(sizes[i])) > 1)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const char *size = getenv(sizes[i]);
+        if (size && atoi(size) > 1)
             return fault_set(fault, STATUS_USAGE,
-                             "sweep is one process that starts its runs, found %s of %s=%s: start it alone; `ranks` "
-                             "of the study says on how many ranks each run is",
-                             "a launcher", sizes[i], getenv(sizes[i]));
+                             "sweep is one process that starts its runs, found a launcher's %s=%s: start it alone; "
+                             "`ranks` of the study says on how many ranks each run is",
+                             sizes[i], size);
+    }
     return STATUS_OK;
 }
 
-/* What a launcher said to this process is not said to its children; more ranks than cores are fine, and yield. */
-static void prepare_environment(void)
+/* What Open MPI's and PMIx's launchers say to a process they start, and nobody else says. */
+static int is_launchers(const char *entry)
 {
     static const char *const told[] = {"PMIX_",
                                        "PMI_",
                                        "OMPI_COMM_WORLD_",
-                                       "OMPI_UNIVERSE",
-                                       "OMPI_MCA_ess",
-                                       "OMPI_APP",
+                                       "OMPI_APP_CTX",
+                                       "OMPI_COMMAND",
+                                       "OMPI_FILE_LOCATION",
                                        "OMPI_FIRST_RANKS",
-                                       "OMPI_NUM_APP",
-                                       "OMPI_FILE_LOC",
-                                       "OMPI_MCA_orte_ess"};
+                                       "OMPI_NUM_APP_CTX",
+                                       "OMPI_UNIVERSE_SIZE",
+                                       "OMPI_MCA_ess",
+                                       "OMPI_MCA_pmix",
+                                       "OMPI_MCA_shmem_RUNTIME_QUERY_hint",
+                                       "OMPI_MCA_initial_wdir",
+                                       "OMPI_MCA_mpi_oversubscribe",
+                                       "OMPI_MCA_orte_"};
+    static const char users[] = "OMPI_MCA_orte_tmpdir_base=";
+    int found = 0;
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        found |= strncmp(entry, told[i], strlen(told[i])) == 0;
+    return found && strncmp(entry, users, strlen(users)) != 0;
+}
+
+/* A sweep that was launched itself must not pass that on: its runs would look for a launcher that does not know them.
+ * More ranks than cores are fine, and yield. */
+static void prepare_environment(void)
+{
     extern char **environ;
-    for (char **entry = environ; *entry;) {
-        int is_told = 0;
-        for (size_t i = 0; i < sizeof told / sizeof *told; i++)
-            is_told |= strncmp(*entry, told[i], strlen(told[i])) == 0;
-        if (!is_told) {
+    int is_launched = getenv("PMIX_RANK") || getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_RANK");
+    for (char **entry = environ; is_launched && *entry;) {
+        if (!is_launchers(*entry)) {
             entry++;
             continue;
         }

@@ -138,7 +138,7 @@ static enum status take_scale(const struct study_reading *reading, const struct 
 {
     char found[128];
     int is_word = entry->kind == ENTRY_SCALAR;
-    if (!is_word || (strcmp(entry->text, "log") && strcmp(entry->text, "linear")))
+    if (!is_word || (strcmp(entry->text, "log") != 0 && strcmp(entry->text, "linear") != 0))
         return study_refuse(reading, entry, "linear or log", entry_found(found, sizeof found, entry));
     *is_log = strcmp(entry->text, "log") == 0;
     return STATUS_OK;

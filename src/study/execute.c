@@ -157,18 +157,25 @@ static char *tail_of(const char *path, struct arena *arena)
     return text;
 }
 
-/* The program's own last message; without one the last line that says something. */
+/* The program's own last message; without one (from a launcher) the first line that says something. */
 static const char *message_of(char *text, struct arena *arena)
 {
-    const char *own = NULL, *last = "";
+    const char *own = NULL, *first = "";
     char *save = NULL;
     for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) {
         if (strncmp(line, "polyrank: ", 10) == 0)
             own = line + 10;
-        if (strspn(line, " -") != strlen(line))
-            last = line;
+        if (!*first && strspn(line, " -") != strlen(line))
+            first = line;
     }
-    return arena_printf(arena, "%.800s", own ? own : last);
+    return arena_printf(arena, "%.800s", own ? own : first);
+}
+
+/* Of another job, or of a run that is done and needs them no more. */
+static void drop_checkpoints(const struct executor *executor, const char *folder)
+{
+    unlink(arena_printf(executor->arena, "%s/checkpoint.h5", folder));
+    unlink(arena_printf(executor->arena, "%s/checkpoint.prev.h5", folder));
 }
 
 /* With a checkpoint, or by a signal that asks to stop; mpirun tells signals as 128 + n. */
@@ -236,6 +243,8 @@ static void ended(void *state, int64_t ticket, const struct pool_end *end)
         point->state = POINT_WAITS;
         return;
     }
+    if (point->stamp.state == STAMP_DONE)
+        drop_checkpoints(executor, folder_of(executor, ticket));
     point->state = POINT_ENDED;
     close(point->lock);
     point->lock = -1;
@@ -291,10 +300,8 @@ static int prepare(struct executor *executor, int64_t i, struct pool_child *chil
     }
     const char *folder = folder_of(executor, i);
     int resumes = can_resume(executor, &before, point_of(executor, i), folder);
-    if (!resumes) {
-        unlink(arena_printf(executor->arena, "%s/checkpoint.h5", folder));
-        unlink(arena_printf(executor->arena, "%s/checkpoint.prev.h5", folder));
-    }
+    if (!resumes)
+        drop_checkpoints(executor, folder);
     point->stamp.state = STAMP_STARTED;
     point->stamp.point = executor->first + i;
     point->stamp.hash = point_of(executor, i)->hash;

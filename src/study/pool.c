@@ -139,9 +139,8 @@ enum status pool_run(int n_slots, double max_wall_s, const struct pool_work *wor
         if (!more && pool.n_running == 0)
             break;
         int got = sigtimedwait(&pool.watched, NULL, &NAP);
-        if (got == SIGTERM || got == SIGINT || got == SIGUSR1)
-            stop(&pool);
-        else if (pool.n_signals == 0 && now_s() > end_s)
+        int is_late = pool.n_signals == 0 && now_s() > end_s;
+        if (got == SIGTERM || got == SIGINT || got == SIGUSR1 || is_late)
             stop(&pool);
         reap(&pool);
     }

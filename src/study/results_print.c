@@ -11,7 +11,7 @@
 enum {
     MAX_ROWS = 100, /* of more the file has the rest */
     MAX_TOLD = 14,  /* metrics */
-    MESSAGE_WIDTH = 100
+    MESSAGE_WIDTH = 200
 };
 
 static int ends_with(const char *key, const char *end)
