@@ -26,7 +26,7 @@ install: $(PROGRAM) $(COMPLETION) $(PAGES)/.made ## into PREFIX (and DESTDIR): p
 	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g; s|@MPI@|$(shell $(PROGRAM) --version | sed -n 's/^MPI *//p')|g' \
 	    packaging/modulefile.in >$(DESTDIR)$(SHARE)/modulefiles/polyrank/$(VERSION)
 	chmod 644 $(DESTDIR)$(SHARE)/modulefiles/polyrank/$(VERSION)
-	cp -R jobs clusters data slurm $(DESTDIR)$(SHARE)/polyrank/
+	cp -R jobs clusters studies data slurm $(DESTDIR)$(SHARE)/polyrank/
 	cp scripts/mpi-env.sh $(DESTDIR)$(SHARE)/polyrank/
 	cp -R README.md CHANGELOG.md LICENSE docs/* $(DESTDIR)$(SHARE)/doc/polyrank/
 
