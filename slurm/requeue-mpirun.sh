@@ -30,6 +30,7 @@ while [ "$status" -gt 128 ] && kill -0 "$run" 2>/dev/null; do # a signal has end
     status=$?
 done
 
+[ "$status" != 138 ] || status=75 # USR1 came before the program could listen to it
 if [ "$status" = 75 ]; then # stopped early, a checkpoint is written
     echo "requeue after ${SLURM_RESTART_COUNT:-0} restarts"
     scontrol requeue "$SLURM_JOB_ID"

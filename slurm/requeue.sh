@@ -24,6 +24,7 @@ export SLURM_JOB_END_TIME
 srun --mpi=pmix --wait=60 "$polyrank" train jobs/wind-hpt.yaml --resume auto --checkpoint-every 900s
 status=$?
 
+[ "$status" != 138 ] || status=75 # USR1 came before the program could listen to it
 if [ "$status" = 75 ]; then # stopped early, a checkpoint is written
     echo "requeue after ${SLURM_RESTART_COUNT:-0} restarts"
     scontrol requeue "$SLURM_JOB_ID"

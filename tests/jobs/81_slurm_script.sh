@@ -69,7 +69,7 @@ cat >"$study" <<X
 name: study
 job: $PWD/jobs/demo.yaml
 ranks: 2
-runs: {grid: {train.seed: {from: 1, to: 7, step: 1}}}
+runs: {grid: {train.minibatch: {from: 2, to: 8, step: 1}}}
 X
 works "array" "$P" slurm --array "$study" --at-once 3 --partition long --program polyrank --set "name=it-s" --set "train.epochs=1"
 cp "$WORK/stdout" "$WORK/script"
