@@ -27,7 +27,7 @@ install: $(PROGRAM) $(COMPLETION) $(PAGES)/.made ## into PREFIX (and DESTDIR): p
 	    packaging/modulefile.in >$(DESTDIR)$(SHARE)/modulefiles/polyrank/$(VERSION)
 	chmod 644 $(DESTDIR)$(SHARE)/modulefiles/polyrank/$(VERSION)
 	cp -R jobs clusters studies data slurm $(DESTDIR)$(SHARE)/polyrank/
-	cp scripts/mpi-env.sh $(DESTDIR)$(SHARE)/polyrank/
+	cp scripts/mpi-env.sh scripts/mpirun-hosts $(DESTDIR)$(SHARE)/polyrank/
 	cp -R README.md CHANGELOG.md LICENSE docs/* $(DESTDIR)$(SHARE)/doc/polyrank/
 
 uninstall: ## take it out again
