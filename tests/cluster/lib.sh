@@ -5,11 +5,11 @@ folder() { # folder NAME: a place to run jobs/demo.yaml in, the same for every l
     mkdir -p "$WORK/$1" && ln -s "$ROOT"/{jobs,data,clusters} "$WORK/$1/" && echo "$WORK/$1"
 }
 
-# same_run NAME FOLDER: all files of FOLDER/run equal those of $WORK/plain/run, that plain mpirun has made.
+# same_run NAME FOLDER [PLAIN]: all files of FOLDER/run equal those of $WORK/PLAIN/run, that plain mpirun has made.
 same_run() {
     local file
     for file in result.h5 summary.json trace.json; do
-        same "$1: $file" "$WORK/plain/run/$file" "$2/run/$file"
+        same "$1: $file" "$WORK/${3:-plain}/run/$file" "$2/run/$file"
     done
 }
 

@@ -7,10 +7,12 @@ export OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_if_include=lo # all nodes ha
 trap slurm_down EXIT
 trap 'exit 1' TERM INT
 
-plain=$(folder plain)
-epochs=train.epochs=${EPOCHS:-100}
-(cd "$plain" && works "plain mpirun" mpirun -n 5 "$POLYRANK" train jobs/demo.yaml -q -o run --set "$epochs")
-[ -e "$plain/run/result.h5" ] || exit
+plain_run() { # plain_run FOLDER: what same_run compares with
+    (cd "$(folder "$1")" && works "$1 mpirun" mpirun -n 3 "$POLYRANK" train jobs/demo.yaml -q -o run --set "$epochs")
+    [ -e "$WORK/$1/run/result.h5" ] || exit
+}
+epochs=train.epochs=10
+plain_run plain
 
 start=$(now_ms)
 if slurm_up 4 4; then pass "four nodes"; else fail "four nodes" "SLURM does not start" "$SLURM_DIR/log/slurmctld.log"; exit 1; fi
@@ -27,9 +29,11 @@ submit() { # submit FOLDER SCRIPT [ARGUMENT...]: the job's number
     (cd "$1" && shift && sbatch --parsable "$@")
 }
 completes() { # completes NAME JOB SECONDS FOLDER: ends in state COMPLETED
-    local got
+    local got start
+    start=$(now_ms)
     slurm_until "$3" ended "$2"
     got=$(state "$2")
+    echo "   $1: $got after $(seconds_since "$start") s"
     if [ "$got" = COMPLETED ]; then pass "$1"; else
         fail "$1" "state $got, expected COMPLETED"
         tail -n 8 "$4"/*.log | sed 's/^/      | /'
@@ -68,6 +72,9 @@ job=$(submit "$place" "$ROOT/slurm/hetjob.sh" jobs/demo.yaml --set output.direct
 completes "heterogeneous job" "$job" 120 "$place"
 same_run "heterogeneous job" "$place"
 
+# The longer run that is stopped twice.
+epochs=train.epochs=${EPOCHS:-80}
+plain_run stopped
 # Requeue. SLURM sends USR1 some time before the limit (LIMIT below); here scancel sends it, twice.
 for launcher in srun-pmix mpirun; do
     place=$(folder "requeue-$launcher")
@@ -84,7 +91,7 @@ for launcher in srun-pmix mpirun; do
     completes "requeue on USR1, $launcher" "$job" 120 "$place"
     n=$(restarts "$job")
     [ "$n" -ge 2 ] && pass "two restarts, $launcher" || fail "two restarts, $launcher" "$n restarts" "$place"/*.log
-    same_run "after $n restarts, $launcher" "$place"
+    same_run "after $n restarts, $launcher" "$place" stopped
 done
 
 # LIMIT=1: SLURM's own signal. It comes up to a minute early, so the run has to be long: set EPOCHS so that it takes 60 s to 150 s.
@@ -94,7 +101,7 @@ if [ -n "${LIMIT:-}" ]; then
     job=$(submit "$place" job.sh)
     completes "requeue at SLURM's own signal" "$job" 300 "$place"
     [ "$(restarts "$job")" -ge 1 ] && pass "restarted by the limit" || fail "restarted by the limit" "no restart" "$place"/*.log
-    same_run "after $(restarts "$job") restarts at the limit" "$place"
+    same_run "after $(restarts "$job") restarts at the limit" "$place" stopped
 fi
 
 # A study as an array; the first task queues the job that collects. The table equals that of a sweep in one process.
@@ -108,6 +115,7 @@ ranks: 2
 runs: {grid: {train.optimiser.learning_rate: [0.0005, 0.001, 0.002], train.seed: [1, 2]}}
 END
 }
+plain=$WORK/plain
 study "$plain"
 (cd "$plain" && works "plain sweep" "$POLYRANK" sweep study.yaml -q)
 place=$(folder array)
