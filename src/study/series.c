@@ -76,6 +76,8 @@ static void print_fit(const struct study_series *series, int weak, FILE *out)
         fprintf(out, "  Gustafson: serial fraction %.4f", fit->serial_fraction);
     else if (isinf(fit->limit))
         fprintf(out, "  Amdahl: serial fraction %.4f, no limit", fit->serial_fraction);
+    else if (fit->limit <= 1)
+        fprintf(out, "  Amdahl: serial fraction %.4f, no speed-up", fit->serial_fraction);
     else
         fprintf(out, "  Amdahl: serial fraction %.4f, speed-up at most %.4g", fit->serial_fraction, fit->limit);
     fprintf(out, "; the law misses a time by at most %.1f %%\n", 100 * fit->worst);
