@@ -47,8 +47,8 @@ const char *series_title(const struct study_results *results, const struct study
     const char *title = "";
     for (int a = 0; a < results->study->n_axes - 1; a++)
         if (results->study->axis[a].group != AXIS_ALONG)
-            title = arena_printf(arena, "%s%s%s %s", title, *title ? ", " : "", results->study->axis[a].key,
-                                 series->row->point->value[a]);
+            title = arena_printf(arena, "%s%s%s %s", title, *title ? ", " : "", results_axis_name(results->study, a),
+                                 results_axis_shown(&results->study->axis[a], series->row->point->value[a]));
     return title;
 }
 
