@@ -319,7 +319,7 @@ static enum status tell(struct sweep *sweep)
     printf("\nresults: %s/\n", output);
     if (results->n_state[ROW_OK] == results->n)
         return STATUS_OK;
-    if (results->n_state[ROW_STOPPED] && !results->n_state[ROW_FAILED] && !results->n_state[ROW_MISSING])
+    if (results->n_state[ROW_STOPPED] && !sweep->input->collect)
         return fault_set(sweep->fault, STATUS_REQUEUE,
                          "%" PRId64 " of %" PRId64 " points were stopped: the same command goes on",
                          results->n_state[ROW_STOPPED], results->n);

@@ -165,18 +165,20 @@ static enum status add_grown(struct making *making, struct study_point *point, d
     return making->fault->status;
 }
 
-static enum status add_seed(struct making *making, struct study_point *point, int64_t replica, struct arena *scratch)
+/* Reads the point's job; a replica's with the seed that is its own. */
+static enum status read_with_seed(struct making *making, struct study_point *point, int64_t replica,
+                                  struct arena *scratch, struct job *job)
 {
-    struct job job;
-    if (read_job(making, point, scratch, &job))
+    if (read_job(making, point, scratch, job))
         return making->fault->status;
-    int serves = job.decoder.model || job.decoder.file;
+    int serves = job->decoder.model || job->decoder.file;
     making->points->serves = serves;
-    point->seed = (serves ? job.serve.seed : job.train.seed) + (uint64_t)replica;
-    if (making->study->replicas > 1)
-        add_override(making, point,
-                     arena_printf(making->arena, "%s.seed=%" PRIu64, serves ? "serve" : "train", point->seed));
-    return making->fault->status;
+    point->seed = (serves ? job->serve.seed : job->train.seed) + (uint64_t)replica;
+    if (making->study->replicas == 1)
+        return STATUS_OK;
+    add_override(making, point,
+                 arena_printf(making->arena, "%s.seed=%" PRIu64, serves ? "serve" : "train", point->seed));
+    return read_job(making, point, scratch, job);
 }
 
 static uint64_t hash_of(const struct making *making, const struct study_point *point, const struct job *job,
@@ -215,8 +217,7 @@ static enum status make_point(struct making *making, struct study_point *point)
             add_override(making, point, arena_printf(making->arena, "%s=%s", study->axis[a].key, value[a]));
     }
     double count = study_is_scaling(study) ? x[study->n_axes - 1] : 1;
-    if (!add_grown(making, point, count, scratch) && !add_seed(making, point, replica, scratch) &&
-        !read_job(making, point, scratch, &job))
+    if (!add_grown(making, point, count, scratch) && !read_with_seed(making, point, replica, scratch, &job))
         point->hash = hash_of(making, point, &job, scratch);
     arena_free(scratch);
     return making->fault->status;

@@ -66,6 +66,10 @@ const char *row_state_name(enum row_state state);
 /* Local. Is a column of numbers? (A key with words or lists is none.) */
 int results_axis_is_number(const struct study_axis *axis);
 
+/* Local. For people: as many of a key's last parts as tell it from the other axes; its value, files without folders. */
+const char *results_axis_name(const struct study *study, int axis);
+const char *results_axis_shown(const struct study_axis *axis, const char *value);
+
 /* Local. Writes study.csv (and, with replicas, means.csv) and study.h5 into the study's folder. Fault STATUS_IO. */
 enum status results_write_csv(const struct study_results *results, const char *folder, struct arena *arena,
                               struct fault *fault);

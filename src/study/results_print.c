@@ -20,8 +20,7 @@ static int ends_with(const char *key, const char *end)
     return n >= m && strcmp(key + n - m, end) == 0;
 }
 
-/* As many of a key's last parts as tell it from the other axes. */
-static const char *short_name(const struct study *study, int a)
+const char *results_axis_name(const struct study *study, int a)
 {
     const char *key = study->axis[a].key, *name = key + strlen(key);
     for (int is_shared = 1; is_shared && name > key;) {
@@ -45,7 +44,7 @@ static void add_columns(struct text_table *table, const struct study_results *re
         text_table_column(table, ALIGN_LEFT, "front", NULL);
     for (int a = 0; a < study->n_axes; a++)
         text_table_column(table, results_axis_is_number(&study->axis[a]) ? ALIGN_RIGHT : ALIGN_LEFT,
-                          short_name(study, a), NULL);
+                          results_axis_name(study, a), NULL);
     if (study->replicas > 1)
         text_table_column(table, ALIGN_RIGHT, "ok", NULL);
     for (int c = 0; c < results->n_metrics && c < MAX_TOLD; c++) {
@@ -54,8 +53,7 @@ static void add_columns(struct text_table *table, const struct study_results *re
     }
 }
 
-/* Files by their names: folders would fill the page. */
-static const char *shown_value(const struct study_axis *axis, const char *value)
+const char *results_axis_shown(const struct study_axis *axis, const char *value)
 {
     const char *slash = axis->kind == VALUE_FILE ? strrchr(value, '/') : NULL;
     return slash ? slash + 1 : value;
@@ -70,7 +68,7 @@ static void add_row(struct text_table *table, const struct study_results *result
     if (results->n_objectives)
         text_table_cell(table, "%s", group->on_front ? "*" : "");
     for (int a = 0; a < study->n_axes; a++)
-        text_table_cell(table, "%s", shown_value(&study->axis[a], row->point->value[a]));
+        text_table_cell(table, "%s", results_axis_shown(&study->axis[a], row->point->value[a]));
     if (study->replicas > 1)
         text_table_cell(table, "%" PRId64 "/%" PRId64, group->n_ok, study->replicas);
     for (int c = 0; c < results->n_metrics && c < MAX_TOLD; c++) {

@@ -47,8 +47,8 @@ const char *series_title(const struct study_results *results, const struct study
     const char *title = "";
     for (int a = 0; a < results->study->n_axes - 1; a++)
         if (results->study->axis[a].group != AXIS_ALONG)
-            title = arena_printf(arena, "%s%s%s %s", title, *title ? ", " : "", results->study->axis[a].key,
-                                 series->row->point->value[a]);
+            title = arena_printf(arena, "%s%s%s %s", title, *title ? ", " : "", results_axis_name(results->study, a),
+                                 results_axis_shown(&results->study->axis[a], series->row->point->value[a]));
     return title;
 }
 
@@ -76,6 +76,8 @@ static void print_fit(const struct study_series *series, int weak, FILE *out)
         fprintf(out, "  Gustafson: serial fraction %.4f", fit->serial_fraction);
     else if (isinf(fit->limit))
         fprintf(out, "  Amdahl: serial fraction %.4f, no limit", fit->serial_fraction);
+    else if (fit->limit <= 1)
+        fprintf(out, "  Amdahl: serial fraction %.4f, no speed-up", fit->serial_fraction);
     else
         fprintf(out, "  Amdahl: serial fraction %.4f, speed-up at most %.4g", fit->serial_fraction, fit->limit);
     fprintf(out, "; the law misses a time by at most %.1f %%\n", 100 * fit->worst);

@@ -27,7 +27,7 @@ struct study_series series_of(const struct study_results *results, int64_t i, st
 /* Local. "scaling" or "wall": the stem of the files. */
 const char *series_stem(const struct study *study);
 
-/* Local. What a series is besides its counts: "serve.partition heads, ..."; "" when it is the only one. */
+/* Local. What a series is besides its counts: "partition heads, ..."; "" when it is the only one. */
 const char *series_title(const struct study_results *results, const struct study_series *series, struct arena *arena);
 
 /* Local. A table for each series, and its fit. */

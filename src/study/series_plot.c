@@ -42,7 +42,7 @@ static void put_commands(const struct study_results *results, FILE *out, struct 
     fprintf(out, "# gnuplot %s.gnuplot: draws %s.svg of %s.csv\n", stem, stem, stem);
     fprintf(out, "set terminal svg size 960,400 dynamic background rgb 'white' noenhanced\nset output '%s.svg'\n",
             stem);
-    fputs("set datafile separator ','\nset grid\nset key left top\nset multiplot layout 1,2 title ", out);
+    fputs("set datafile separator ','\nset grid\nset key left top Left reverse\nset multiplot layout 1,2 title ", out);
     put_quoted(out, arena_printf(arena, "%s: %s", study->name,
                                  study_is_over_ranks(study) ? "wall time of the emulator (not reproducible)"
                                                             : "virtual time of the emulated machine"));
@@ -53,7 +53,7 @@ static void put_commands(const struct study_results *results, FILE *out, struct 
     put_curves(results, 4, out, arena);
     fprintf(out, ", [%g:%g] x / %g with lines dashtype 2 linecolor rgb 'gray' title 'linear'\n", first.count[0],
             first.count[first.n - 1], first.count[0]);
-    fputs("unset logscale y\nset yrange [0:*]\nset ylabel 'efficiency [%]'\nset key right top\nplot ", out);
+    fputs("unset logscale y\nset yrange [0:*]\nset ylabel 'efficiency [%]'\nunset key\nplot ", out);
     put_curves(results, 5, out, arena);
     fputs("\nunset multiplot\n", out);
 }

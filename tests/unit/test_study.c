@@ -10,6 +10,7 @@
 #include "folder.h"
 #include "report/wall.h"
 #include "study/axis.h"
+#include "study/csv.h"
 #include "study/pareto.h"
 #include "study/points.h"
 #include "study/results.h"
@@ -469,6 +470,25 @@ START_TEST(the_examples_can_be_read)
 }
 END_TEST
 
+START_TEST(cells_of_csv_read_back)
+{
+    static const double numbers[] = {0, 1, -2.5, 0.1, 1.0 / 3, 12345678.9, 1e300, 5e-324};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        csv_put_number(out, numbers[i]);
+    csv_put_number(out, NAN);
+    csv_put_text(out, "a \"b\", c");
+    fclose(out);
+    char *at = text;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        ck_assert_double_eq(strtod(at + 1, &at), numbers[i]);
+    ck_assert_str_eq(at, ",,\"a \"\"b\"\", c\"");
+    free(text);
+}
+END_TEST
+
 Suite *suite_study(void)
 {
     Suite *suite = suite_create("study");
@@ -489,6 +509,7 @@ Suite *suite_study(void)
     tcase_add_test(tcase, perfect_and_no_scaling);
     tcase_add_test(tcase, stamps_read_back);
     tcase_add_test(tcase, wall_times_are_found_where_runs_tell_them);
+    tcase_add_test(tcase, cells_of_csv_read_back);
     tcase_add_test(tcase, the_manual_has_the_same_keys_and_metrics);
     tcase_add_test(tcase, the_examples_can_be_read);
     suite_add_tcase(suite, tcase);
