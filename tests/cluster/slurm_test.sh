@@ -97,7 +97,7 @@ done
 # LIMIT=1: SLURM's own signal. It comes up to a minute early, so the run has to be long: set EPOCHS so that it takes 60 s to 150 s.
 if [ -n "${LIMIT:-}" ]; then
     place=$(folder limit)
-    script "$place" --requeue --time 1min --signal-lead 20s --nodes 1
+    script "$place" --requeue --time 1min --signal-lead 20s --ntasks 3 --nodes 1
     job=$(submit "$place" job.sh)
     completes "requeue at SLURM's own signal" "$job" 300 "$place"
     [ "$(restarts "$job")" -ge 1 ] && pass "restarted by the limit" || fail "restarted by the limit" "no restart" "$place"/*.log
