@@ -17,6 +17,7 @@ struct figure_axis {
     double per_unit;         /* base units of one drawn unit; 1 when they are the same */
     const char *csv;         /* column of the data file, in base units: "virtual_time_s" */
     int is_log, has_prefix;  /* has_prefix: ticks as "1 M", "10 G" */
+    int is_whole;            /* ticks at whole numbers alone */
     double min, max;         /* NaN: found from the data */
 };
 

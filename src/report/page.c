@@ -102,15 +102,35 @@ static void put_item(FILE *out, const struct item *item, const struct plot *plot
     }
 }
 
-/* What stands around items of a kind that follow each other. */
-static const char *opening(enum item_kind kind)
+/* Three small plots stand side by side; time lines need more room. */
+enum { MOST_BOXES_OF_SMALL = 120 };
+
+static int are_three_small(const struct document *document, int i)
 {
-    return kind == ITEM_FACT ? "<dl>\n" : kind == ITEM_FIGURE ? "<div class=\"plots\">\n" : "";
+    int n = 0, are_small = 1;
+    for (; i < document->n_items && document->item[i].kind == ITEM_FIGURE; i++, n++)
+        are_small &= document->item[i].figure->n_boxes <= MOST_BOXES_OF_SMALL;
+    return n % 3 == 0 && are_small;
+}
+
+/* What stands around items of a kind that follow each other. */
+static const char *opening(const struct document *document, int i)
+{
+    switch (document->item[i].kind) {
+    case ITEM_FACT:
+        return "<dl>\n";
+    case ITEM_TABLE:
+        return "<div class=\"tables\">\n";
+    case ITEM_FIGURE:
+        return are_three_small(document, i) ? "<div class=\"plots three\">\n" : "<div class=\"plots\">\n";
+    default:
+        return "";
+    }
 }
 
 static const char *closing(enum item_kind kind)
 {
-    return kind == ITEM_FACT ? "</dl>\n" : kind == ITEM_FIGURE ? "</div>\n" : "";
+    return kind == ITEM_FACT ? "</dl>\n" : kind == ITEM_FIGURE || kind == ITEM_TABLE ? "</div>\n" : "";
 }
 
 /* The header holds what comes before the first heading. */
@@ -129,7 +149,7 @@ static void put_items(FILE *out, const struct document *document, const struct p
             in_header = 0;
         }
         if (!is_same)
-            fputs(opening(item->kind), out);
+            fputs(opening(document, i), out);
         put_item(out, item, plot);
         plot += item->kind == ITEM_FIGURE;
         last = item->kind;

@@ -24,7 +24,9 @@ struct figure_axis axis_progress(enum progress_axis axis, double largest)
         return axis_time("virtual time", largest, "virtual_time_s");
     if (axis == PROGRESS_ENERGY)
         return axis_energy("energy", largest, "energy_j");
-    return figure_axis("step", NULL, 1, "step");
+    struct figure_axis steps = figure_axis("step", NULL, 1, "step");
+    steps.is_whole = 1;
+    return steps;
 }
 
 /* Mean over `window` values around each; values that are not there do not count. */

@@ -81,6 +81,7 @@ static void add_figure(struct document *document, const struct run *run, const s
     struct figure *figure = figure_new(document->arena, names[which][0], names[which][1],
                                        "Less is better; the model against simple forecasts from the same data.");
     figure->x = figure_axis("horizon", "steps ahead", 1, "horizon");
+    figure->x.is_whole = 1;
     figure->y = figure_axis(names[which][2], run->units, 1, names[which][3]);
     figure->y.min = 0;
     add_forecast(figure, "model", 0, last->horizon, last->n_horizons, which);

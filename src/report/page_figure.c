@@ -47,7 +47,7 @@ static void put_legend(FILE *out, const char *name, enum colour colour, enum swa
 static int is_first_box(const struct figure *figure, int b)
 {
     for (int i = 0; i < b; i++)
-        if (figure->box[i].colour == figure->box[b].colour)
+        if (figure->box[i].to > figure->box[i].from && figure->box[i].colour == figure->box[b].colour)
             return 0;
     return 1;
 }
@@ -71,7 +71,7 @@ static void put_legends(FILE *out, const struct figure *figure)
     for (int c = 0; c < figure->n_curves; c++)
         put_legend(out, figure->curve[c].name, figure->curve[c].colour, swatches[figure->curve[c].style]);
     for (int b = 0; b < figure->n_boxes; b++)
-        if (is_first_box(figure, b))
+        if (figure->box[b].to > figure->box[b].from && is_first_box(figure, b))
             put_legend(out, figure->box[b].part, figure->box[b].colour, SWATCH_BOX);
     for (int b = 0; b < figure->n_bands; b++)
         if (is_first_band(figure, b))

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/unit.h"
 #include "report/page_axes.h"
 #include "report/page_latency.h"
 #include "report/page_sections.h"
@@ -72,7 +73,12 @@ static void add_marks(struct figure *figure, const struct subject *subject, enum
         x[i] = time_s[i];
         y[i] = percent[i];
     }
-    figure_add_curve(figure, "p50, p90, p99", COLOUR_RED, CURVE_DOTS, 3, x, y);
+    char p50[64], p90[64], p99[64];
+    figure_add_curve(
+        figure,
+        arena_printf(figure->arena, "p50 %s, p90 %s, p99 %s", unit_show(p50, sizeof p50, UNIT_SECONDS, x[0]),
+                     unit_show(p90, sizeof p90, UNIT_SECONDS, x[1]), unit_show(p99, sizeof p99, UNIT_SECONDS, x[2])),
+        COLOUR_RED, CURVE_DOTS, 3, x, y);
     if (limit_of(subject, kind) > 0)
         figure_add_line(figure, &(struct figure_line){0, limit_of(subject, kind), "SLO", COLOUR_INK});
 }

@@ -95,7 +95,7 @@ static void add_figure(struct document *document, const struct run_device *devic
     unit_show(bandwidth, sizeof bandwidth, UNIT_BYTES_PER_S, roof->bytes_per_s);
     const char *id = arena_printf(arena, "roofline-%s", html_name(name, sizeof name, device->profile));
     struct figure *figure = figure_new(
-        arena, id, arena_printf(arena, "Roofline of %s %s", device->kind, device->profile),
+        arena, id, arena_printf(arena, "Roofline of %s (%s)", device->profile, device->kind),
         arena_printf(arena,
                      "Rate that each class of kernels reached on one device while at work, beside the most that "
                      "arithmetic and memory (%s: %s) allow.",

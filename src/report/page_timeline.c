@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/unit.h"
 #include "plan/program.h"
 #include "report/page_axes.h"
 #include "report/page_sections.h"
@@ -170,9 +171,10 @@ static void add_view(struct document *document, const struct trace_content *trac
     struct arena *arena = document->arena;
     size_t n = events_within(trace, window, shown);
     int tracks = count_tracks(shown, n), rows = 0, left_out = 0;
+    char start[64];
     struct figure *figure = figure_new(arena, view->id, title_of(arena, view, window), "");
-    figure->x = axis_time("virtual time from the start of the stretch",
-                          (double)(window->end_ps - window->start_ps) * 1e-12, "virtual_time_s");
+    figure->x = axis_time("virtual time since its start", (double)(window->end_ps - window->start_ps) * 1e-12,
+                          "virtual_time_s");
     figure->x.min = 0;
     figure->value_csv = "busy_s";
     for (size_t first = 0, end; first < n; first = end) {
@@ -188,10 +190,10 @@ static void add_view(struct document *document, const struct trace_content *trac
     }
     figure->note = arena_printf(
         arena,
-        "Engines at work by class of kernel%s; the stretch starts %.6g s into the run. What is shorter than 1/%d of "
+        "Engines at work by class of kernel%s; the stretch starts %s into the run. What is shorter than 1/%d of "
         "it is drawn with its neighbours.",
         left_out ? arena_printf(arena, " (%d further engines are in the trace)", left_out) : "",
-        (double)window->start_ps * 1e-12, PIECES);
+        unit_show_ps(start, sizeof start, window->start_ps), PIECES);
     document_figure(document, figure);
 }
 

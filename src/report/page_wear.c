@@ -1,6 +1,7 @@
 /* Crossbars: what lies in them, how often their cells were written, what that means for their life. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "report/page_axes.h"
 #include "report/page_sections.h"
@@ -27,6 +28,17 @@ static int level_of(struct levels *levels, double writes)
     return levels->n++;
 }
 
+/* "0.attn.qkv" of "layers.0.attn.qkv.weight". */
+static const char *short_name(struct arena *arena, const char *name)
+{
+    static const char first[] = "layers.", last[] = ".weight";
+    size_t n = strlen(name);
+    if (n > strlen(last) && strcmp(name + n - strlen(last), last) == 0)
+        n -= strlen(last);
+    size_t skip = strncmp(name, first, strlen(first)) == 0 && n > strlen(first) ? strlen(first) : 0;
+    return arena_printf(arena, "%.*s", (int)(n - skip), name + skip);
+}
+
 static void add_map_row(struct figure *figure, const struct run *run, const struct run_cells *cells,
                         struct levels *levels)
 {
@@ -41,7 +53,7 @@ static void add_map_row(struct figure *figure, const struct run *run, const stru
         int level = level_of(levels, writes);
         figure_add_box(figure, &(struct figure_box){.row = row,
                                                     .part = arena_printf(arena, "cells written %.4g times", writes),
-                                                    .label = matrix->name,
+                                                    .label = short_name(arena, matrix->name),
                                                     .colour = colour_of_series(level),
                                                     .from = at,
                                                     .to = end,

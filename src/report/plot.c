@@ -8,7 +8,7 @@
 #include "report/svg.h"
 #include "report/ticks.h"
 
-enum { POINTS_DRAWN = 600, MOST_LABELS = 12 };
+enum { POINTS_DRAWN = 600, MOST_LABELS = 12, FEW_BOXES = 120 };
 static const double time_limit_s = 120;
 
 static const struct layout {
@@ -39,7 +39,7 @@ static const char *text(const struct drawing *d, const char *value)
 
 static int height_of(const struct figure *figure, const struct layout *layout)
 {
-    return figure->n_rows ? layout->row_height * figure->n_rows + 5 * layout->font : layout->height;
+    return figure->n_rows ? layout->row_height * figure->n_rows + 5 * layout->font + layout->font / 2 : layout->height;
 }
 
 static const char *axis_text(const struct drawing *d, const struct figure_axis *axis)
@@ -47,28 +47,66 @@ static const char *axis_text(const struct drawing *d, const struct figure_axis *
     return axis->unit ? arena_printf(d->texts->arena, "%s [%s]", axis->name, axis->unit) : axis->name;
 }
 
-static void put_ticks(const struct drawing *d, int is_y)
+static int count_characters(const char *value)
+{
+    int n = 0;
+    for (; *value; value++)
+        n += ((unsigned char)*value & 0xc0) != 0x80;
+    return n;
+}
+
+/* Returns the characters of the longest label. */
+static int put_ticks(const struct drawing *d, int is_y)
 {
     const struct figure_axis *axis = is_y ? &d->figure->y : &d->figure->x;
+    const struct tick_style style = {is_y ? d->layout->y_ticks : d->layout->x_ticks, axis->has_prefix, axis->is_whole};
     struct ticks ticks;
     double min, max;
-    int target = is_y ? d->layout->y_ticks : d->layout->x_ticks;
+    int longest = 0;
     figure_range(d->figure, is_y, &min, &max);
-    (axis->is_log ? ticks_log : ticks_linear)(&ticks, min, max, target, axis->has_prefix);
-    fprintf(d->out, "set %crange [%.12g:%.12g]\nset %ctics (", "xy"[is_y], min, max, "xy"[is_y]);
-    for (int i = 0; i < ticks.n; i++)
+    (axis->is_log ? ticks_log : ticks_linear)(&ticks, min, max, &style);
+    fprintf(d->out, "set %crange [%.12g:%.12g]\nset %ctics %s (", "xy"[is_y], min, max, "xy"[is_y],
+            is_y ? "" : "offset 0, 0.35");
+    for (int i = 0; i < ticks.n; i++) {
+        int n = count_characters(ticks.label[i]);
+        longest = n > longest ? n : longest;
         fprintf(d->out, "%s'%s' %.12g", i ? ", " : "", text(d, ticks.label[i]), ticks.at[i]);
+    }
     fprintf(d->out, ")\n");
     if (axis->is_log)
         fprintf(d->out, "set logscale %c\n", "xy"[is_y]);
+    return longest;
 }
 
-static void put_rows(const struct drawing *d)
+/* Returns the characters of the longest name. */
+static int put_rows(const struct drawing *d)
 {
+    int longest = 0;
     fprintf(d->out, "set yrange [%g:-0.5]\nset ytics (", d->figure->n_rows - 0.5);
-    for (int r = 0; r < d->figure->n_rows; r++)
+    for (int r = 0; r < d->figure->n_rows; r++) {
+        int n = count_characters(d->figure->row[r]);
+        longest = n > longest ? n : longest;
         fprintf(d->out, "%s'%s' %d", r ? ", " : "", text(d, d->figure->row[r]), r);
+    }
     fprintf(d->out, ") scale 0\nset grid noytics\n");
+    return longest;
+}
+
+/* The frame's place is ours, as gnuplot knows stand-ins but not the texts; in pixels from the edges of the drawing. */
+static void put_margins(const struct drawing *d, int longest)
+{
+    double font = d->layout->font, left = 0.64 * font * longest + (d->figure->n_rows ? 1.3 : 2.6) * font;
+    double right = 1.3 * font, bottom = 3.5 * font;
+    double top = d->figure->n_lines ? 1.7 * font : 0.6 * font;
+    const char *muted = colour(d, COLOUR_MUTED);
+    fprintf(d->out, "set lmargin at screen %.6g\nset rmargin at screen %.6g\n", left / d->width, 1 - right / d->width);
+    fprintf(d->out, "set bmargin at screen %.6g\nset tmargin at screen %.6g\n", bottom / d->height,
+            1 - top / d->height);
+    fprintf(d->out, "set label '%s' at graph 0.5, screen %.6g center textcolor rgb '%s'\n",
+            text(d, axis_text(d, &d->figure->x)), 0.65 * font / d->height, muted);
+    if (!d->figure->n_rows)
+        fprintf(d->out, "set label '%s' at screen %.6g, graph 0.5 center rotate by 90 textcolor rgb '%s'\n",
+                text(d, axis_text(d, &d->figure->y)), 0.9 * font / d->width, muted);
 }
 
 static void put_frame(const struct drawing *d, int number)
@@ -79,17 +117,13 @@ static void put_frame(const struct drawing *d, int number)
             d->width, d->height, d->layout->font);
     fprintf(d->out, "set output '%d'\nunset key\nset datafile separator whitespace\nset style fill solid 1 noborder\n",
             number);
+    if (figure->n_boxes && figure->n_boxes <= FEW_BOXES)
+        fprintf(d->out, "set style fill solid 1 border lc rgb '%s'\n", colour(d, COLOUR_PAPER));
     fprintf(d->out, "set border %d lc rgb '%s' lw 1\nset tics nomirror out scale 0.4 textcolor rgb '%s'\n",
             figure->n_rows ? 1 : 3, grid, muted);
     fprintf(d->out, "set grid xtics ytics back lc rgb '%s' lt 1 lw 0.7\n", grid);
-    fprintf(d->out, "set xlabel '%s' textcolor rgb '%s'\n", text(d, axis_text(d, &figure->x)), muted);
     put_ticks(d, 0);
-    if (figure->n_rows) {
-        put_rows(d);
-        return;
-    }
-    fprintf(d->out, "set ylabel '%s' textcolor rgb '%s'\n", text(d, axis_text(d, &figure->y)), muted);
-    put_ticks(d, 1);
+    put_margins(d, figure->n_rows ? put_rows(d) : put_ticks(d, 1));
 }
 
 static void put_bands(const struct drawing *d)
@@ -169,11 +203,11 @@ static void put_curve(const struct drawing *d, int number)
                                          [CURVE_FAINT] = "lines",
                                          [CURVE_DASHED] = "lines dashtype (7,5)",
                                          [CURVE_STEPS] = "steps",
-                                         [CURVE_DOTS] = "points pointtype 6"};
+                                         [CURVE_DOTS] = "points pointtype 7"};
     const struct figure_curve *curve = &d->figure->curve[number];
     fprintf(d->out, "$c%d using 1:2 with %s lc rgb '%s'", number, styles[curve->style], colour(d, curve->colour));
     if (curve->style == CURVE_DOTS)
-        fprintf(d->out, " pointsize %g", d->layout->point_size);
+        fprintf(d->out, " pointsize %g", (curve->n < 4 ? 1.5 : 1) * d->layout->point_size);
     else
         fprintf(d->out, " linewidth %g", curve->style == CURVE_FAINT ? 0.8 : d->layout->line_width);
     fprintf(d->out, " title '%s'", text(d, curve->name));

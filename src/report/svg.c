@@ -25,7 +25,7 @@ const char *svg_stand_in(struct svg_texts *texts, const char *text)
         texts->text = larger;
     }
     const char *start = arena_printf(texts->arena, "{{%d", texts->n);
-    texts->text[texts->n++] = text;
+    texts->text[texts->n++] = arena_string(texts->arena, text);
     int width = count_characters(text), fill = width - (int)strlen(start) - 2;
     char *filling = arena_take(texts->arena, (size_t)(fill > 0 ? fill : 0) + 1);
     memset(filling, '_', (size_t)(fill > 0 ? fill : 0));

@@ -10,12 +10,18 @@ struct ticks {
     char label[TICKS_MAX][TICK_TEXT]; /* "" for a tick without a number */
 };
 
-/* Local. Multiples of 1, 2 or 5 times a power of ten within [min, max], about `target` of them (2 to 12), with as many
- * decimals as the step needs. min < max. With `has_prefix` as "2 k", "0.5 M". */
-void ticks_linear(struct ticks *ticks, double min, double max, int target, int has_prefix);
+struct tick_style {
+    int target;     /* about how many, 2 to 12 */
+    int has_prefix; /* "2 k", "500 m" */
+    int is_whole;   /* of a linear axis: at whole numbers alone */
+};
+
+/* Local. Multiples of 1, 2 or 5 times a power of ten within [min, max], with as many decimals as the step needs. min <
+ * max. */
+void ticks_linear(struct ticks *ticks, double min, double max, const struct tick_style *style);
 
 /* Local. Of a logarithmic axis, 0 < min < max: powers of ten, every second or third one when there are more than
  * `target`; 1, 2, 5 when the axis has less than two decades. */
-void ticks_log(struct ticks *ticks, double min, double max, int target, int has_prefix);
+void ticks_log(struct ticks *ticks, double min, double max, const struct tick_style *style);
 
 #endif
