@@ -27,6 +27,7 @@ static void add_requests(struct document *document, const struct serving_run *ru
     }
     figure->x = axis_time("virtual time", (double)span_ps * 1e-12, "virtual_time_s");
     figure->y = figure_axis("requests", NULL, 1, "requests");
+    figure->y.is_whole = 1;
     figure->y.min = 0;
     figure_add_curve(figure, "in the system", COLOUR_BLUE, CURVE_STEPS, INTERVALS + 1, x, y);
     document_figure(document, figure);
@@ -144,7 +145,7 @@ static void add_instances(struct document *document, const struct serving_summar
 {
     static const struct {
         const char *name, *unit;
-    } columns[] = {{"instance", NULL},      {"finished", "requests"}, {"prefilled", "tokens"},
+    } columns[] = {{"instance", NULL},      {"finished", NULL}, {"prefilled", "tokens"},
                    {"generated", "tokens"}, {"iterations", NULL},     {"busy", "%"},
                    {"mean batch", NULL},    {"peak batch", NULL},     {"mean KV", "%"},
                    {"peak KV", "%"},        {"preemptions", NULL}};

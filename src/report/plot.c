@@ -25,6 +25,7 @@ struct drawing {
     const struct layout *layout;
     struct svg_texts *texts;
     int width, height;
+    double left, right; /* margins of the frame in pixels */
 };
 
 static const char *colour(const struct drawing *d, enum colour value)
@@ -42,11 +43,6 @@ static int height_of(const struct figure *figure, const struct layout *layout)
     return figure->n_rows ? layout->row_height * figure->n_rows + 5 * layout->font + layout->font / 2 : layout->height;
 }
 
-static const char *axis_text(const struct drawing *d, const struct figure_axis *axis)
-{
-    return axis->unit ? arena_printf(d->texts->arena, "%s [%s]", axis->name, axis->unit) : axis->name;
-}
-
 static int count_characters(const char *value)
 {
     int n = 0;
@@ -55,55 +51,76 @@ static int count_characters(const char *value)
     return n;
 }
 
-/* Returns the characters of the longest label. */
-static int put_ticks(const struct drawing *d, int is_y)
+/* About half of the width of a text in pixels. */
+static double half_width(const struct drawing *d, const char *value)
 {
-    const struct figure_axis *axis = is_y ? &d->figure->y : &d->figure->x;
-    const struct tick_style style = {is_y ? d->layout->y_ticks : d->layout->x_ticks, axis->has_prefix, axis->is_whole};
+    return 0.3 * d->layout->font * count_characters(value);
+}
+
+static const char *axis_text(const struct drawing *d, const struct figure_axis *axis)
+{
+    return axis->unit ? arena_printf(d->texts->arena, "%s [%s]", axis->name, axis->unit) : axis->name;
+}
+
+static struct ticks ticks_of(const struct figure *figure, const struct layout *layout, int is_y)
+{
+    const struct figure_axis *axis = is_y ? &figure->y : &figure->x;
+    const struct tick_style style = {is_y ? layout->y_ticks : layout->x_ticks, axis->has_prefix, axis->is_whole};
     struct ticks ticks;
     double min, max;
-    int longest = 0;
-    figure_range(d->figure, is_y, &min, &max);
+    figure_range(figure, is_y, &min, &max);
     (axis->is_log ? ticks_log : ticks_linear)(&ticks, min, max, &style);
+    return ticks;
+}
+
+static void put_ticks(const struct drawing *d, int is_y)
+{
+    struct ticks ticks = ticks_of(d->figure, d->layout, is_y);
+    double min, max;
+    figure_range(d->figure, is_y, &min, &max);
     fprintf(d->out, "set %crange [%.12g:%.12g]\nset %ctics %s (", "xy"[is_y], min, max, "xy"[is_y],
             is_y ? "" : "offset 0, 0.35");
-    for (int i = 0; i < ticks.n; i++) {
-        int n = count_characters(ticks.label[i]);
-        longest = n > longest ? n : longest;
+    for (int i = 0; i < ticks.n; i++)
         fprintf(d->out, "%s'%s' %.12g", i ? ", " : "", text(d, ticks.label[i]), ticks.at[i]);
-    }
     fprintf(d->out, ")\n");
-    if (axis->is_log)
+    if ((is_y ? &d->figure->y : &d->figure->x)->is_log)
         fprintf(d->out, "set logscale %c\n", "xy"[is_y]);
-    return longest;
 }
 
-/* Returns the characters of the longest name. */
-static int put_rows(const struct drawing *d)
+static void put_rows(const struct drawing *d)
+{
+    fprintf(d->out, "set yrange [%g:-0.5]\nset ytics (", d->figure->n_rows - 0.5);
+    for (int r = 0; r < d->figure->n_rows; r++)
+        fprintf(d->out, "%s'%s' %d", r ? ", " : "", text(d, d->figure->row[r]), r);
+    fprintf(d->out, ") scale 0\nset grid noytics\n");
+}
+
+/* The frame's place is ours, as gnuplot knows stand-ins but not the texts. */
+static double left_margin(const struct figure *figure, const struct layout *layout)
 {
     int longest = 0;
-    fprintf(d->out, "set yrange [%g:-0.5]\nset ytics (", d->figure->n_rows - 0.5);
-    for (int r = 0; r < d->figure->n_rows; r++) {
-        int n = count_characters(d->figure->row[r]);
+    struct ticks ticks = {.n = 0};
+    if (!figure->n_rows)
+        ticks = ticks_of(figure, layout, 1);
+    for (int i = 0; i < (figure->n_rows ? figure->n_rows : ticks.n); i++) {
+        int n = count_characters(figure->n_rows ? figure->row[i] : ticks.label[i]);
         longest = n > longest ? n : longest;
-        fprintf(d->out, "%s'%s' %d", r ? ", " : "", text(d, d->figure->row[r]), r);
     }
-    fprintf(d->out, ") scale 0\nset grid noytics\n");
-    return longest;
+    return (0.64 * longest + (figure->n_rows ? 1.3 : 2.6)) * layout->font;
 }
 
-/* The frame's place is ours, as gnuplot knows stand-ins but not the texts; in pixels from the edges of the drawing. */
-static void put_margins(const struct drawing *d, int longest)
+static double within(double at, double least, double most)
 {
-    double font = d->layout->font, left = 0.64 * font * longest + (d->figure->n_rows ? 1.3 : 2.6) * font;
-    double right = 1.3 * font, bottom = 3.5 * font;
-    double top = d->figure->n_lines ? 1.7 * font : 0.6 * font;
+    return at > most ? most : at < least ? least : at;
+}
+
+static void put_titles(const struct drawing *d)
+{
+    double font = d->layout->font, half = half_width(d, axis_text(d, &d->figure->x));
+    double center = within((d->left + d->width - d->right) / 2, half, d->width - half);
     const char *muted = colour(d, COLOUR_MUTED);
-    fprintf(d->out, "set lmargin at screen %.6g\nset rmargin at screen %.6g\n", left / d->width, 1 - right / d->width);
-    fprintf(d->out, "set bmargin at screen %.6g\nset tmargin at screen %.6g\n", bottom / d->height,
-            1 - top / d->height);
-    fprintf(d->out, "set label '%s' at graph 0.5, screen %.6g center textcolor rgb '%s'\n",
-            text(d, axis_text(d, &d->figure->x)), 0.65 * font / d->height, muted);
+    fprintf(d->out, "set label '%s' at screen %.6g, screen %.6g center textcolor rgb '%s'\n",
+            text(d, axis_text(d, &d->figure->x)), center / d->width, 0.65 * font / d->height, muted);
     if (!d->figure->n_rows)
         fprintf(d->out, "set label '%s' at screen %.6g, graph 0.5 center rotate by 90 textcolor rgb '%s'\n",
                 text(d, axis_text(d, &d->figure->y)), 0.9 * font / d->width, muted);
@@ -113,17 +130,27 @@ static void put_frame(const struct drawing *d, int number)
 {
     const struct figure *figure = d->figure;
     const char *muted = colour(d, COLOUR_MUTED), *grid = colour(d, COLOUR_GRID);
+    double bottom = 3.5 * d->layout->font, top = (figure->n_lines ? 1.7 : 0.6) * d->layout->font;
     fprintf(d->out, "reset\nset encoding utf8\nset terminal svg size %d,%d dynamic font 'sans-serif,%d' noenhanced\n",
             d->width, d->height, d->layout->font);
-    fprintf(d->out, "set output '%d'\nunset key\nset datafile separator whitespace\nset style fill solid 1 noborder\n",
-            number);
+    fprintf(d->out, "set output '%d'\nunset key\nset datafile separator whitespace\n", number);
     if (figure->n_boxes && figure->n_boxes <= FEW_BOXES)
         fprintf(d->out, "set style fill solid 1 border lc rgb '%s'\n", colour(d, COLOUR_PAPER));
+    else
+        fprintf(d->out, "set style fill solid 1 noborder\n");
     fprintf(d->out, "set border %d lc rgb '%s' lw 1\nset tics nomirror out scale 0.4 textcolor rgb '%s'\n",
             figure->n_rows ? 1 : 3, grid, muted);
     fprintf(d->out, "set grid xtics ytics back lc rgb '%s' lt 1 lw 0.7\n", grid);
+    fprintf(d->out, "set lmargin at screen %.6g\nset rmargin at screen %.6g\n", d->left / d->width,
+            1 - d->right / d->width);
+    fprintf(d->out, "set bmargin at screen %.6g\nset tmargin at screen %.6g\n", bottom / d->height,
+            1 - top / d->height);
     put_ticks(d, 0);
-    put_margins(d, figure->n_rows ? put_rows(d) : put_ticks(d, 1));
+    if (figure->n_rows)
+        put_rows(d);
+    else
+        put_ticks(d, 1);
+    put_titles(d);
 }
 
 static void put_bands(const struct drawing *d)
@@ -138,14 +165,25 @@ static void put_bands(const struct drawing *d)
     }
 }
 
+/* Pixels from the left to a value of x in drawn units. */
+static double pixel_of(const struct drawing *d, double at)
+{
+    double min, max;
+    figure_range(d->figure, 0, &min, &max);
+    double share = d->figure->x.is_log ? log(at / min) / log(max / min) : (at - min) / (max - min);
+    return d->left + share * (d->width - d->left - d->right);
+}
+
 static void put_label(const struct drawing *d, const struct figure_line *line, double at)
 {
     if (line->is_horizontal)
         fprintf(d->out, "set label '%s' at graph 0.99, first %.12g right offset 0, 0.5 front", text(d, line->label),
                 at);
-    else
-        fprintf(d->out, "set label '%s' at first %.12g, graph 1.0 center offset 0, 0.6 front", text(d, line->label),
-                at);
+    else {
+        double half = half_width(d, line->label), center = within(pixel_of(d, at), half, d->width - half);
+        fprintf(d->out, "set label '%s' at screen %.6g, graph 1.0 center offset 0, 0.6 front", text(d, line->label),
+                center / d->width);
+    }
     fprintf(d->out, " textcolor rgb '%s'\n", colour(d, line->colour));
 }
 
@@ -280,7 +318,14 @@ static char *write_script(const struct figure *const *figure, int n, struct svg_
             const struct layout *layout = &layouts[w];
             plot[f].width[w] = layout->width;
             plot[f].height[w] = height_of(figure[f], layout);
-            const struct drawing drawing = {out, figure[f], layout, texts, plot[f].width[w], plot[f].height[w]};
+            const struct drawing drawing = {.out = out,
+                                            .figure = figure[f],
+                                            .layout = layout,
+                                            .texts = texts,
+                                            .width = plot[f].width[w],
+                                            .height = plot[f].height[w],
+                                            .left = left_margin(figure[f], layout),
+                                            .right = 1.3 * layout->font};
             put_figure(&drawing, f * N_PLOT_WIDTHS + w);
         }
     fclose(out);

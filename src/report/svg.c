@@ -42,7 +42,7 @@ static int starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* "<g ...>" that holds nothing but blanks: its length, else 0. */
+/* "<g ...>" that holds nothing but blanks: its length with the blanks behind it, else 0. */
 static size_t empty_group(const char *at)
 {
     if (!starts(at, "<g "))
@@ -51,7 +51,10 @@ static size_t empty_group(const char *at)
     if (!end)
         return 0;
     end += 1 + strspn(end + 1, " \t\r\n");
-    return starts(end, "</g>") ? (size_t)(end - at) + 4 : 0;
+    if (!starts(end, "</g>"))
+        return 0;
+    end += 4;
+    return (size_t)(end - at) + strspn(end, " \t\r\n");
 }
 
 /* An attribute that the page must not have. `at` stands on the blank before it. */
