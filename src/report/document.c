@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FACT_INDENT = 16 };
+
 struct document *document_new(struct arena *arena, const char *title)
 {
     struct document *document = arena_take(arena, sizeof *document);
@@ -99,21 +101,27 @@ void document_source(struct document *document, const char *name, const char *te
     item->text = text;
 }
 
-/* Words of a sentence on lines of the width of a report. */
-static void print_wrapped(FILE *out, const char *text)
+/* Words of a sentence on lines of the width of a report; the first line begins at `indent` already. */
+static void print_wrapped(FILE *out, const char *text, int indent)
 {
-    int column = 0;
+    int column = indent;
     while (*text) {
         int n = (int)strcspn(text, " ");
-        if (column && column + 1 + n > TABLE_WIDTH) {
-            fputc('\n', out);
-            column = 0;
+        if (column > indent && column + 1 + n > TABLE_WIDTH) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
         }
-        column += fprintf(out, "%s%.*s", column ? " " : "", n, text);
+        column += fprintf(out, "%s%.*s", column > indent ? " " : "", n, text);
         text += n;
         text += strspn(text, " ");
     }
     fputc('\n', out);
+}
+
+static void print_fact(FILE *out, const struct item *item)
+{
+    fprintf(out, "%-*s", FACT_INDENT, item->name);
+    print_wrapped(out, item->text, FACT_INDENT);
 }
 
 static void print_heading(FILE *out, const struct item *item)
@@ -125,13 +133,31 @@ static void print_heading(FILE *out, const struct item *item)
     fputs("\n\n", out);
 }
 
+static int is_printed(const struct item *item)
+{
+    return item->kind != ITEM_FIGURE && item->kind != ITEM_SOURCE;
+}
+
+/* Is there anything but figures under the heading? */
+static int has_text(const struct document *document, int heading)
+{
+    for (int i = heading + 1; i < document->n_items; i++) {
+        const struct item *item = &document->item[i];
+        if (item->kind == ITEM_HEADING && item->level <= document->item[heading].level)
+            return 0;
+        if (item->kind != ITEM_HEADING && is_printed(item))
+            return 1;
+    }
+    return 0;
+}
+
 void document_print(const struct document *document, FILE *out)
 {
     enum item_kind last = ITEM_HEADING;
     fprintf(out, "%s\n", document->title);
     for (int i = 0; i < document->n_items; i++) {
         const struct item *item = &document->item[i];
-        if (item->kind == ITEM_FIGURE || item->kind == ITEM_SOURCE)
+        if (!is_printed(item) || (item->kind == ITEM_HEADING && !has_text(document, i)))
             continue;
         if (item->kind != ITEM_HEADING && last != ITEM_HEADING && (item->kind != ITEM_FACT || last != ITEM_FACT))
             fputc('\n', out);
@@ -139,9 +165,9 @@ void document_print(const struct document *document, FILE *out)
         if (item->kind == ITEM_HEADING)
             print_heading(out, item);
         else if (item->kind == ITEM_SENTENCE)
-            print_wrapped(out, item->text);
+            print_wrapped(out, item->text, 0);
         else if (item->kind == ITEM_FACT)
-            fprintf(out, "%-16s%s\n", item->name, item->text);
+            print_fact(out, item);
         else if (item->kind == ITEM_VERDICT)
             fprintf(out, "%s: %s\n", item->is_good ? "PASSED" : "FAILED", item->text);
         else {

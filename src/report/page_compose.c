@@ -43,7 +43,6 @@ enum status page_compose(struct document *document, const struct subject *subjec
     document->prefix = "";
     page_add_validity(document, subject, n);
     document_heading(document, "configuration", "Configuration");
-    document_sentence(document, "The resolved job of each run; polyrank runs it again as it stands.");
     for (int i = 0; i < n; i++)
         document_source(document,
                         n > 1 ? arena_printf(document->arena, "Run %d: %s", i + 1, subject[i].name) : subject[i].name,

@@ -145,10 +145,9 @@ static void add_instances(struct document *document, const struct serving_summar
 {
     static const struct {
         const char *name, *unit;
-    } columns[] = {{"instance", NULL},      {"finished", NULL}, {"prefilled", "tokens"},
-                   {"generated", "tokens"}, {"iterations", NULL},     {"busy", "%"},
-                   {"mean batch", NULL},    {"peak batch", NULL},     {"mean KV", "%"},
-                   {"peak KV", "%"},        {"preemptions", NULL}};
+    } columns[] = {{"instance", NULL},   {"finished", NULL}, {"prefilled", "tokens"}, {"generated", "tokens"},
+                   {"iterations", NULL}, {"busy", "%"},      {"mean batch", NULL},    {"peak batch", NULL},
+                   {"mean KV", "%"},     {"peak KV", "%"},   {"preemptions", NULL}};
     struct text_table *table = text_table_new(document->arena);
     double span_ps = (double)(sum->end_ps - sum->first_arrival_ps);
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)

@@ -8,6 +8,7 @@
 #include "base/unit.h"
 #include "plan/program.h"
 #include "report/page_axes.h"
+#include "report/page_modes.h"
 #include "report/page_sections.h"
 #include "report/trace_read.h"
 
@@ -275,5 +276,6 @@ enum status page_add_timeline(struct document *document, const struct subject *s
     if (trace.n && trace.is_truncated)
         document_sentence(document, "The trace was cut at its size limit (output.trace_max_bytes).");
     trace_content_release(&trace);
+    page_add_modes(document, &subject->run);
     return STATUS_OK;
 }
