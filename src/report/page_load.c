@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unit.h"
 #include "report/page_axes.h"
 #include "report/page_sections.h"
 
@@ -35,34 +36,69 @@ static void add_requests(struct document *document, const struct serving_run *ru
 
 enum quantity { TOKENS_PER_S, PREFILL_PER_S, RUNNING, WAITING, KV_PERCENT, N_QUANTITIES };
 
-static double value_of(const struct serving_sample *sample, enum quantity quantity)
+/* Of a stretch of samples: what they sum to over its time, or their means weighted with time. */
+struct stretch {
+    double start_s, span_s, output_tokens, prefill_tokens, running, waiting,
+        kv_share; /* the last three times seconds */
+};
+
+static void add_sample(struct stretch *stretch, const struct serving_sample *sample)
 {
     double span_s = (double)(sample->end_ps - sample->start_ps) * 1e-12;
-    switch (quantity) {
-    case TOKENS_PER_S:
-        return span_s > 0 ? (double)sample->output_tokens / span_s : 0;
-    case PREFILL_PER_S:
-        return span_s > 0 ? (double)sample->prefill_tokens / span_s : 0;
-    case RUNNING:
-        return sample->running;
-    case WAITING:
-        return sample->waiting;
-    default:
-        return 100 * sample->kv_share;
+    if (stretch->span_s == 0)
+        stretch->start_s = (double)sample->start_ps * 1e-12;
+    stretch->span_s += span_s;
+    stretch->output_tokens += (double)sample->output_tokens;
+    stretch->prefill_tokens += (double)sample->prefill_tokens;
+    stretch->running += sample->running * span_s;
+    stretch->waiting += sample->waiting * span_s;
+    stretch->kv_share += sample->kv_share * span_s;
+}
+
+static double value_of(const struct stretch *stretch, enum quantity quantity)
+{
+    const double sums[N_QUANTITIES] = {stretch->output_tokens, stretch->prefill_tokens, stretch->running,
+                                       stretch->waiting, 100 * stretch->kv_share};
+    return stretch->span_s > 0 ? sums[quantity] / stretch->span_s : 0;
+}
+
+static size_t count_samples(const struct serving_run *run, uint32_t instance)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < run->n_samples; i++)
+        n += run->sample[i].instance == instance;
+    return n;
+}
+
+/* Samples that one point of a curve stands for, so that no curve has more than INTERVALS points. */
+static size_t samples_per_point(const struct serving_run *run)
+{
+    size_t most = 1;
+    for (uint32_t i = 0; i < run->summary.n_instances; i++) {
+        size_t n = count_samples(run, i);
+        most = n > most ? n : most;
     }
+    return (most + INTERVALS - 1) / INTERVALS;
 }
 
 static void add_instance(struct figure *figure, const struct serving_run *run, uint32_t instance,
                          enum quantity quantity, const char *name, enum colour colour)
 {
-    size_t n = 0;
-    double *x = figure_numbers(figure, run->n_samples), *y = figure_numbers(figure, run->n_samples);
+    size_t n = 0, taken = 0, per_point = samples_per_point(run), left = count_samples(run, instance);
+    double *x = figure_numbers(figure, left), *y = figure_numbers(figure, left);
+    struct stretch stretch = {.span_s = 0};
     for (size_t i = 0; i < run->n_samples; i++) {
-        const struct serving_sample *sample = &run->sample[i];
-        if (sample->instance != instance)
+        if (run->sample[i].instance != instance)
             continue;
-        x[n] = ((double)sample->start_ps + (double)sample->end_ps) / 2 * 1e-12;
-        y[n++] = value_of(sample, quantity);
+        add_sample(&stretch, &run->sample[i]);
+        taken++;
+        left--;
+        if (taken < per_point && left > 0)
+            continue;
+        x[n] = stretch.start_s + stretch.span_s / 2;
+        y[n++] = value_of(&stretch, quantity);
+        stretch = (struct stretch){.span_s = 0};
+        taken = 0;
     }
     figure_add_curve(figure, name, colour, CURVE_LINE, n, x, y);
 }
@@ -82,7 +118,7 @@ static const struct chart {
      {"generated", "prefilled"}},
     {"batch-time",
      "Batch and queue over time",
-     "Sequences that run together, and that wait at the instance; means of each interval.",
+     "Sequences that run together, and that wait at the instance.",
      "sequences",
      NULL,
      "sequences",
@@ -90,7 +126,7 @@ static const struct chart {
      {"running", "waiting"}},
     {"kv-time",
      "KV cache over time",
-     "Share of the KV blocks that sequences use; mean of each interval.",
+     "Share of the KV blocks that sequences use.",
      "KV blocks in use",
      "%",
      "kv_percent",
@@ -102,6 +138,7 @@ static void add_chart(struct document *document, const struct serving_run *run, 
 {
     size_t n = run->summary.n_instances < MOST_INSTANCES ? run->summary.n_instances : MOST_INSTANCES;
     struct figure *figure = figure_new(document->arena, chart->id, chart->title, chart->note);
+    char text[64];
     figure->x = axis_time("virtual time", (double)run->sample[run->n_samples - 1].end_ps * 1e-12, "virtual_time_s");
     figure->y = figure_axis(chart->y_name, chart->y_unit, 1, chart->csv);
     figure->y.min = 0;
@@ -114,9 +151,12 @@ static void add_chart(struct document *document, const struct serving_run *run, 
             add_instance(figure, run, i, chart->quantity[q], name,
                          n == 1 ? (q ? COLOUR_RED : COLOUR_BLUE) : colour_of_series((int)i));
         }
-    if (n < run->summary.n_instances)
-        figure->note = arena_printf(document->arena, "%s The first %zu of %zu instances.", chart->note, n,
-                                    run->summary.n_instances);
+    uint64_t interval_ps = (run->sample[0].end_ps - run->sample[0].start_ps) * samples_per_point(run);
+    figure->note = arena_printf(
+        document->arena, "%s A point is the mean of %s.%s", chart->note, unit_show_ps(text, sizeof text, interval_ps),
+        n < run->summary.n_instances
+            ? arena_printf(document->arena, " The first %zu of %zu instances.", n, run->summary.n_instances)
+            : "");
     document_figure(document, figure);
 }
 

@@ -51,6 +51,7 @@ static const char figures[] =
     ".legend svg{flex:none;width:24px;height:12px}\n"
     "figcaption{margin-top:.5rem;font-size:.875rem;color:var(--muted);overflow-wrap:anywhere}\n"
     ".tables{display:flex;flex-wrap:wrap;gap:1.25rem 2rem;margin:1rem 0;align-items:flex-start}\n"
+    ".get{white-space:nowrap}\n"
     ".scroll{overflow-x:auto;max-width:100%}\n"
     ".scroll:focus-visible,a:focus-visible,summary:focus-visible{outline:2px solid var(--blue);outline-offset:2px}\n"
     "table{border-collapse:collapse;width:max-content;font-size:.9rem;font-variant-numeric:tabular-nums}\n"

@@ -93,8 +93,10 @@ void page_add_switch(struct document *document, const struct subject *subject)
     for (int i = 0; i < told->n_records; i++)
         n_decisions += told->record[i].is_decision != 0;
     document_heading(document, "switch", "Switch of modes");
-    document_sentence(document, "Policy %s, windows of %" PRId64 " steps: %d checks, %d decisions.", told->policy,
-                      told->window_steps, told->n_records, n_decisions);
+    const char *windows =
+        told->window_steps ? arena_printf(document->arena, ", windows of %" PRId64 " steps", told->window_steps) : "";
+    document_sentence(document, "Policy %s%s: %d checks, %d decisions.", told->policy, windows, told->n_records,
+                      n_decisions);
     if (n_decisions)
         add_decisions(document, told);
     add_numbers(document, told, n_decisions);

@@ -202,16 +202,14 @@ static void put_lines(const struct drawing *d)
     }
 }
 
-/* A label stands in a box that is wider than its letters. */
+/* A label stands in a box that is wider than it. */
 static void put_box_labels(const struct drawing *d)
 {
-    double min, max, per_unit = d->figure->x.per_unit;
-    figure_range(d->figure, 0, &min, &max);
-    double letters = 1.25 * d->width / d->layout->font;
+    double per_unit = d->figure->x.per_unit;
     for (int b = 0; b < d->figure->n_boxes; b++) {
         const struct figure_box *box = &d->figure->box[b];
-        double share = (box->to - box->from) / per_unit / (max - min);
-        if (!box->label || share * letters < (double)strlen(box->label) + 1)
+        double pixels = box->to > box->from ? pixel_of(d, box->to / per_unit) - pixel_of(d, box->from / per_unit) : 0;
+        if (!box->label || pixels < 2.2 * half_width(d, box->label) + 4)
             continue;
         fprintf(d->out, "set label '%s' at first %.12g, first %d center front textcolor rgb '%s'\n",
                 text(d, box->label), (box->from + box->to) / 2 / per_unit, box->row,
