@@ -30,6 +30,25 @@ holds "page of several runs" several.html 'Several &lt;runs&gt; &amp; more' 'id=
     'id="run-1-loss-steps"' 'id="run-4-e2e"' 'Serving runs side by side'
 if grep -qE '<script|src=|@import|url\(' ./*.html; then fail "pages need nothing else" "something to fetch"; else pass "pages need nothing else"; fi
 
+python3 - ./*.html <<'Y' && pass "elements are closed" || fail "elements are closed" "see above"
+import html.parser, sys
+class Stack(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.bad = [], []
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.bad.append((tag, self.getpos()))
+for path in sys.argv[1:]:
+    stack = Stack()
+    stack.feed(open(path).read())
+    if stack.bad or stack.open:
+        sys.exit(f"{path}: {stack.bad[:3]} {stack.open[:3]}")
+Y
+
 # the same bytes, again and on several ranks; the tables are there without gnuplot, too
 works "again" "$P" report hpt -o again.html
 cp "$WORK/stdout" tables
