@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/interrupt.h"
 #include "rank_private.h"
 
 const struct device *device_find(const char *kind)
@@ -236,7 +237,7 @@ static int find_shift(struct executor *executor, int program_id, uint64_t *shift
 
 static struct reply make_reply(struct executor *executor, int program_id)
 {
-    struct reply reply = {.status = executor->fault.status};
+    struct reply reply = {.status = executor->fault.status, .interrupts = (uint64_t)interrupts_caught()};
     for (int k = 0; k < executor->n_local; k++) {
         const struct local_device *device = &executor->local[k];
         if (!is_active(executor, device, program_id))
@@ -270,6 +271,8 @@ enum status exchange_replies(struct executor *executor, int program_id, struct s
     for (int r = 0; r < comm_size(executor->comm); r++) {
         failed |= all[r].status != STATUS_OK;
         result->end_ps = all[r].end_ps > result->end_ps ? all[r].end_ps : result->end_ps;
+        if ((int)all[r].interrupts > result->interrupts)
+            result->interrupts = (int)all[r].interrupts;
         if (all[r].n_active == 0)
             continue;
         repeats &= (int)all[r].repeats && (*shift_ps == 0 || *shift_ps == all[r].shift_ps);
@@ -317,9 +320,7 @@ enum status executor_step(struct executor *executor, const struct step_record *r
     enum status status = comm_broadcast(executor->comm, &now, sizeof now, fault);
     if (status != STATUS_OK)
         return status;
-    result->stopped = now.stop != 0;
-    if (now.stop)
-        return STATUS_OK;
+    result->wish = now.wish;
     if (comm_rank(executor->comm) == 0 && now.n_samples && !executor->options.timing_only)
         memcpy(executor->samples, samples, now.n_samples * sizeof *samples);
     if (now.n_samples && !executor->options.timing_only)

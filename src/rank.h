@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "base/arena.h"
 #include "base/cost.h"
 #include "base/status.h"
@@ -80,6 +81,8 @@ struct device {
      * 1 without verification). */
     double (*cell_endurance)(const void *state);
     double (*cell_pulses)(const void *state);
+    /* OPTIONAL. Saves or restores what the device remembers beside its memory (cells). */
+    void (*archive)(void *state, struct archive *archive);
     /* OPTIONAL. Releases what open took outside of the arena. */
     void (*close)(void *state);
 };
@@ -102,7 +105,7 @@ struct step_record {
     uint32_t step;          /* training step, from 1 (dropout, optimiser, trace); evaluation: 0 */
     uint32_t validation;    /* evaluation: of the validation set, not of the test set */
     uint32_t n_samples;     /* may be fewer than the program's in evaluation */
-    uint32_t stop;          /* rank 0 wants to end the run: nothing is executed */
+    uint32_t wish;          /* rank 0's, passed on to all: what it wants to do after this step */
     uint32_t state_since;   /* optimiser: its state was zero after this step */
     uint32_t generation;    /* handover: number of the fresh start; keys the random numbers of FILL */
     uint64_t not_before_ps; /* virtual time of the decision that this program follows from; 0: none */
@@ -112,7 +115,9 @@ struct step_record {
 
 /* What a step tells, on all ranks. */
 struct step_result {
-    int stopped;
+    int stopped;     /* iterations: the run has ended */
+    uint32_t wish;   /* the record's */
+    int interrupts;  /* signals to stop that have come to a rank: the most of all ranks */
     uint64_t end_ps; /* latest device's virtual time after the (last) step */
     double loss_sum, loss_count;
 };
@@ -188,6 +193,10 @@ enum status executor_fetch(struct executor *executor, struct arena *arena, int d
                            void **values, struct fault *fault);
 enum status executor_predictions(struct executor *executor, struct arena *arena, int64_t n_samples, int64_t n_outputs,
                                  float **predictions, struct fault *fault);
+
+/* Local, between two steps. Saves or restores the devices that live here: memory that lives over steps, what is in
+ * cells, clocks and ledgers, recorded marks. Names do not tell the rank. */
+void executor_archive(struct executor *executor, struct archive *archive);
 
 /* Wall seconds of this rank by section, for the wall report. */
 struct executor_wall {

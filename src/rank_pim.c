@@ -304,6 +304,20 @@ static void pim_close(void *state)
     crossbar_work_release(&pim->work);
 }
 
+/* What stands in the cells, and since when. */
+static void pim_archive(void *state, struct archive *archive)
+{
+    struct pim *pim = state;
+    int64_t n = (int64_t)archive_count(archive, "matrices", (size_t)pim->n_held);
+    for (int64_t m = 0; m < n; m++) {
+        struct held *held = slot_of(pim, m);
+        archive_enter(archive, "matrix/%04lld", (long long)m);
+        archive_field(archive, "since_ps", &held->since_ps);
+        crossbar_archive(&held->matrix, &pim->spec, archive);
+        archive_leave(archive);
+    }
+}
+
 const struct device reram_device = {
     .kind = "reram",
     .open = pim_open,
@@ -317,5 +331,6 @@ const struct device reram_device = {
     .units_total = pim_units_total,
     .cell_endurance = pim_cell_endurance,
     .cell_pulses = pim_cell_pulses,
+    .archive = pim_archive,
     .close = pim_close,
 };

@@ -32,6 +32,7 @@ struct local_device {
 struct reply { /* of one rank, after each run */
     uint64_t status, end_ps;
     uint64_t n_active, repeats, shift_ps; /* devices with a program to run; do they all repeat themselves? */
+    uint64_t interrupts;
     double loss_sum, loss_count;
 };
 

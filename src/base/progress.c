@@ -15,7 +15,14 @@ void progress_start(struct progress *progress, const char *what, const char *uni
                     double units_per_step, int quiet)
 {
     double start_s = now_s();
-    *progress = (struct progress){what, unit, total, units_per_step, start_s, start_s, isatty(STDERR_FILENO), quiet, 0};
+    *progress =
+        (struct progress){what, unit, total, units_per_step, start_s, start_s, 0, isatty(STDERR_FILENO), quiet, 0};
+}
+
+void progress_skip(struct progress *progress, uint64_t done)
+{
+    progress->first = done;
+    progress->start_s = progress->last_s = now_s();
 }
 
 static void show_left(char *text, size_t size, double left_s)
@@ -30,18 +37,19 @@ static void show_left(char *text, size_t size, double left_s)
 void progress_show(struct progress *progress, uint64_t done, const char *note)
 {
     static const double TERMINAL_PERIOD_S = 0.2, LOG_PERIOD_S = 10;
-    if (progress->quiet || done == 0)
+    if (progress->quiet || done <= progress->first)
         return;
+    uint64_t own = done - progress->first;
     double time_s = now_s(), passed_s = time_s - progress->start_s;
     if (time_s - progress->last_s < (progress->to_terminal ? TERMINAL_PERIOD_S : LOG_PERIOD_S))
         return;
     progress->last_s = time_s;
     progress->shown = 1;
     char left[32];
-    show_left(left, sizeof left, passed_s / (double)done * (double)(progress->total - done));
+    show_left(left, sizeof left, passed_s / (double)own * (double)(progress->total - done));
     fprintf(stderr, "%s%s: step %llu of %llu (%.0f %%)  %s  %.0f %s/s  %s left%s", progress->to_terminal ? "\r" : "",
             progress->what, (unsigned long long)done, (unsigned long long)progress->total,
-            100.0 * (double)done / (double)progress->total, note, progress->units_per_step * (double)done / passed_s,
+            100.0 * (double)done / (double)progress->total, note, progress->units_per_step * (double)own / passed_s,
             progress->unit, left, progress->to_terminal ? "\033[K" : "\n");
     fflush(stderr);
 }

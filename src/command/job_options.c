@@ -1,5 +1,8 @@
 #include "command/job_options.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/unit.h"
 
 static int parse_seconds(struct job_options *options, const char *name, const char *text, double *value)
@@ -8,6 +11,17 @@ static int parse_seconds(struct job_options *options, const char *name, const ch
     if (!reason && *value > 0)
         return 0;
     fault_set(options->fault, STATUS_USAGE, "--%s: expected %s, found '%s'", name, unit_expected(UNIT_SECONDS), text);
+    return EINVAL;
+}
+
+static int parse_count(struct job_options *options, const char *name, const char *text, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (end != text && !*end && errno == 0 && *value > 0)
+        return 0;
+    fault_set(options->fault, STATUS_USAGE, "--%s: expected a whole number above 0, found '%s'", name, text);
     return EINVAL;
 }
 
@@ -56,6 +70,13 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_MAX_WALL:
         return parse_seconds(options, "max-wall", arg, &options->max_wall_s);
+    case KEY_CHECKPOINT_STEPS:
+        return parse_count(options, "checkpoint-steps", arg, &options->checkpoint_steps);
+    case KEY_CHECKPOINT_EVERY:
+        return parse_seconds(options, "checkpoint-every", arg, &options->checkpoint_every_s);
+    case KEY_RESUME:
+        options->resume = arg;
+        return 0;
     case KEY_PEER_TIMEOUT:
         return parse_seconds(options, "peer-timeout", arg, &options->peer_timeout_s);
     case ARGP_KEY_ARG:

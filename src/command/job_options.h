@@ -19,7 +19,21 @@ struct job_options {
     const char *seed_key; /* NULL: train.seed */
     int timing_only, print_config, force, quiet, instructions, find_rate;
     double max_wall_s, peer_timeout_s;
+    const char *resume; /* "auto" or a file */
+    int64_t checkpoint_steps;
+    double checkpoint_every_s;
 };
+
+/* Options of runs that can stop and go on. */
+#define CHECKPOINT_OPTIONS(steps)                                                                                       \
+    {                                                                                                                   \
+        "max-wall", KEY_MAX_WALL, "TIME", 0, "write a checkpoint and stop before this wall time, e.g. 1h30m (exit 75)", \
+        1},                                                                                                             \
+        {"checkpoint-steps", KEY_CHECKPOINT_STEPS, "N", 0, "write a checkpoint after every N " steps, 1},               \
+        {"checkpoint-every", KEY_CHECKPOINT_EVERY, "TIME", 0, "... and when this wall time has passed", 1},             \
+    {                                                                                                                   \
+        "resume", KEY_RESUME, "auto|FILE", 0, "go on from a checkpoint; auto: the newest valid one, if any", 1          \
+    }
 
 /* X-list of the shared options for an argp table. */
 #define JOB_OPTIONS                                                                                                    \
@@ -30,7 +44,16 @@ struct job_options {
         "seed", KEY_SEED, "N", 0, "seed of all random numbers (train.seed)", 1                                         \
     }
 
-enum { KEY_SEED = 1000, KEY_MAX_WALL, KEY_PEER_TIMEOUT, KEY_DEVICE, KEY_FIND_RATE };
+enum {
+    KEY_SEED = 1000,
+    KEY_MAX_WALL,
+    KEY_PEER_TIMEOUT,
+    KEY_DEVICE,
+    KEY_FIND_RATE,
+    KEY_CHECKPOINT_STEPS,
+    KEY_CHECKPOINT_EVERY,
+    KEY_RESUME
+};
 
 /* Local. One option of the list above or the JOB argument; ARGP_ERR_UNKNOWN for others. */
 error_t job_options_parse(int key, char *arg, struct argp_state *state);

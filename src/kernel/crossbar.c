@@ -340,25 +340,46 @@ static void settle_converters(struct crossbar_matrix *matrix)
     }
 }
 
-struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
-                                         uint64_t seed, uint32_t number, uint32_t writing)
+static size_t blocks_of(const struct crossbar_matrix *matrix)
+{
+    return (matrix->in + (size_t)matrix->spec.rows - 1) / (size_t)matrix->spec.rows;
+}
+
+static size_t count_cells(const struct crossbar_matrix *matrix)
+{
+    return (size_t)matrix->slices * matrix->in * matrix->out_lanes;
+}
+
+static size_t count_flips(const struct crossbar_matrix *matrix)
+{
+    return blocks_of(matrix) * (size_t)matrix->slices * matrix->out_lanes;
+}
+
+/* Room for a matrix [out, in], nothing in its cells. */
+static struct crossbar_matrix *make_room(const struct crossbar_spec *spec, int64_t out, int64_t in)
 {
     char text[160];
     if (spec->fidelity == CROSSBAR_IDEAL || crossbar_problem(spec, text, sizeof text) || out < 1 || in < 1)
         bug("a crossbar matrix that cannot be");
     struct crossbar_matrix *matrix = need(sizeof *matrix);
     matrix->spec = *spec;
-    matrix->seed = seed;
-    matrix->number = number;
     matrix->out = (size_t)out;
     matrix->in = (size_t)in;
     matrix->out_lanes = (matrix->out + GAUSS_GROUP - 1) / GAUSS_GROUP * GAUSS_GROUP;
     matrix->slices = (spec->weight_bits + spec->cell_bits - 1) / spec->cell_bits;
     matrix->cell_unit = (float)exp2(spec->cell_bits - 14);
-    size_t blocks = (matrix->in + (size_t)spec->rows - 1) / (size_t)spec->rows;
     matrix->integers = need(matrix->out * matrix->in * sizeof *matrix->integers);
-    matrix->cells = need((size_t)matrix->slices * matrix->in * matrix->out_lanes * sizeof *matrix->cells);
-    matrix->flipped = need(blocks * (size_t)matrix->slices * matrix->out_lanes);
+    matrix->cells = need(count_cells(matrix) * sizeof *matrix->cells);
+    matrix->flipped = need(count_flips(matrix));
+    return matrix;
+}
+
+struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
+                                         uint64_t seed, uint32_t number, uint32_t writing)
+{
+    struct crossbar_matrix *matrix = make_room(spec, out, in);
+    matrix->seed = seed;
+    matrix->number = number;
     quantise_weights(matrix, w);
     choose_flips(matrix);
     program_cells(matrix, writing);
@@ -378,9 +399,41 @@ void crossbar_free(struct crossbar_matrix *matrix)
 
 size_t crossbar_bytes(const struct crossbar_matrix *matrix)
 {
-    size_t blocks = (matrix->in + (size_t)matrix->spec.rows - 1) / (size_t)matrix->spec.rows;
     return sizeof *matrix + matrix->out * matrix->in * sizeof *matrix->integers +
-           (size_t)matrix->slices * matrix->out_lanes * (matrix->in * sizeof *matrix->cells + blocks);
+           count_cells(matrix) * sizeof *matrix->cells + count_flips(matrix);
+}
+
+static void converter_archive(struct crossbar_converter *converter, struct archive *archive)
+{
+    archive_field(archive, "step", &converter->step);
+    archive_field(archive, "low", &converter->low);
+    archive_field(archive, "high", &converter->high);
+    archive_field(archive, "exact", &converter->exact);
+    archive_field(archive, "narrow", &converter->narrow);
+}
+
+void crossbar_archive(struct crossbar_matrix **held, const struct crossbar_spec *spec, struct archive *archive)
+{
+    struct crossbar_matrix *matrix = *held;
+    size_t out = archive_count(archive, "out", matrix ? matrix->out : 0);
+    size_t in = archive_count(archive, "in", matrix ? matrix->in : 0);
+    if (archive_restores(archive)) {
+        crossbar_free(matrix);
+        *held = matrix = out && in ? make_room(spec, (int64_t)out, (int64_t)in) : NULL;
+    }
+    if (!matrix)
+        return;
+    archive_field(archive, "seed", &matrix->seed);
+    archive_field(archive, "number", &matrix->number);
+    archive_field(archive, "weight_step", &matrix->weight_step);
+    archive_memory(archive, "integers", ARCHIVE_F32, matrix->integers, out * in);
+    archive_memory(archive, "cells", ARCHIVE_I16, matrix->cells, count_cells(matrix));
+    archive_memory(archive, "flipped", ARCHIVE_U8, matrix->flipped, count_flips(matrix));
+    for (int direction = 0; direction < 2; direction++) {
+        archive_enter(archive, direction == CROSSBAR_FORWARD ? "forward" : "backward");
+        converter_archive(&matrix->converter[direction], archive);
+        archive_leave(archive);
+    }
 }
 
 int crossbar_is_exact(const struct crossbar_matrix *matrix, enum crossbar_direction direction)

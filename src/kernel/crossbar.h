@@ -44,6 +44,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/archive.h"
+
 /* X(enum, name in files) */
 #define CROSSBAR_FIDELITIES(X)                                                                                         \
     X(CROSSBAR_IDEAL, "ideal")                                                                                         \
@@ -91,6 +93,10 @@ struct crossbar_matrix;
 struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
                                          uint64_t seed, uint32_t number, uint32_t writing);
 void crossbar_free(struct crossbar_matrix *matrix);
+
+/* Local. Saves or restores a programmed matrix, conductances included; *matrix may be NULL (nothing was programmed). A
+ * restored one replaces it. */
+void crossbar_archive(struct crossbar_matrix **matrix, const struct crossbar_spec *spec, struct archive *archive);
 
 /* Local. Bytes of one matrix in this process's memory. */
 size_t crossbar_bytes(const struct crossbar_matrix *matrix);

@@ -247,3 +247,25 @@ void clock_ledger(const struct clock *clock, const struct program *const program
     ledger->end_ps = end_ps;
     ledger_validate(ledger);
 }
+
+void clock_archive(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct archive *archive)
+{
+    archive_array(archive, "engine_free_ps", clock->engine_free_ps, N_ENGINES);
+    archive_array(archive, "compute_ps", clock->compute_ps, N_KERNEL_CLASSES);
+    archive_array(archive, "wait_ps", clock->wait_ps, N_KERNEL_CLASSES);
+    archive_field(archive, "idle_ps", &clock->idle_ps);
+    archive_array(archive, "runs", clock->runs, N_PROGRAMS);
+    archive_field(archive, "last_program", &clock->last_program);
+    archive_field(archive, "changed", &clock->changed);
+    archive_field(archive, "has_begun", &clock->has_begun);
+    archive_field(archive, "begun_ps", &clock->begun_ps);
+    for (int p = 0; p < N_PROGRAMS; p++) {
+        archive_enter(archive, "end_ps");
+        if (programs[p]->n_instrs)
+            archive_array(archive, program_name(p), clock->end_ps[p], (size_t)programs[p]->n_instrs);
+        archive_leave(archive);
+    }
+    archive_enter(archive, "varying");
+    ledger_archive(&clock->varying, archive);
+    archive_leave(archive);
+}

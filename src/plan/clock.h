@@ -7,6 +7,7 @@
 #ifndef PLAN_CLOCK_H
 #define PLAN_CLOCK_H
 
+#include "base/archive.h"
 #include "base/arena.h"
 #include "plan/ledger.h"
 #include "plan/program.h"
@@ -70,6 +71,9 @@ void clock_jump(struct clock *clock, const struct clock *before, const struct pr
 
 /* Local. Copies `from` into `to`, which clock_init has prepared for the same programs. */
 void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS]);
+
+/* Local. Saves or restores a clock of these programs. */
+void clock_archive(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct archive *archive);
 
 /* Local. The device's ledger at virtual time end_ps (not before clock_end_ps). */
 void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,

@@ -77,3 +77,24 @@ void ledger_validate(const struct ledger *ledger)
         bug("a device's busy, waiting and idle time sum to %" PRIu64 " ps, the run took %" PRIu64 " ps",
             (uint64_t)sum_ps, ledger->end_ps);
 }
+
+void ledger_archive(struct ledger *ledger, struct archive *archive)
+{
+    static const char *const part_name[] = {
+#define X(part, name, text) name,
+        ENERGY_PARTS(X)
+#undef X
+    };
+    struct ledger_entry *entry = ledger->entry;
+    size_t n = N_KERNEL_CLASSES, stride = sizeof *entry;
+    archive_column(archive, "count", &entry->count, n, stride);
+    archive_column(archive, "busy_ps", &entry->busy_ps, n, stride);
+    archive_column(archive, "flops", &entry->flops, n, stride);
+    archive_column(archive, "bytes", &entry->bytes, n, stride);
+    archive_column(archive, "cell_writes", &entry->cell_writes, n, stride);
+    for (int part = 0; part < N_ENERGY_PARTS; part++) {
+        archive_enter(archive, "energy_fj");
+        archive_wide(archive, part_name[part], &entry->energy_fj[part], n, stride);
+        archive_leave(archive);
+    }
+}

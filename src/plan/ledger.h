@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "base/cost.h"
 #include "base/wide.h"
 #include "kernel/op.h"
@@ -39,6 +40,9 @@ void ledger_merge(struct ledger *ledger, const struct ledger *from);
 /* Local. All energy of one device; energy of one class. */
 wide_uint ledger_energy_fj(const struct ledger *ledger);
 wide_uint ledger_class_energy_fj(const struct ledger *ledger, enum kernel_class class);
+
+/* Local. Saves or restores the work of all classes (counts, busy times, energy, traffic): what ledger_add adds up. */
+void ledger_archive(struct ledger *ledger, struct archive *archive);
 
 /* Local. Bug when the parts do not sum to the whole: sum(compute) + sum(wait) + idle = end. */
 void ledger_validate(const struct ledger *ledger);

@@ -103,7 +103,6 @@ static void read_head(struct reader *r)
     for (int i = 0; i < RESULT_RUN_FIELDS; i++)
         *result_run_value(r->run, i) = get_int(r, "/", result_run_field(i));
     r->run->timing_only = (int)get_int(r, "/", "timing_only");
-    r->run->stopped_early = (int)get_int(r, "/", "stopped_early");
     r->run->n_devices = (int)get_int(r, "/", "n_devices");
     r->run->flops = read_scalar(r, "/flops");
     r->run->end_ps = read_scalar(r, "/virtual_time_ps");

@@ -108,7 +108,6 @@ static void write_head(struct writer *w)
     for (int i = 0; i < RESULT_RUN_FIELDS; i++)
         set_int(w, "/", result_run_field(i), *result_run_value(&run, i));
     set_int(w, "/", "timing_only", run.timing_only);
-    set_int(w, "/", "stopped_early", run.stopped_early);
     set_int(w, "/", "n_devices", run.n_devices);
     if (!has_failed(w))
         h5_set_double(w->file, "/", "virtual_time_s", (double)run.end_ps * 1e-12, w->fault);

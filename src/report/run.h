@@ -154,7 +154,6 @@ struct run {
     const char *units; /* of the target, "m s-1" */
     const char *target;
     int timing_only;
-    int stopped_early; /* --max-wall */
     int64_t n_parameters, n_trainable;
     int64_t n_train, n_test; /* samples */
     int64_t steps;

@@ -14,8 +14,6 @@ enum { CURVE_LINES = 10, HORIZON_LINES = 6 };
 static void print_header(FILE *out, const struct run *run)
 {
     fprintf(out, "job         %s%s\n", run->name, run->timing_only ? "  (timing only: no arithmetic was done)" : "");
-    if (run->stopped_early)
-        fprintf(out, "            stopped early after %" PRId64 " steps\n", run->steps);
     fprintf(out, "model       %s\n", run->model_text ? run->model_text : "-");
     fprintf(out, "            %" PRId64 " parameters, %" PRId64 " trained", run->n_parameters, run->n_trainable);
     if (run->n_trainable < run->n_parameters)

@@ -322,7 +322,6 @@ static json_t *run_json(const struct run *run)
     set(object, "target", text(run->target));
     set(object, "units", text(run->units));
     set(object, "timing_only", json_boolean(run->timing_only));
-    set(object, "stopped_early", json_boolean(run->stopped_early));
     set_totals(object, run);
     for (int i = 0; i < run->n_evaluations; i++)
         append(evaluations, evaluation_json(&run->evaluation[i]));

@@ -202,3 +202,24 @@ enum status movement_end(struct movement *movement, int wants, struct switch_win
     numbers->captured_own = captured[SWITCH_WIDTHS];
     return status;
 }
+
+void movement_archive(struct movement *movement, struct archive *archive)
+{
+    struct snapshot *start = &movement->start;
+    if (comm_rank(movement->training->comm) != 0 || !archive_count(archive, "taken", start->arena != NULL))
+        return;
+    if (archive_restores(archive)) {
+        drop(start);
+        start->arena = arena_new();
+        start->values = arena_array(start->arena, (size_t)movement->n, sizeof *start->values);
+    }
+    enum archive_type type = movement->element_bytes == 8 ? ARCHIVE_F64 : ARCHIVE_F32;
+    for (int m = 0; m < movement->n; m++) {
+        size_t n = (size_t)(movement->matrix[m].out * movement->matrix[m].in);
+        if (archive_restores(archive))
+            start->values[m] = arena_array(start->arena, n, (size_t)movement->element_bytes);
+        archive_enter(archive, "matrix/%04d", m);
+        archive_memory(archive, "values", type, (void *)start->values[m], n);
+        archive_leave(archive);
+    }
+}

@@ -26,4 +26,7 @@ enum status movement_begin(struct movement *movement, struct fault *fault);
  */
 enum status movement_end(struct movement *movement, int wants, struct switch_window *numbers, struct fault *fault);
 
+/* Local. Saves or restores the weights at the start of the window; they are rank 0's, elsewhere nothing happens. */
+void movement_archive(struct movement *movement, struct archive *archive);
+
 #endif

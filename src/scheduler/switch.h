@@ -48,6 +48,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "base/arena.h"
 #include "base/status.h"
 #include "config/job.h"
@@ -205,6 +206,9 @@ int switch_width(const struct mode_switch *sw);
 
 /* Local. The log so far, in time order; valid until the next observation. */
 const struct switch_record *switch_log(const struct mode_switch *sw, int *n);
+
+/* Local. Saves or restores the controller, which switch_new has made with the same configuration. */
+void switch_archive(struct mode_switch *sw, struct archive *archive);
 
 /* Local. Words for reports: "safe", "trial", "start trial", "<" ("" when only told). */
 const char *switch_policy_name(enum switch_policy policy);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/interrupt.h"
 #include "scheduler/choose.h"
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
@@ -135,22 +136,32 @@ static int64_t next_evaluation(const struct training *training, int64_t step)
     return next < last ? next : last;
 }
 
+/* One step; without tensors as many as are known to be alike. */
+static enum status go_on(struct course *course, int64_t until, struct fault *fault)
+{
+    int64_t first = course->step + 1;
+    if (!course->options->timing_only) {
+        course->step = first;
+        return course_step(course, first, fault);
+    }
+    course->step = modes_known_until(course, first - 1, until);
+    return course_time_steps(course, first, course->step, fault);
+}
+
 static enum status train(struct course *course, struct fault *fault)
 {
     const struct training *training = course->training;
     int64_t last = training_steps(training);
-    enum status status = modes_begin(course, fault);
-    for (int64_t step = 0; step < last && status == STATUS_OK && !course->stopped;) {
-        int64_t until = next_evaluation(training, step);
-        while (course->options->timing_only && step < until && status == STATUS_OK) {
-            int64_t known = modes_known_until(course, step, until);
-            status = course_time_steps(course, step + 1, known, fault);
-            step = known;
-        }
-        for (; step < until && status == STATUS_OK && !course->stopped; step += !course->stopped)
-            status = course_step(course, step + 1, fault);
-        if (status == STATUS_OK)
-            status = course_evaluate(course, step, fault);
+    enum status status = course->options->resume ? course_resume(course, fault) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = modes_begin(course, fault);
+    while (course->step < last && status == STATUS_OK) {
+        int64_t until = next_evaluation(training, course->step);
+        status = go_on(course, until, fault);
+        if (status == STATUS_OK && course->step == until)
+            status = course_evaluate(course, course->step, fault);
+        if (status == STATUS_OK && course->step < last)
+            status = course_control(course, fault);
     }
     return status;
 }
@@ -192,7 +203,7 @@ static void start(struct course *course)
         course->order =
             arena_array(training->arena, (size_t)windows_shape(training->windows)->n_train + 1, sizeof *course->order);
     course->epoch = -1;
-    course->start_s = wall_s();
+    course->start_s = course->saved_s = wall_s();
     progress_start(&course->progress, "train", "samples", steps, (double)training->job->train.minibatch,
                    course->options->quiet || comm_rank(training->comm) != 0);
 }
@@ -202,6 +213,8 @@ enum status training_run(struct training *training, const struct training_option
 {
     struct course course = {.training = training, .options = options, .result = result};
     start(&course);
+    if (options->checkpoint)
+        interrupts_watch();
     if (modes_open(&course, fault) != STATUS_OK)
         return fault->status;
     struct executor_options executor_options = {
@@ -214,15 +227,16 @@ enum status training_run(struct training *training, const struct training_option
                                        &executor_options, &course.executor, fault);
     if (status != STATUS_OK)
         return status;
+    modes_watch(&course);
     status = train(&course, fault);
     progress_end(&course.progress);
-    modes_describe(&course);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        modes_describe(&course);
         status = gather(&course, fault);
+    }
     result->wall = executor_wall(course.executor);
     result->wall_s = wall_s() - course.start_s;
     result->traced_steps = TRACE_STEPS;
-    result->run.stopped_early = course.stopped;
     result->run.steps = result->run.n_steps;
     modes_close(&course);
     executor_close(course.executor);

@@ -25,7 +25,11 @@ struct training {
 
 struct training_options {
     int timing_only;
-    double max_wall_s; /* 0: no limit */
+    double max_wall_s;         /* 0: no limit */
+    const char *checkpoint;    /* path; NULL: none are written (plans) */
+    int64_t checkpoint_steps;  /* write one after every so many steps; 0: not by steps */
+    double checkpoint_every_s; /* ... and when so much wall time has passed since the last; 0: not by time */
+    const char *resume;        /* a checkpoint, or "auto" for the newest valid one at that path; NULL: from the start */
     int quiet;
     int assume_switch; /* timing-only: policies that test losses switch at the earliest step that they can */
 };
@@ -52,7 +56,8 @@ int64_t training_epoch_steps(const struct training *training);
 /* Local. Learning rate of a step (from 1). */
 double training_learning_rate(const struct training *training, int64_t step);
 
-/* Collective. Trains, evaluates, gathers. */
+/* Collective. Trains, evaluates, gathers. A signal, or the end of max_wall_s, stops it after a step: then a checkpoint
+ * is written and the fault is STATUS_REQUEUE; there is no result. */
 enum status training_run(struct training *training, const struct training_options *options,
                          struct training_result *result, struct fault *fault);
 

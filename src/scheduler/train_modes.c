@@ -125,11 +125,16 @@ static enum status begin_window(struct course *course, struct fault *fault)
     return wants & WANTS_WEIGHTS ? movement_begin(course->movement, fault) : STATUS_OK;
 }
 
+void modes_watch(struct course *course)
+{
+    if (course->mode_switch)
+        course->movement = movement_open(course->training, course->executor, &course->switch_config);
+}
+
 enum status modes_begin(struct course *course, struct fault *fault)
 {
-    if (!course->mode_switch)
+    if (!course->mode_switch || course->step > 0) /* restored: it has begun before */
         return STATUS_OK;
-    course->movement = movement_open(course->training, course->executor, &course->switch_config);
     open_phase(course, 1);
     struct switch_decision decision = switch_begin(course->mode_switch);
     enum status status = act(course, &decision, 0, fault);

@@ -1,5 +1,6 @@
 /* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c
- * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights).
+ * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights),
+ * train_checkpoint.c (stops and restarts), train_archive.c (what a checkpoint holds).
  */
 #ifndef SCHEDULER_TRAIN_PRIVATE_H
 #define SCHEDULER_TRAIN_PRIVATE_H
@@ -22,13 +23,34 @@ struct course {
     uint32_t *order; /* of the training samples in this epoch */
     int64_t epoch;   /* whose order it is; -1 at first */
     double start_s;
-    int stopped;
-    struct mode_switch *mode_switch; /* NULL: full mode only */
-    uint32_t generation;             /* handovers so far */
-    int64_t low_since, full_since;   /* step after which the mode's optimiser state was zero */
+    int64_t step;       /* the last one that is done */
+    uint32_t wish;      /* for the end of this step; the same on all ranks */
+    int interrupts;     /* signals so far, on any rank */
+    int64_t saved_step; /* of the last checkpoint that this process has written or restored; 0: none */
+    double saved_s, step_s, longest_step_s; /* wall: of the last checkpoint, of the start of the step, of any step */
+    struct mode_switch *mode_switch;        /* NULL: full mode only */
+    uint32_t generation;                    /* handovers so far */
+    int64_t low_since, full_since;          /* step after which the mode's optimiser state was zero */
     struct switch_config switch_config;
     struct movement *movement; /* NULL: the policy tests nothing */
 };
+
+enum wish { WISH_NONE, WISH_CHECKPOINT, WISH_STOP };
+
+/* Rank 0's clock: what should happen after the step that begins now. WISH_NONE elsewhere. */
+uint32_t course_wish(struct course *course);
+
+/* Collective. Between two steps: a checkpoint if one is due. Fault STATUS_REQUEUE when the run is to stop here. */
+enum status course_control(struct course *course, struct fault *fault);
+
+/* Local. A second signal within an evaluation: out at once, without a new checkpoint. Returns the fault. */
+enum status course_leave(const struct course *course, struct fault *fault);
+
+/* Collective. Goes on from the checkpoint that the options name, if there is one. */
+enum status course_resume(struct course *course, struct fault *fault);
+
+/* Local. Saves or restores the run itself (train_archive.c): what rank 0 saves, all ranks restore. */
+void course_archive(struct course *course, struct archive *archive);
 
 /* Collective. One training step in the mode of now, its losses recorded. */
 enum status course_step(struct course *course, int64_t step, struct fault *fault);
@@ -48,7 +70,10 @@ enum switch_state course_mode(const struct course *course);
 /* Collective. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
 enum status modes_open(struct course *course, struct fault *fault);
 
-/* Local. Releases what modes_begin has opened. */
+/* Local. With the executor open: what the controller watches. */
+void modes_watch(struct course *course);
+
+/* Local. Releases what modes_watch has opened. */
 void modes_close(struct course *course);
 
 /* Collective. Before the first step. */

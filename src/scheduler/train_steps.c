@@ -26,11 +26,6 @@ static void record_step(struct course *course, int64_t step, double loss)
                                                   course->now_ps, joules(course->energy_fj)};
 }
 
-static int out_of_time(const struct course *course)
-{
-    return course->options->max_wall_s > 0 && wall_s() - course->start_s > course->options->max_wall_s;
-}
-
 /* The adapters may learn at a rate of their own; the schedule is the same. */
 static double learning_rate(const struct training *training, int program, int64_t step)
 {
@@ -52,20 +47,24 @@ static struct step_record step_of(const struct course *course, int program, int6
     };
 }
 
+static void note_asked(struct course *course, const struct step_result *result)
+{
+    course->wish = result->wish > course->wish ? result->wish : course->wish;
+    course->interrupts = result->interrupts > course->interrupts ? result->interrupts : course->interrupts;
+}
+
 /* One step of one arm. */
 static enum status run_arm(struct course *course, int program, int64_t step, double *loss, struct fault *fault)
 {
     struct step_record record = step_of(course, program, step);
     record.n_samples = (uint32_t)course->training->job->train.minibatch;
-    record.stop = (uint32_t)out_of_time(course);
+    record.wish = course_wish(course);
     struct step_result result;
     enum status status =
         executor_step(course->executor, &record, minibatch_samples(course, step), NULL, &result, fault);
     if (status != STATUS_OK)
         return status;
-    course->stopped = result.stopped;
-    if (result.stopped)
-        return STATUS_OK;
+    note_asked(course, &result);
     if (!isfinite(result.loss_sum))
         return fault_set(
             fault, STATUS_FAILED,
@@ -84,9 +83,9 @@ enum status course_step(struct course *course, int64_t step, struct fault *fault
     enum status status = STATUS_OK;
     if (mode != SWITCH_LOW)
         status = run_arm(course, PROGRAM_TRAIN, step, &loss_full, fault);
-    if (mode != SWITCH_FULL && status == STATUS_OK && !course->stopped)
+    if (mode != SWITCH_FULL && status == STATUS_OK)
         status = run_arm(course, PROGRAM_LOW, step, &loss_low, fault);
-    if (status != STATUS_OK || course->stopped)
+    if (status != STATUS_OK)
         return status;
     double loss = mode == SWITCH_LOW ? loss_low : loss_full;
     record_step(course, step, loss);
@@ -107,7 +106,9 @@ static enum status time_arm(struct course *course, int program, int64_t first, u
     struct step_record record = step_of(course, program, first);
     record.repeat = n;
     struct step_result result;
+    record.wish = course_wish(course);
     enum status status = executor_step(course->executor, &record, NULL, arm_ps, &result, fault);
+    note_asked(course, &result);
     for (uint64_t i = 0; i < n && status == STATUS_OK; i++)
         end_ps[i] = arm_ps[i] > end_ps[i] ? arm_ps[i] : end_ps[i];
     return status;
@@ -175,8 +176,11 @@ static enum status run_set(struct course *course, int validation, struct step_re
         for (uint32_t s = 0; s < record.n_samples; s++)
             samples[s] = (uint32_t)first + s;
         status = executor_step(course->executor, &record, samples, NULL, result, fault);
+        note_asked(course, result);
         if (timing_only)
             break;
+        if (status == STATUS_OK && course->interrupts > 1)
+            status = course_leave(course, fault);
     }
     course->energy_fj += (wide_uint)n_runs * course->program_energy_fj[program];
     if (result->end_ps > course->now_ps)

@@ -48,7 +48,7 @@ static enum status check_signature(const char *path, struct fault *fault)
         return fault_set(fault, STATUS_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (info.st_size == 0)
         return fault_set(fault, STATUS_IO, "%s: the file is empty", path);
-    enum status status = h5_check_seal(path, SEAL_CHECK_BYTES, fault);
+    enum status status = h5_check_seal(path, SEAL_CHECK_BYTES, 0, fault);
     if (status == STATUS_OK && H5Fis_hdf5(path) <= 0)
         status = fault_set(fault, STATUS_IO, "%s: not an HDF5 file", path);
     return status;
@@ -56,7 +56,7 @@ static enum status check_signature(const char *path, struct fault *fault)
 
 enum status h5_verify(const char *path, struct fault *fault)
 {
-    return h5_check_seal(path, 0, fault);
+    return h5_check_seal(path, 0, 0, fault);
 }
 
 static struct h5 *handle(const char *path)
@@ -66,7 +66,7 @@ static struct h5 *handle(const char *path)
     if (!file || !copy)
         bug("out of memory");
     file->path = copy;
-    file->id = -1;
+    file->id = file->driver = -1;
     file->half = h5_half_type();
     return file;
 }
@@ -112,6 +112,8 @@ void h5_close(struct h5 *file)
         H5Fclose(file->id);
     if (file->half >= 0)
         H5Tclose(file->half);
+    if (file->driver >= 0)
+        H5FDunregister(file->driver);
     free(file->path);
     free(file->temporary);
     free(file);

@@ -63,6 +63,12 @@ enum status h5_open(const char *path, struct h5 **file, struct fault *fault);
 /* Local. Reads the whole file and compares its checksum; files without one pass. */
 enum status h5_verify(const char *path, struct fault *fault);
 
+/* Local. The same, but a file without a checksum is not whole. */
+enum status h5_verify_sealed(const char *path, struct fault *fault);
+
+/* Local. CRC-32 of any file's bytes. */
+enum status h5_checksum(const char *path, uint32_t *sum, struct fault *fault);
+
 /* Local. Closes a file that was opened for reading. NULL is allowed. */
 void h5_close(struct h5 *file);
 
@@ -121,6 +127,11 @@ enum status h5_create(const char *path, struct h5 **file, struct fault *fault);
  * afterwards in any case; on a fault the temporary is removed and what was under the name before is untouched. */
 enum status h5_finish(struct h5 *file, struct fault *fault);
 
+/* Local. The two halves of it, for who has something to do in between: the file is complete and on the disk under its
+ * temporary name (after a fault: h5_abandon); it takes its name (the handle is gone in any case). */
+enum status h5_complete(struct h5 *file, struct fault *fault);
+enum status h5_place(struct h5 *file, struct fault *fault);
+
 /* Local. Gives a new file up: closes it and removes the temporary. NULL is allowed. */
 void h5_abandon(struct h5 *file);
 
@@ -132,6 +143,9 @@ enum status h5_make_group(struct h5 *file, const char *group, struct fault *faul
  * Fletcher32; smaller ones contiguous. n_dims 0: scalar. */
 enum status h5_make(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *dims,
                     struct fault *fault);
+
+/* Local. A 1-d dataset of n numbers as they stand in memory: in one piece, without filters. To be written whole. */
+enum status h5_make_plain(struct h5 *file, const char *object, enum h5_type type, int64_t n, struct fault *fault);
 
 /* Local. Writes a box of a dataset made before (any numeric type in memory). */
 enum status h5_write_slab(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *start,

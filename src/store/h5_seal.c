@@ -65,7 +65,14 @@ enum status h5_seal(const char *path, const char *told, struct fault *fault)
     return status;
 }
 
-enum status h5_check_seal(const char *path, int64_t most_bytes, struct fault *fault)
+/* Does the file end with a seal of its own length? */
+static int read_seal(int descriptor, int64_t size, unsigned char seal[SEAL_BYTES])
+{
+    return size > 0 && pread(descriptor, seal, SEAL_BYTES, (off_t)size) == SEAL_BYTES &&
+           memcmp(seal, mark, sizeof mark) == 0 && get_little_endian(seal + 8, 8) == (uint64_t)size;
+}
+
+enum status h5_check_seal(const char *path, int64_t most_bytes, int required, struct fault *fault)
 {
     unsigned char seal[SEAL_BYTES];
     struct stat info;
@@ -75,11 +82,30 @@ enum status h5_check_seal(const char *path, int64_t most_bytes, struct fault *fa
         return fault_set(fault, STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
     enum status status = STATUS_OK;
     int64_t size = fstat(descriptor, &info) == 0 ? (int64_t)info.st_size - SEAL_BYTES : 0;
-    if (size > 0 && (most_bytes == 0 || size <= most_bytes) &&
-        pread(descriptor, seal, SEAL_BYTES, (off_t)size) == SEAL_BYTES && memcmp(seal, mark, sizeof mark) == 0 &&
-        get_little_endian(seal + 8, 8) == (uint64_t)size &&
-        (!checksum(descriptor, size, &sum) || sum != get_little_endian(seal + 16, 4)))
+    int is_sealed = read_seal(descriptor, size, seal);
+    if (required && !is_sealed)
+        status = fault_set(fault, STATUS_IO, "%s: damaged: it does not end with its checksum", path);
+    else if (is_sealed && (most_bytes == 0 || size <= most_bytes) &&
+             (!checksum(descriptor, size, &sum) || sum != get_little_endian(seal + 16, 4)))
         status = fault_set(fault, STATUS_IO, "%s: damaged: the file's checksum is not that of its content", path);
     close(descriptor);
+    return status;
+}
+
+enum status h5_verify_sealed(const char *path, struct fault *fault)
+{
+    return h5_check_seal(path, 0, 1, fault);
+}
+
+enum status h5_checksum(const char *path, uint32_t *sum, struct fault *fault)
+{
+    struct stat info;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int done = descriptor >= 0 && fstat(descriptor, &info) == 0 && checksum(descriptor, (int64_t)info.st_size, sum);
+    enum status status = STATUS_OK;
+    if (!done)
+        status = fault_set(fault, STATUS_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (descriptor >= 0)
+        close(descriptor);
     return status;
 }

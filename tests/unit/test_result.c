@@ -169,8 +169,7 @@ static void expect_same_run(const struct run *a, const struct run *b)
 {
     ck_assert(is_same_text(a->name, b->name) && is_same_text(a->config, b->config) && is_same_text(a->units, b->units));
     ck_assert(is_same_text(a->model_text, b->model_text) && is_same_text(a->placement_text, b->placement_text));
-    ck_assert(is_same_text(a->target, b->target) && a->timing_only == b->timing_only &&
-              a->stopped_early == b->stopped_early);
+    ck_assert(is_same_text(a->target, b->target) && a->timing_only == b->timing_only);
     ck_assert(a->n_parameters == b->n_parameters && a->n_trainable == b->n_trainable && a->n_train == b->n_train);
     ck_assert(a->n_test == b->n_test && a->steps == b->steps && a->flops == b->flops && a->end_ps == b->end_ps);
     ck_assert_int_eq(a->n_steps, b->n_steps);
@@ -198,7 +197,7 @@ START_TEST(test_result_round_trip)
         run.units = run.target = run.placement_text = NULL;
         run.n_evaluations = run.n_baselines = run.n_parameters_stored = 0;
         run.n_predictions = run.n_steps = 0;
-        run.timing_only = run.stopped_early = 1;
+        run.timing_only = 1;
         run.mode_switch = (struct run_switch){.policy = NULL};
         run.n_phases = 0;
     }
