@@ -158,22 +158,21 @@ static void put_items(FILE *out, const struct document *document, const struct p
     fputs(in_header ? "</header>\n<main>\n" : "", out);
 }
 
-static int collect_figures(const struct document *document, struct arena *arena, const struct figure ***figures)
+static const struct figure **collect_figures(const struct document *document, struct arena *arena, int *n)
 {
-    int n = 0;
-    *figures = arena_array(arena, (size_t)document->n_items + 1, sizeof **figures);
+    const struct figure **figures = arena_array(arena, (size_t)document->n_items + 1, sizeof *figures);
     for (int i = 0; i < document->n_items; i++)
         if (document->item[i].kind == ITEM_FIGURE)
-            (*figures)[n++] = document->item[i].figure;
-    return n;
+            figures[(*n)++] = document->item[i].figure;
+    return figures;
 }
 
 enum status page_write(const char *path, const struct document *document, struct fault *fault)
 {
     struct output output;
     struct arena *arena = arena_new();
-    const struct figure **figures;
-    int n = collect_figures(document, arena, &figures);
+    int n = 0;
+    const struct figure **figures = collect_figures(document, arena, &n);
     struct plot *plot = arena_array(arena, (size_t)n + 1, sizeof *plot);
     enum status status = plot_draw(figures, n, arena, plot, fault);
     if (status == STATUS_OK && (status = output_open(&output, path, fault)) == STATUS_OK) {

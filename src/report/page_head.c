@@ -32,8 +32,7 @@ static void add_training(struct document *document, const struct subject *subjec
         document_fact(document, "Data", "%s%s%s%s, %" PRId64 " training samples, %" PRId64 " test samples", run->target,
                       run->units ? " [" : "", run->units ? run->units : "", run->units ? "]" : "", run->n_train,
                       run->n_test);
-    document_fact(document, "Steps", "%" PRId64 "%s%s", run->steps, run->timing_only ? ", timing only" : "",
-                  run->stopped_early ? ", stopped early" : "");
+    document_fact(document, "Steps", "%" PRId64 "%s", run->steps, run->timing_only ? ", timing only" : "");
     add_totals(document, subject);
     if (run->end_ps)
         document_fact(document, "Arithmetic", "%.4g FLOP, %s", (double)run->flops,

@@ -68,9 +68,10 @@ static const char figures[] =
     "pre{overflow-x:auto;font:.8125rem/1.45 ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace}\n"
     "footer{margin-top:3rem;padding-bottom:2.5rem;color:var(--muted);font-size:.85rem}\n"
     ".sprite{position:absolute;width:0;height:0}\n"
-    "@media print{body{font-size:10pt}nav,.get{display:none}header,main,footer{max-width:none;padding:0}"
+    "@media "
+    "print{html{font-size:9.5pt}body{font-size:1rem}nav,.get{display:none}header,main,footer{max-width:none;padding:0}"
     ".plots{grid-template-columns:1fr 1fr;gap:.6rem}figure,tr,.verdict{break-inside:avoid}h2,h3,caption{break-after:"
-    "avoid}.scroll{overflow:visible}.wide{display:block}.narrow{display:none}th,td{padding:.1rem .35rem}}\n";
+    "avoid}.scroll{overflow:visible}th,td{padding:.1rem .35rem}}\n";
 
 static void put_colours(FILE *out, enum theme theme)
 {

@@ -6,7 +6,7 @@ int page_add_verdict(struct document *document, const struct subject *subject, i
 {
     int checks = 0, failed = 0;
     for (int i = 0; i < n; i++) {
-        struct validity validity;
+        struct validity validity = {.n = 0};
         validity_check(&subject[i], document->arena, &validity);
         for (int k = 0; k < validity.n; k++)
             failed += !validity.check[k].holds;
@@ -30,7 +30,7 @@ void page_add_validity(struct document *document, const struct subject *subject,
     text_table_column(table, ALIGN_LEFT, "verdict", NULL);
     text_table_column(table, ALIGN_LEFT, "found", NULL);
     for (int i = 0; i < n; i++) {
-        struct validity validity;
+        struct validity validity = {.n = 0};
         validity_check(&subject[i], document->arena, &validity);
         for (int k = 0; k < validity.n; k++) {
             text_table_row(table);

@@ -66,10 +66,13 @@ static struct ticks ticks_of(const struct figure *figure, const struct layout *l
 {
     const struct figure_axis *axis = is_y ? &figure->y : &figure->x;
     const struct tick_style style = {is_y ? layout->y_ticks : layout->x_ticks, axis->has_prefix, axis->is_whole};
-    struct ticks ticks;
+    struct ticks ticks = {.n = 0};
     double min, max;
     figure_range(figure, is_y, &min, &max);
-    (axis->is_log ? ticks_log : ticks_linear)(&ticks, min, max, &style);
+    if (axis->is_log)
+        ticks_log(&ticks, min, max, &style);
+    else
+        ticks_linear(&ticks, min, max, &style);
     return ticks;
 }
 

@@ -67,7 +67,7 @@ static int of_reram(const struct cluster_device *device, struct roof *roof)
     take_int(&chip.adc_bits, device->adc_bits);
     if (device->mapping)
         chip.offset_mapping = strcmp(device->mapping, "offset") == 0;
-    double slices = (double)((chip.weight_bits + chip.cell_bits - 1) / chip.cell_bits);
+    int slices = (chip.weight_bits + chip.cell_bits - 1) / chip.cell_bits; /* cells of a weight, rounded up */
     double weights = (double)reram_capacity(&chip) * chip.rows * chip.columns / slices / (chip.offset_mapping ? 1 : 2);
     roof->peak_flop_per_s = 2 * weights / ((double)reram_initiation_ps(&chip, 0) * 1e-12);
     roof->vector_flop_per_s = 0;

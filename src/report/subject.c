@@ -41,6 +41,10 @@ static enum status find_in_folder(struct subject *subject, struct arena *arena, 
     if (has_training && has_serving)
         return fault_set(fault, STATUS_USAGE, "%s: holds a result.h5 and a serving.h5: name the file that is meant",
                          subject->folder);
+    if (!has_training && !has_serving && access(subject_path(subject, arena, "checkpoint.h5"), F_OK) == 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: the run is not finished: there is a checkpoint.h5, from which --resume auto goes on",
+                         subject->folder);
     if (!has_training && !has_serving)
         return fault_set(fault, STATUS_USAGE, "%s: no finished run: expected a result.h5 or a serving.h5 in it",
                          subject->folder);

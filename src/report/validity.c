@@ -269,8 +269,8 @@ static void check_csv(struct checking *c, const struct subject *subject)
 
 void validity_check(const struct subject *subject, struct arena *arena, struct validity *validity)
 {
-    struct checking c = {arena, validity};
     *validity = (struct validity){.n = 0};
+    struct checking c = {arena, validity};
     if (subject->kind == SUBJECT_TRAINING) {
         check_training(&c, subject);
         return;

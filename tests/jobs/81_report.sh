@@ -85,6 +85,8 @@ refuses "no such folder" 2 "nowhere: No such file or directory" "$P" report nowh
 mkdir empty both
 refuses "an empty folder" 2 "empty: no finished run: expected a result.h5 or a serving.h5 in it" "$P" report empty $OUT
 cp hpt/result.h5 serving/serving.h5 both
+mkdir begun && touch begun/checkpoint.h5
+refuses "a run that has not finished" 2 "begun: the run is not finished" "$P" report begun $OUT
 refuses "two runs in a folder" 2 "name the file that is meant" "$P" report both $OUT
 refuses "a data set" 2 "expected a result of polyrank train or serve" "$P" report wind.h5 $OUT
 refuses "a job" 4 "hpt.yaml" "$P" report hpt.yaml $OUT
