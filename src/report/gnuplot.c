@@ -138,14 +138,15 @@ static enum status run_in(const struct folder *folder, int n, double limit_s, co
 {
     pid_t pid;
     int how, problem = start(folder, &pid);
-    if (problem == ENOENT)
+    if (problem && problem != ENOENT)
+        return fault_set(fault, STATUS_FAILED, "gnuplot cannot be run: %s", strerror(problem));
+    if (!problem && !wait_for(pid, limit_s, &how))
+        return fault_set(fault, STATUS_FAILED, "gnuplot took longer than %g s and was ended", limit_s);
+    /* POSIX lets a child that cannot be run end with 127 instead. */
+    if (problem || (WIFEXITED(how) && WEXITSTATUS(how) == 127))
         return fault_set(fault, STATUS_FAILED,
                          "gnuplot is not installed, which draws the plots: `make bootstrap` installs it (package "
                          "gnuplot-nox); --no-page prints the tables without it");
-    if (problem)
-        return fault_set(fault, STATUS_FAILED, "gnuplot cannot be run: %s", strerror(problem));
-    if (!wait_for(pid, limit_s, &how))
-        return fault_set(fault, STATUS_FAILED, "gnuplot took longer than %g s and was ended", limit_s);
     if (!WIFEXITED(how) || WEXITSTATUS(how) != 0)
         return fault_set(fault, STATUS_FAILED, "gnuplot failed: %s", complaint_of(folder));
     for (int i = 0; i < n; i++) {
