@@ -17,6 +17,7 @@ const struct command *commands(void)
         {"report", "an HTML page with plots of finished runs, and its tables", ON_ONE, command_report},
         {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
          command_contrast},
+        {"sweep", "studies: many runs of a job, one table, Pareto front, scaling", ON_ONE, command_sweep},
         {0},
     };
     return table;
