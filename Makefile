@@ -78,7 +78,7 @@ Q := @
 say = @echo '  $(1)'
 endif
 
-.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden check-cluster demo clean \
+.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-browser check-golden check-cluster demo clean \
         asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt reproduce-serving FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
@@ -170,6 +170,9 @@ check-mpi: $(BUILD)/check-mpi ## tests under mpirun at 1 2 3 4 and 7 ranks
 
 check-jobs: $(PROGRAM) ## malformed input, exit codes, invariance: through the real program
 	@BUILD=$(BUILD) tests/jobs/run.sh
+
+check-browser: $(PROGRAM) ## pages of polyrank report in headless Chromium (skipped without it)
+	@BUILD=$(BUILD) tests/browser/run.sh
 
 check-cluster: $(PROGRAM) ## a real SLURM of four nodes, and three hosts over TCP, both on this machine (root)
 	@BUILD=$(BUILD) tests/cluster/run.sh

@@ -14,6 +14,7 @@ const struct command *commands(void)
         {"cost", "price one op on a device, or a table of them", ON_ONE, command_cost},
         {"reproduce", "models against what they have to meet: formulas, published tables", ON_ALL, command_reproduce},
         {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
+        {"report", "an HTML page with plots of finished runs, and its tables", ON_ONE, command_report},
         {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
          command_contrast},
         {"sweep", "studies: many runs of a job, one table, Pareto front, scaling", ON_ONE, command_sweep},
