@@ -20,10 +20,10 @@ echo "   SLURM $(sinfo --version | cut -d' ' -f2): 4 nodes up in $(seconds_since
 
 state() { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | sort -u; }
 restarts() { scontrol show job "$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | head -n 1; }
-ended() { # no part of the job is pending, running or about to
-    case $(state "$1") in
-    *PENDING* | *RUNNING* | *COMPLETING* | *CONFIGURING* | *REQUEUED* | *STOPPED* | *SUSPENDED* | "") return 1 ;;
-    esac
+ended() { # every part of the job has come to its end
+    local got
+    got=$(state "$1")
+    [ -n "$got" ] && ! grep -qvxE 'COMPLETED|FAILED|TIMEOUT|CANCELLED|NODE_FAIL|OUT_OF_MEMORY' <<<"$got"
 }
 submit() { # submit FOLDER SCRIPT [ARGUMENT...]: the job's number
     (cd "$1" && shift && sbatch --parsable "$@")
