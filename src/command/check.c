@@ -12,6 +12,7 @@
 #include "scheduler/serve.h"
 #include "scheduler/train.h"
 #include "store/dataset.h"
+#include "store/state.h"
 
 struct check_input {
     struct fault *fault;
@@ -30,7 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (input->path)
             return 0;
-        fault_set(input->fault, STATUS_USAGE, "no file: expected a job, cluster, data set, model or result");
+        fault_set(input->fault, STATUS_USAGE,
+                  "no file: expected a job, cluster, data set, model, result or checkpoint");
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -41,8 +43,8 @@ static const struct argp argp = {
     NULL,
     parse,
     "FILE",
-    "Validates a job, a cluster, a data set, a model or a result, whatever FILE is, and prints what follows from "
-    "it: sizes, memory, numbers of samples. Reads every byte of a data set or model.\v"
+    "Validates a job, a cluster, a data set, a model, a result or a checkpoint, whatever FILE is, and prints what "
+    "follows from it: sizes, memory, numbers of samples. Reads every byte of a data set, model or checkpoint.\v"
     "exit status: 0 valid, 2 not valid, 3 a data set or model whose content is wrong, 4 damaged\n\n"
     "examples:\n"
     "  polyrank check jobs/wind.yaml\n"
@@ -151,8 +153,26 @@ static enum status check_model(const char *path, struct arena *arena, struct fau
     return STATUS_OK;
 }
 
+static enum status check_checkpoint(const char *path, struct arena *arena, struct fault *fault)
+{
+    struct state_file *file;
+    struct job job;
+    enum status status = state_open(path, &file, fault);
+    if (status != STATUS_OK)
+        return status;
+    const struct state_head *head = state_head(file);
+    status = job_parse(arena, path, head->job, NULL, 0, &job, fault);
+    if (status == STATUS_OK)
+        printf("%s: a checkpoint of %s (%s)\n  %" PRId64 " of %" PRId64 " done, virtual time %.6g s\n", path, job.name,
+               head->kind, head->progress, head->total, (double)head->virtual_ps * 1e-12);
+    state_close(file);
+    return status;
+}
+
 static enum status check_hdf5(const char *path, struct arena *arena, struct fault *fault)
 {
+    if (state_is(path))
+        return check_checkpoint(path, arena, fault);
     if (model_file_is(path))
         return check_model(path, arena, fault);
     return dataset_is(path) ? check_dataset(path, fault) : check_result(path, arena, fault);

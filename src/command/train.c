@@ -1,10 +1,12 @@
 /* train.c - polyrank train: trains a model on an emulated machine. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/unit.h"
 #include "command/command.h"
 #include "command/job_options.h"
 #include "command/output.h"
+#include "config/differences.h"
 #include "report/result.h"
 #include "report/summary.h"
 #include "report/switch_tables.h"
@@ -45,19 +47,26 @@ static const struct argp argp = {
     NULL,
     NULL};
 
+/* result.h5 comes last: where it is, everything is. */
 static enum status write_files(const struct training *training, const struct training_result *result,
                                struct arena *arena, struct fault *fault)
 {
     const struct job *job = training->job;
-    enum status status = result_write(output_path(arena, job, "result.h5"), &result->run, fault);
-    if (status == STATUS_OK)
-        status = summary_write_json(output_path(arena, job, "summary.json"), &result->run, fault);
+    enum status status = summary_write_json(output_path(arena, job, "summary.json"), &result->run, fault);
     if (status == STATUS_OK && result->run.mode_switch.policy)
         status = switch_tables_write_csv(output_path(arena, job, "loss.csv"), &result->run, fault);
     if (status == STATUS_OK && job->output.trace)
         status = trace_write(output_path(arena, job, "trace.json"), &training->plan, &result->run, result->marks,
                              result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);
+    if (status == STATUS_OK)
+        status = result_write(output_path(arena, job, "result.h5"), &result->run, fault);
     return status;
+}
+
+static void print_report(const struct run *run, const struct job *job)
+{
+    summary_print(stdout, run);
+    printf("\nresults: %s/\n", job->output.directory);
 }
 
 static enum status tell(const struct training *training, struct training_result *result, struct arena *arena,
@@ -70,9 +79,35 @@ static enum status tell(const struct training *training, struct training_result 
         status = write_files(training, result, arena, fault);
     if (status != STATUS_OK)
         return status;
-    summary_print(stdout, &result->run);
-    printf("\nresults: %s/\n", training->job->output.directory);
+    print_report(&result->run, training->job);
     return STATUS_OK;
+}
+
+/* Rank 0. A run that goes on may have come to its end before: then its report is told again. */
+static int is_complete(const struct job *job, struct arena *arena, struct fault *fault)
+{
+    const char *path = output_path(arena, job, "result.h5");
+    char differences[512];
+    struct run run;
+    if (access(path, F_OK) != 0 || result_read(path, arena, &run, fault) != STATUS_OK)
+        return 0;
+    if (differences_of_jobs(run.config, job_print(arena, job), differences, sizeof differences) > 0) {
+        fault_set(fault, STATUS_USAGE, "%s is the result of another job (%s): give another --output", path,
+                  differences);
+        return 0;
+    }
+    fprintf(stderr, "polyrank: %s is complete: nothing is left to do\n", path);
+    print_report(&run, job);
+    return 1;
+}
+
+/* Collective. */
+static enum status check_complete(struct comm *comm, const struct job_options *options, const struct job *job,
+                                  struct arena *arena, int *complete, struct fault *fault)
+{
+    *complete = options->resume && !options->force && comm_rank(comm) == 0 && is_complete(job, arena, fault);
+    enum status status = agree(comm, 0, fault);
+    return status == STATUS_OK ? comm_broadcast(comm, complete, sizeof *complete, fault) : status;
 }
 
 static enum status print_wall(struct training *training, const struct training_result *result, struct fault *fault)
@@ -91,12 +126,13 @@ static enum status print_wall(struct training *training, const struct training_r
     return STATUS_OK;
 }
 
-static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
-                       struct fault *fault)
+static enum status train_and_tell(struct training *training, const struct job_options *options, struct arena *arena,
+                                  struct fault *fault)
 {
-    struct training training;
+    struct comm *comm = training->comm;
+    struct job *job = training->job;
     struct training_result result;
-    struct training_options run_options = {
+    const struct training_options run_options = {
         .timing_only = options->timing_only,
         .max_wall_s = options->max_wall_s,
         .checkpoint = output_path(arena, job, "checkpoint.h5"),
@@ -105,25 +141,32 @@ static enum status run(struct comm *comm, const struct job_options *options, str
         .resume = options->resume,
         .quiet = options->quiet,
     };
-    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
-    if (status == STATUS_OK && options->print_config) {
-        if (comm_rank(comm) == 0)
-            fputs(job_print(arena, job), stdout);
-        training_close(&training);
-        return status;
-    }
-    if (status == STATUS_OK && comm_rank(comm) == 0)
+    if (comm_rank(comm) == 0)
         output_prepare(arena, job, "result.h5", options->force, fault);
+    enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
-        status = agree(comm, 0, fault);
-    if (status == STATUS_OK)
-        status = training_run(&training, &run_options, &result, fault);
+        status = training_run(training, &run_options, &result, fault);
     if (status == STATUS_OK && comm_rank(comm) == 0)
-        tell(&training, &result, arena, fault);
+        tell(training, &result, arena, fault);
     if (status == STATUS_OK)
         status = agree(comm, 0, fault);
     if (status == STATUS_OK && !options->quiet)
-        status = print_wall(&training, &result, fault);
+        status = print_wall(training, &result, fault);
+    return status;
+}
+
+static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
+                       struct fault *fault)
+{
+    struct training training;
+    int complete = 0;
+    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
+    if (status == STATUS_OK && options->print_config && comm_rank(comm) == 0)
+        fputs(job_print(arena, job), stdout);
+    if (status == STATUS_OK && !options->print_config)
+        status = check_complete(comm, options, job, arena, &complete, fault);
+    if (status == STATUS_OK && !options->print_config && !complete)
+        status = train_and_tell(&training, options, arena, fault);
     training_close(&training);
     return status;
 }

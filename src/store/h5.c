@@ -66,7 +66,7 @@ static struct h5 *handle(const char *path)
     if (!file || !copy)
         bug("out of memory");
     file->path = copy;
-    file->id = -1;
+    file->id = file->driver = -1;
     file->half = h5_half_type();
     return file;
 }
@@ -112,6 +112,8 @@ void h5_close(struct h5 *file)
         H5Fclose(file->id);
     if (file->half >= 0)
         H5Tclose(file->half);
+    if (file->driver >= 0)
+        H5FDunregister(file->driver);
     free(file->path);
     free(file->temporary);
     free(file);

@@ -14,6 +14,8 @@ struct h5 {
     hid_t half; /* the type float16, which HDF5 has no name for */
     char *path;
     char *temporary; /* NULL for files opened for reading */
+    hid_t driver;    /* of files that are written; -1: none */
+    int write_error; /* errno of the first write that failed */
     int n_kept, next_kept;
     struct {
         char *object;
@@ -40,6 +42,14 @@ hid_t h5_half_type(void);
 
 /* Local. Kind of a type. */
 enum h5_kind h5_kind_of(hid_t type);
+
+/* Local. Files that are created with this list are written by a driver that notes in *error what the system says to a
+ * write that fails, and goes on. Returns the driver, to be unregistered (H5FDunregister) after the file is closed; -1
+ * when HDF5 refuses. */
+hid_t h5_driver_set(hid_t access_list, int *error);
+
+/* Local. Has what HDF5 has written so far come to the system? Else its reason. */
+enum status h5_check_written(const struct h5 *file, struct fault *fault);
 
 /* Local. Closes all kept datasets. */
 void h5_forget(struct h5 *file);

@@ -182,7 +182,8 @@ enum status h5_read_slab(struct h5 *file, const char *object, enum h5_type type,
 enum status h5_write_slab(struct h5 *file, const char *object, enum h5_type type, int n_dims, const int64_t *start,
                           const int64_t *count, const void *values, struct fault *fault)
 {
-    return move_slab(file, object, type, n_dims, start, count, NULL, values, fault);
+    enum status status = move_slab(file, object, type, n_dims, start, count, NULL, values, fault);
+    return status == STATUS_OK ? h5_check_written(file, fault) : status;
 }
 
 enum status h5_read_doubles(struct h5 *file, const char *object, struct arena *arena, int *n_dims, int64_t *dims,

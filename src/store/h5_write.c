@@ -32,7 +32,7 @@ enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
     int descriptor = open(file->temporary, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0) {
         enum status status = fault_set(fault, STATUS_IO, "%s: cannot be created: %s", path, strerror(errno));
-        file->id = file->half = -1;
+        file->id = file->half = file->driver = -1;
         h5_close(file);
         return status;
     }
@@ -41,6 +41,7 @@ enum status h5_create(const char *path, struct h5 **out, struct fault *fault)
     /* Object headers of 1.8 carry checksums. */
     H5Pset_libver_bounds(access_list, H5F_LIBVER_V18, H5F_LIBVER_V18);
     H5Pset_fclose_degree(access_list, H5F_CLOSE_STRONG);
+    file->driver = h5_driver_set(access_list, &file->write_error);
     H5Pset_obj_track_times(creation, 0);
     /* Ordered links let netCDF-4 see variables and dimensions in the order they were made. */
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -97,15 +98,21 @@ static enum status sync_folder(const char *path, struct fault *fault)
     return status;
 }
 
+enum status h5_check_written(const struct h5 *file, struct fault *fault)
+{
+    if (file->write_error == 0)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_IO, "%s: cannot be written: %s", file->path, strerror(file->write_error));
+}
+
 enum status h5_complete(struct h5 *file, struct fault *fault)
 {
-    enum status status = STATUS_OK;
     h5_forget(file);
-    if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
-        status = h5_fault(file, NULL, "cannot be written", fault);
-    if (H5Fclose(file->id) < 0 && status == STATUS_OK)
-        status = h5_fault(file, NULL, "cannot be closed", fault);
+    int flushed = H5Fflush(file->id, H5F_SCOPE_GLOBAL) >= 0, closed = H5Fclose(file->id) >= 0;
     file->id = -1;
+    enum status status = h5_check_written(file, fault);
+    if (status == STATUS_OK && !(flushed && closed))
+        status = h5_fault(file, NULL, "cannot be written", fault);
     if (status == STATUS_OK)
         status = h5_seal(file->temporary, file->path, fault);
     return status == STATUS_OK ? sync_path(file->temporary, O_RDONLY, file->path, fault) : status;
@@ -270,7 +277,7 @@ enum status h5_write(struct h5 *file, const char *object, enum h5_type type, int
         return fault->status;
     if (H5Dwrite(id, h5_memory_type(file, type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         return h5_fault(file, object, "cannot be written", fault);
-    return STATUS_OK;
+    return h5_check_written(file, fault);
 }
 
 static enum status write_strings(struct h5 *file, const char *object, int n_dims, int64_t n, size_t width,

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh - the real program as a user meets it: exit codes and messages of bad input, sameness over rank counts, tools that read
-# the results. Ends with 'jobs: N passed, N failed'.
+# the results. Ends with 'jobs: N passed, N failed'. run.sh PART... runs these parts alone ("10_bad_input 90_restart").
 set -u
 cd "$(dirname "$0")/../.."
 . scripts/mpi-env.sh
@@ -22,7 +22,14 @@ part() {
     { echo "-- $1"; cat "$WORK.log"; }
 }
 export -f part
-printf '%s\n' tests/jobs/[0-9]*.sh | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} bash -c 'part {}'
+# The longest parts first, so that none of them runs alone at the end.
+parts=(10_bad_input 71_serve_bad_input 70_serve 90_restart 21_same_bytes_hpt 15_model)
+for file in tests/jobs/[0-9]*.sh; do
+    name=$(basename "$file" .sh)
+    [[ " ${parts[*]} " == *" $name "* ]] || parts+=("$name")
+done
+[ $# = 0 ] || parts=("$@")
+printf 'tests/jobs/%s.sh\n' "${parts[@]}" | xargs -P "$(nproc 2>/dev/null || echo 2)" -I{} bash -c 'part {}'
 passed=$(wc -l <"$PASSED") failed=$(wc -l <"$FAILED")
 [ "$failed" = 0 ] || sed 's/^/failed: /' "$FAILED"
 echo "jobs: $passed passed, $failed failed"

@@ -1,0 +1,113 @@
+#!/bin/bash
+# kills.sh [KILLS=60] [SEED=1] - SIGKILL to a random rank at a random moment of a training run, again and again; after each the run
+# goes on with --resume auto on another number of ranks. In the end every file equals that of a run that nobody killed.
+#
+# Prints a row for each kill: ranks before and after, when it came, the step of the checkpoint that was gone on from (- none yet), in
+# which mode that was, whether a checkpoint was being written. Ends with 'N passed, N failed'.
+set -u
+cd "$(dirname "$0")/../.."
+. scripts/mpi-env.sh
+export OMPI_MCA_odls_base_sigkill_timeout=0
+kills=${1:-60} RANDOM=${2:-1}
+program=$PWD/${BUILD:-build}/polyrank
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ranks=(1 2 3 5 8)
+files="result.h5 summary.json trace.json loss.csv stdout"
+
+cp tests/reliability/kill.yaml "$work/hpt.yaml"
+sed 's/policy: hpt, window.*/policy: at, at_step: 40, trial_steps: 10}/; s/targets: .*/targets: [q, k, v, o], init: svd}/
+     s/fidelity: analog/fidelity: quantized/' tests/reliability/kill.yaml >"$work/at.yaml"
+sed '/kind: reram/d; /kind: systolic/d; s/policy: hpt, micro.*/policy: gpu-only}/; s/  switch: .*//; s/  adapter: .*//
+     s/epochs: 6/epochs: 20/' tests/reliability/kill.yaml >"$work/full.yaml"
+"$program" data synth "$work/kill.h5" --stations 6 --rows 420 --seed 3 >/dev/null || exit 1
+jobs=(hpt hpt at full)
+
+# start JOB N ARGUMENTS...: into $work/run; stdout beside its files.
+start() {
+    local job=$1 n=$2 launch=
+    shift 2
+    [ "$n" = 1 ] || launch="mpirun -n $n"
+    mkdir -p "$work/run"
+    (cd "$work" && exec $launch "$program" train "$job.yaml" -q -o run "$@" >run/stdout 2>stderr)
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# The runs that nobody kills, and how long they take on each number of ranks.
+declare -A length_ms
+for job in hpt at full; do
+    for n in "${ranks[@]}"; do
+        rm -rf "$work/run"
+        before=$(now_ms)
+        start "$job" "$n" || { cat "$work/stderr"; exit 1; }
+        length_ms[$job$n]=$(($(now_ms) - before))
+        [ -e "$work/$job" ] || mv "$work/run" "$work/$job"
+    done
+done
+
+kill_one() { # kill_one PID: a random one of the ranks under it, or itself
+    local all
+    mapfile -t all < <(pgrep -P "$1")
+    [ ${#all[@]} -gt 0 ] || all=("$1")
+    kill -KILL "${all[$((RANDOM % ${#all[@]}))]}" 2>/dev/null
+}
+
+# The checkpoint that is gone on from: its step and its mode.
+standing() {
+    local file=$work/run/checkpoint.h5
+    [ -e "$file" ] || file=$work/run/checkpoint.prev.h5
+    [ -e "$file" ] || { echo "- -"; return; }
+    local step state
+    step=$(h5dump -d /state/run/step "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
+    state=$(h5dump -d /state/switch/state "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
+    local names=(full trial low)
+    echo "${step:-?} ${names[${state:-0}]}"
+}
+
+other() { # other N: another number of ranks
+    local n=$1
+    while [ "$n" = "$1" ]; do n=${ranks[$((RANDOM % ${#ranks[@]}))]}; done
+    echo "$n"
+}
+
+exec 2>/dev/null # the shell tells of every process that was killed
+passed=0 failed=0 n_kills=0 in_writing=0
+printf '%4s  %-5s %5s  %8s  %7s  %-5s  %-7s  %5s  %s\n' kill job ranks 'at [ms]' 'from' mode writing 'again' result
+while [ $n_kills -lt "$kills" ]; do
+    job=${jobs[$((RANDOM % ${#jobs[@]}))]} n=${ranks[$((RANDOM % ${#ranks[@]}))]} every=$((RANDOM % 8 + 1))
+    rm -rf "$work/run"
+    rows=0
+    for attempt in 1 2; do # two kills in each run
+        at_ms=$((RANDOM * (length_ms[$job$n] + 200) / 32768))
+        start "$job" "$n" --checkpoint-steps $every --resume auto &
+        pid=$!
+        sleep "$(printf '%d.%03d' $((at_ms / 1000)) $((at_ms % 1000)))"
+        kill_one "$pid"
+        { wait "$pid"; } 2>/dev/null
+        [ $? != 0 ] || break # it was faster
+        writing=no
+        ! ls "$work"/run/*.tmp >/dev/null 2>&1 || { writing=yes; in_writing=$((in_writing + 1)); }
+        n_kills=$((n_kills + 1)) rows=$((rows + 1))
+        read -r step mode < <(standing)
+        before=$n n=$(other "$n")
+        printf '%4d  %-5s %5d  %8d  %7s  %-5s  %-7s  %5d' $n_kills $job "$before" $at_ms "$step" "$mode" $writing "$n"
+        [ $attempt = 1 ] && [ $((RANDOM % 2)) = 0 ] && { printf '  killed again\n'; continue; }
+        break
+    done
+    [ $rows -gt 0 ] || continue
+    if ! start "$job" "$n" --checkpoint-steps $every --resume auto; then
+        result="FAILED: $(grep -m 1 '^polyrank: ' "$work/stderr")"
+    else
+        result=equal
+        for f in $files; do
+            [ -e "$work/$job/$f" ] || continue
+            cmp -s "$work/$job/$f" "$work/run/$f" || result="DIFFERS: $f"
+        done
+    fi
+    printf '  %s\n' "$result"
+    if [ "$result" = equal ]; then passed=$((passed + rows)); else failed=$((failed + rows)); fi
+done
+echo "$n_kills kills, $in_writing of them while a checkpoint was written"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
