@@ -249,15 +249,17 @@ void serve_course_set_wake(struct serve_course *course)
 
 enum status serve_course_faults(struct serve_course *course, struct fault *fault)
 {
-    uint64_t now_ps = course->n_due ? service_progress(course->service).now_ps : 0;
+    const struct serving_progress progress = service_progress(course->service);
     enum status status = STATUS_OK;
+    if (course->n_due == 0 || progress.n_finished == course->serve->requests.n)
+        return STATUS_OK;
     for (int f = 0; f < course->n_due && status == STATUS_OK; f++) {
         const struct serve_due *due = &course->due[f];
-        if (!due->has_happened && due->at_ps <= now_ps &&
+        if (!due->has_happened && due->at_ps <= progress.now_ps &&
             service_can_change(course->service, (uint32_t)due->fault->instance))
             status = lead(course, f, fault);
     }
-    if (course->n_due && status == STATUS_OK)
+    if (status == STATUS_OK)
         serve_course_set_wake(course);
     return status;
 }

@@ -121,7 +121,8 @@ static void close_setting(struct setting *s, struct answers *answers)
 static void run(struct setting *s, struct answers *answers, struct serving_result *result)
 {
     struct fault fault = FAULT_NONE;
-    struct serving_sink sink = {answers, hear_finished, hear_answer, hear_sample};
+    struct serving_sink sink = {
+        .state = answers, .finished = hear_finished, .answer = hear_answer, .sample = hear_sample};
     *answers = (struct answers){.n_finished = 0};
     serving_run(&s->config, &s->requests, s->engine, s->n, &sink, s->arena, result, &fault);
     expect_ok(&fault);
