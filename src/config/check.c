@@ -221,6 +221,9 @@ static enum status check_faults(const struct reading *reading)
 {
     const struct job *job = reading->job;
     char path[64], found[64];
+    if (strcmp(job->serve.recovery, "reload") == 0 && strcmp(job->serve.preemption, "swap") != 0)
+        return refuse_value(reading, "serve.recovery",
+                            "recompute, because without serve.preemption swap no KV is on the host", "reload");
     if (job->n_faults && job->model.preset)
         return refuse_value(reading, "faults[0].device", "nothing, because only jobs that serve have faults",
                             job->fault[0].device);

@@ -185,7 +185,8 @@ static void price_loss(const struct serve *serve, const struct decoder_plan *bef
     loss->time_ps = load_ps + (uint64_t)(serve->job->serve.recovery_s * 1e12 + 0.5);
     for (int d = 0; d < machine->n_devices; d++)
         if (!after->lost[d])
-            loss->energy_fj[ENERGY_STATIC] += machine->backends[d]->wait_power_mw(machine->states[d]) * loss->time_ps;
+            loss->energy_fj[ENERGY_STATIC] +=
+                (wide_uint)machine->backends[d]->wait_power_mw(machine->states[d]) * loss->time_ps;
 }
 
 /* ---- a fault happens ---- */

@@ -14,7 +14,7 @@ struct serving_loss {
     const struct serving_engine *engine; /* of the instance from now on; borrowed */
     int keeps_host;                      /* what is on the host stays and comes back; 0: it is computed once more */
     uint64_t time_ps;                    /* the instance does nothing for so long; above 0 */
-    uint64_t energy_fj[N_ENERGY_PARTS];  /* of that time */
+    wide_uint energy_fj[N_ENERGY_PARTS]; /* of that time */
 };
 
 /* Local. Is the instance between iterations? Only then can it lose a device. */

@@ -75,7 +75,7 @@ for j in slow link; do
 done
 
 # The parts of time and energy sum: busy and idle are the run, parts and idle are the whole.
-python3 - sequence/serving.h5 >sums 2>&1 <<'PY' && pass "the ledger sums" || fail "the ledger sums" "it does not" sums
+/usr/bin/python3 - sequence/serving.h5 >sums 2>&1 <<'PY' && pass "the ledger sums" || fail "the ledger sums" "it does not" sums
 import h5py, sys
 f = h5py.File(sys.argv[1])
 fj = sum(int(w) * 10**15 + int(r) for w, r in zip(f["instance/energy_whole_j"][()].flat, f["instance/energy_rest_fj"][()].flat))
@@ -96,4 +96,6 @@ wrong "no such device" "faults[0].device: expected gpu0 to hbm-pim2, found 'pim7
 wrong "no such instance" "faults[0].instance: expected 0 to 0, found 2" "{device: gpu0, at: 1 ms, kind: fails, instance: 2}"
 wrong "no factor" "faults[0].factor: expected a share above 0 and below 1" "{device: gpu0, at: 1 ms, kind: degrades}"
 wrong "a factor of a device that fails" "faults[0].factor: expected nothing" "{device: gpu0, at: 1 ms, kind: fails, factor: 0.5}"
+refuses "nothing on the host" 2 "serve.recovery: expected recompute, because without serve.preemption swap" "$P" serve \
+    "$WORK/lost.yaml" -q -o "$WORK/out" --set serve.recovery=reload
 wrong "a device that is gone" "which has failed before" "$lost, {device: hbm-pim1, at: 9 ms, kind: degrades, factor: 0.5}"
