@@ -121,8 +121,7 @@ static enum status archive_told(void *state, struct archive *archive, struct fau
     return status;
 }
 
-static enum status open_files(struct writing *writing, const struct serve *serve, const struct job_options *options,
-                              struct fault *fault)
+static void name_files(struct writing *writing, const struct serve *serve, const struct job_options *options)
 {
     struct arena *arena = serve->arena;
     const struct job *job = serve->job;
@@ -130,7 +129,6 @@ static enum status open_files(struct writing *writing, const struct serve *serve
     writing->serve = serve;
     writing->csv_path = output_path(arena, job, "requests.csv");
     writing->answers_path = output_path(arena, job, "answers.jsonl");
-    return output_prepare(arena, job, "serving.h5", options->force, fault);
 }
 
 static enum status close_files(struct writing *writing, struct fault *fault)
@@ -282,13 +280,9 @@ static enum status serve_and_tell(struct serve *serve, const struct job_options 
         .quiet = options->quiet,
     };
     const struct serve_sink sink = {&writing, begin, archive_told, finished, answer};
-    int first = comm_rank(serve->comm) == 0;
-    if (first)
-        open_files(&writing, serve, options, fault);
-    enum status status = agree(serve->comm, 0, fault);
-    if (status == STATUS_OK)
-        status = serve_run(serve, &run_options, &sink, &result, fault);
-    if (!first)
+    name_files(&writing, serve, options);
+    enum status status = serve_run(serve, &run_options, &sink, &result, fault);
+    if (comm_rank(serve->comm) != 0)
         return status;
     close_files(&writing, fault);
     if (fault->status == STATUS_OK)
@@ -307,8 +301,9 @@ static enum status run(struct serve *serve, const struct job_options *options, s
         return STATUS_OK;
     if (options->find_rate)
         return find_rate(serve, options, fault);
-    if (options->resume && !options->force && first)
-        complete = is_complete(serve, fault);
+    if (first &&
+        output_prepare(serve->arena, serve->job, "serving.h5", options->force || options->resume, fault) == STATUS_OK)
+        complete = options->resume && !options->force && is_complete(serve, fault);
     enum status status = agree(serve->comm, 0, fault);
     if (status == STATUS_OK)
         status = comm_broadcast(serve->comm, &complete, sizeof complete, fault);

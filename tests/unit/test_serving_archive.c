@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive_copy.h"
 #include "folder.h"
 #include "serving/recovery.h"
 #include "serving_setting.h"
@@ -11,39 +12,6 @@
 Suite *suite_serving_archive(void);
 
 enum { CASES = 120 };
-
-/* ---- an archive in memory ---- */
-
-struct kept {
-    const struct archive_entry *entry;
-    size_t n;
-};
-
-static const struct archive_entry *find_entry(const struct kept *kept, const char *name)
-{
-    for (size_t i = 0; i < kept->n; i++)
-        if (strcmp(kept->entry[i].name, name) == 0)
-            return &kept->entry[i];
-    return NULL;
-}
-
-static enum status look(void *state, const char *name, enum archive_type *type, uint64_t *n, struct fault *fault)
-{
-    const struct archive_entry *entry = find_entry(state, name);
-    if (!entry)
-        return fault_set(fault, STATUS_IO, "%s: not there", name);
-    *type = entry->type;
-    *n = entry->n;
-    return STATUS_OK;
-}
-
-static enum status read_entry(void *state, const struct archive_entry *wanted, void *values, struct fault *fault)
-{
-    const struct archive_entry *entry = find_entry(state, wanted->name);
-    (void)fault;
-    memcpy(values, entry->values, entry->n * archive_type_bytes(entry->type));
-    return STATUS_OK;
-}
 
 /* ---- what is told ---- */
 
@@ -67,7 +35,7 @@ struct drive {
     struct arena *arena;
     uint64_t n_controls, save_at, lose_at; /* which call; 0: never */
     struct drive *resumes;                 /* the run whose saved state this one goes on from */
-    struct kept saved;
+    struct archive_copy saved;
     struct toy toys[MOST_INSTANCES]; /* as they were when it was saved */
     size_t told_when_saved;
     int had_lost;                 /* when it was saved */
@@ -140,7 +108,7 @@ static void restore(struct drive *drive, struct service *service)
 {
     struct fault fault = FAULT_NONE;
     struct drive *from = drive->resumes;
-    const struct archive_source source = {&from->saved, look, read_entry};
+    const struct archive_source source = {&from->saved, copy_look, copy_read};
     struct archive *archive = archive_from(&source, drive->arena);
     service_archive(service, archive);
     archive_status(archive, &fault);
@@ -407,9 +375,9 @@ START_TEST(an_archive_with_something_missing_is_refused)
     for (size_t i = 0; i < whole.saved.n; i++)
         if (i != gone)
             some[kept++] = whole.saved.entry[i];
-    whole.saved = (struct kept){some, kept};
+    whole.saved = (struct archive_copy){some, kept};
     prepare(&again, &t, 41007, 1, 0);
-    const struct archive_source source = {&whole.saved, look, read_entry};
+    const struct archive_source source = {&whole.saved, copy_look, copy_read};
     struct archive *archive = archive_from(&source, again.arena);
     struct fault fault = FAULT_NONE;
     const struct serving_sink sink = {.state = archive, .control = restore_only};
