@@ -122,7 +122,7 @@ static void archive_samples(struct serve_course *course, struct archive *archive
         course->sample_room = n;
         result->sample = arena_array(course->serve->arena, n + 1, stride);
     }
-    struct serving_sample none, *sample = n ? result->sample : &none;
+    struct serving_sample none = {.instance = 0}, *sample = n ? result->sample : &none;
     archive_column(archive, "instance", &sample->instance, n, stride);
     archive_column(archive, "start_ps", &sample->start_ps, n, stride);
     archive_column(archive, "end_ps", &sample->end_ps, n, stride);

@@ -58,7 +58,7 @@ void events_archive(struct events *events, struct pool *pool, struct archive *ar
     while (events->room < n)
         grow(events, pool);
     events->n = n;
-    struct event none, *event = n ? events->heap : &none;
+    struct event none = {.time_ps = 0}, *event = n ? events->heap : &none;
     struct arena *arena = arena_new();
     uint8_t *kind = arena_array(arena, n + 1, sizeof *kind);
     for (uint32_t i = 0; i < n && !archive_restores(archive); i++)

@@ -207,7 +207,7 @@ void kv_release(struct kv_cache *cache, struct kv_table *table)
 static void archive_blocks(struct kv_cache *cache, struct archive *archive)
 {
     size_t n = cache->n_blocks, stride = sizeof *cache->block;
-    struct kv_block none, *block = n ? cache->block : &none;
+    struct kv_block none = {.name = 0}, *block = n ? cache->block : &none;
     archive_column(archive, "name", &block->name, n, stride);
     archive_column(archive, "references", &block->references, n, stride);
     archive_column(archive, "older", &block->older, n, stride);

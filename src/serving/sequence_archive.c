@@ -19,7 +19,7 @@ struct sequence *roll_find(const struct roll *roll, uint32_t request)
 void served_archive(struct served *record, size_t n, struct archive *archive)
 {
     const size_t stride = sizeof *record;
-    struct served none, *first = n ? record : &none;
+    struct served none = {.request = 0}, *first = n ? record : &none;
     archive_column(archive, "request", &first->request, n, stride);
     archive_column(archive, "instance", &first->instance, n, stride);
     archive_column(archive, "decode_instance", &first->decode_instance, n, stride);
