@@ -153,7 +153,10 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
         return fault_set(fault, STATUS_USAGE,
                          "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
                          job->source, (long long)job->serve.instances);
-    return status == STATUS_OK ? check_requests(serve, fault) : status;
+    if (status == STATUS_OK)
+        status = check_requests(serve, fault);
+    struct serve_course course = {.serve = serve};
+    return status == STATUS_OK ? serve_course_read_faults(&course, fault) : status;
 }
 
 enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,
