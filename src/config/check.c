@@ -216,6 +216,30 @@ static enum status check_duty(const struct reading *reading)
     return STATUS_OK;
 }
 
+/* How much slower is told where something gets slower, and only there. */
+static enum status check_faults(const struct reading *reading)
+{
+    const struct job *job = reading->job;
+    char path[64], found[64];
+    if (strcmp(job->serve.recovery, "reload") == 0 && strcmp(job->serve.preemption, "swap") != 0)
+        return refuse_value(reading, "serve.recovery",
+                            "recompute, because without serve.preemption swap no KV is on the host", "reload");
+    if (job->n_faults && job->model.preset)
+        return refuse_value(reading, "faults[0].device", "nothing, because only jobs that serve have faults",
+                            job->fault[0].device);
+    for (int i = 0; i < job->n_faults; i++) {
+        const struct job_fault *fault = &job->fault[i];
+        int is_given = fault->factor != JOB_UNSET, fails = strcmp(fault->kind, "fails") == 0;
+        snprintf(path, sizeof path, "faults[%d].factor", i);
+        snprintf(found, sizeof found, "%g", fault->factor);
+        if (fails && is_given)
+            return refuse_value(reading, path, "nothing, because the device fails", found);
+        if (!fails && !is_given)
+            return refuse_value(reading, path, "a share above 0 and below 1, the speed that is left", "nothing");
+    }
+    return STATUS_OK;
+}
+
 enum status job_check(const struct reading *reading)
 {
     struct job *job = reading->job;
@@ -232,6 +256,8 @@ enum status job_check(const struct reading *reading)
         status = check_duty(reading);
     if (!status)
         status = cluster_check(reading);
+    if (!status)
+        status = check_faults(reading);
     if (!status && !job->model.preset)
         return STATUS_OK;
     if (!status)

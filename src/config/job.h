@@ -160,9 +160,22 @@ struct job_serve {
     int64_t head_chunks;
     const char *ff_share;    /* 0 to 0.9, or auto */
     const char *kv_numerics; /* same int8 */
+    const char *recovery;    /* recompute reload */
+    double recovery_s;
     double sample_s;
     struct job_slo slo;
 };
+
+/* A fault of the emulated hardware. */
+struct job_fault {
+    const char *device; /* gpu0 */
+    double at_s;        /* virtual time */
+    const char *kind;   /* fails degrades link-slows */
+    double factor;      /* degrades, link-slows: share of the speed that is left */
+    int64_t instance;   /* serving */
+};
+
+enum { JOB_MAX_FAULTS = 64 };
 
 struct job_output {
     const char *directory;  /* result.h5, summary.json, trace.json.gz go here */
@@ -219,6 +232,8 @@ struct job {
     struct job_decoder decoder;
     struct job_serve serve;
     struct job_output output;
+    int n_faults;
+    struct job_fault fault[JOB_MAX_FAULTS];
     const char *cluster_file; /* relative to the job's folder; resolved */
     struct cluster cluster;
 };

@@ -41,7 +41,7 @@ static enum status keep_sample(void *state, const struct serving_sample *sample,
 static enum status keep_row(void *state, const struct served *record, struct fault *fault)
 {
     struct told *told = state;
-    return told->csv.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
+    return told->csv.rows.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
 }
 
 static void run(struct told *told, const char *csv_path)
