@@ -24,7 +24,8 @@ static void print_usage(FILE *out)
             "  mpirun -n 5 polyrank train jobs/wind.yaml         one scheduler and four emulated GPUs\n"
             "  polyrank train jobs/wind.yaml --set train.epochs=2 --timing-only\n"
             "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n\n"
-            "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O\n");
+            "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O,\n"
+            "  5 an emulated device failed for good, 75 stopped early with a checkpoint (the same command goes on)\n");
 }
 
 static const struct command *find_command(const char *name, struct fault *fault)

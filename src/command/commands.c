@@ -7,7 +7,7 @@ const struct command *commands(void)
         {"train", "train a model on an emulated machine", ON_ALL_STOPPABLE, command_train},
         {"serve", "serve prompts or a request trace with a decoder", ON_ALL, command_serve},
         {"plan", "placement, memory, predicted time and energy of a job; runs nothing", ON_ONE, command_plan},
-        {"check", "validate a job, cluster, study, data set, model or result file", ON_ONE, command_check},
+        {"check", "validate a job, cluster, study, data set, model, result or checkpoint file", ON_ONE, command_check},
         {"data", "import, synth, info, baseline: data sets", ON_ONE, command_data},
         {"model", "import, synth, info, list: decoder models", ON_ONE, command_model},
         {"devices", "the device catalogue, with sources", ON_ONE, command_devices},
