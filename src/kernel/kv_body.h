@@ -253,8 +253,8 @@ KV_KERNEL(KV(prompt_attention))
         const struct batch_part *part = &batch->parts[i];
         for (size_t g = 0; g < (size_t)op->kv_heads; g++)
             KV(prompt_head)
-            (op, context->format, part, in, in[0] + row * columns, fetched, g, context->scratch,
-             out[0] + row * out_columns);
+        (op, context->format, part, in, in[0] + row * columns, fetched, g, context->scratch,
+         out[0] + row * out_columns);
         row += (size_t)part->tokens;
         fetched += (size_t)part->context;
     }
