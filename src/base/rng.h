@@ -24,7 +24,8 @@ enum rng_purpose {
     RNG_TOKEN,    /* sampling of tokens; place = number of the request */
     RNG_ARRIVAL,  /* gaps between requests; place = 0, step = attempt, element = request */
     RNG_LENGTH,   /* lengths of requests; place = 0 prompts, 1 answers, 2 lines of a trace; element = request */
-    RNG_SEARCH    /* points of a search for a minimum; place = which search, step = cloud */
+    RNG_SEARCH,   /* points of a search for a minimum; place = which search, step = cloud */
+    RNG_COLUMN    /* columns that a fault makes stick; place = number of the matrix, element = column */
 };
 
 struct rng_key {

@@ -164,6 +164,17 @@ struct job_serve {
     struct job_slo slo;
 };
 
+/* A fault of the emulated hardware. */
+struct job_fault {
+    const char *device; /* gpu0 */
+    double at_s;        /* virtual time */
+    const char *kind;   /* fails degrades link-slows columns-stick */
+    double factor;      /* degrades, link-slows: share of the speed that is left; columns-stick: of the columns */
+    int64_t instance;   /* serving */
+};
+
+enum { JOB_MAX_FAULTS = 64 };
+
 struct job_output {
     const char *directory;  /* result.h5, summary.json, trace.json.gz go here */
     int trace;              /* write the trace (default 1) */
@@ -219,6 +230,8 @@ struct job {
     struct job_decoder decoder;
     struct job_serve serve;
     struct job_output output;
+    int n_faults;
+    struct job_fault fault[JOB_MAX_FAULTS];
     const char *cluster_file; /* relative to the job's folder; resolved */
     struct cluster cluster;
 };

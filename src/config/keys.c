@@ -9,6 +9,7 @@
 /* One line per key: path, kind, where, whether needed, range or words, meaning. */
 #define IN(member) offsetof(struct job, member)
 #define OF(member) offsetof(struct cluster_device, member)
+#define FAULT(member) offsetof(struct job_fault, member)
 #define DEFAULT(text) KEY_DEFAULT, text, 0
 #define OPEN(who) KEY_OPEN, who, JOB_UNSET /* JOB_UNSET, NULL or n = 0 when not given */
 #define OPEN_0(who) KEY_OPEN, who, 0       /* 0 when not given */
@@ -283,6 +284,16 @@ static const struct job_key keys[] = {
     {"output.predictions", KEY_SWITCH, IN(output.predictions), DEFAULT("true"),
         MEANS("store the test predictions in the result")},
 
+    {"faults[].device", KEY_NAME, FAULT(device), REQUIRED, MEANS("the device, as reports name it: gpu0, pim3")},
+    {"faults[].at", KEY_REAL, FAULT(at_s), REQUIRED, .unit = UNIT_SECONDS, FROM(0, 1e7),
+        MEANS("virtual time; it shows between two steps or iterations")},
+    {"faults[].kind", KEY_WORD, FAULT(kind), REQUIRED, WORDS("fails degrades link-slows columns-stick"),
+        MEANS("the device is lost with all that it holds; it computes, or its link to others is, slower from then on; "
+              "columns of its crossbars do not conduct any more")},
+    {"faults[].factor", KEY_REAL, FAULT(factor), OPEN("needed but by fails"), ABOVE_BELOW(0, 1),
+        MEANS("degrades, link-slows: speed that is left, as a share; columns-stick: share of the columns")},
+    {"faults[].instance", KEY_INT, FAULT(instance), DEFAULT("0"), FROM(0, 4095), MEANS("serving: of this instance")},
+
     {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},
     {"cluster.iteration_overhead_s", KEY_REAL, IN(cluster.iteration_overhead_s), DEFAULT("0 s"), .unit = UNIT_SECONDS,
         FROM_BELOW(0, 1),
@@ -370,6 +381,8 @@ static const struct job_key keys[] = {
 };
 
 static const struct job_list lists[] = {
+    {"faults", IN(fault), IN(n_faults), sizeof(struct job_fault), 0, JOB_MAX_FAULTS,
+        "faults of the emulated hardware, at virtual times"},
     {"cluster.devices", IN(cluster.device), IN(cluster.n_devices), sizeof(struct cluster_device), 1,
         CLUSTER_MAX_DEVICES,
         "the devices, one entry per kind and profile"},

@@ -42,6 +42,7 @@ const char *crossbar_problem(const struct crossbar_spec *spec, char *text, size_
         {"stuck_low", spec->stuck_low, 0, 1, 0},
         {"stuck_high", spec->stuck_high, 0, 1 - spec->stuck_low, 0},
         {"drift", spec->drift, 0, 1, 0},
+        {"stuck_columns", spec->stuck_columns, 0, 1, 0},
     };
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
         if (outside(whole[i].value, whole[i].low, whole[i].high)) {
@@ -319,8 +320,9 @@ static double largest_weight_sum(const struct crossbar_matrix *matrix, enum cros
 
 static int cells_are_true(const struct crossbar_spec *spec)
 {
-    return spec->fidelity == CROSSBAR_QUANTIZED || (spec->program_noise == 0 && spec->read_noise == 0 &&
-                                                    spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0);
+    return spec->stuck_columns == 0 &&
+           (spec->fidelity == CROSSBAR_QUANTIZED || (spec->program_noise == 0 && spec->read_noise == 0 &&
+                                                    spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0));
 }
 
 static void settle_converters(struct crossbar_matrix *matrix)
@@ -374,6 +376,53 @@ static struct crossbar_matrix *make_room(const struct crossbar_spec *spec, int64
     return matrix;
 }
 
+/* Does a column stick, of a block of rows, a slice and a result? */
+static int column_sticks(const struct crossbar_matrix *matrix, size_t block, int slice, size_t o)
+{
+    struct rng_key key = rng_key(matrix->seed, RNG_COLUMN, matrix->number);
+    uint64_t place = (block * (size_t)matrix->slices + (size_t)slice) * matrix->out_lanes + o;
+    return rng_uniform(key, 0, place) < matrix->spec.stuck_columns;
+}
+
+/* A column that stands flipped shows the complement of nothing: the top. */
+static void stick_column(struct crossbar_matrix *matrix, size_t block, int slice, size_t o)
+{
+    size_t rows = (size_t)matrix->spec.rows, first = block * rows;
+    int16_t value = flip_of(matrix, first, slice)[o] ? stored(matrix, cell_top(&matrix->spec)) : 0;
+    for (size_t line = first; line < first + rows && line < matrix->in; line++)
+        matrix->cells[((size_t)slice * matrix->in + line) * matrix->out_lanes + o] = value;
+}
+
+static void stick_columns(struct crossbar_matrix *matrix)
+{
+    if (matrix->spec.stuck_columns == 0)
+        return;
+    for (size_t block = 0; block < blocks_of(matrix); block++)
+        for (int slice = 0; slice < matrix->slices; slice++)
+            for (size_t o = 0; o < matrix->out; o++)
+                if (column_sticks(matrix, block, slice, o))
+                    stick_column(matrix, block, slice, o);
+}
+
+void crossbar_stick(struct crossbar_matrix *matrix, double share)
+{
+    if (!(share >= matrix->spec.stuck_columns && share <= 1))
+        bug("a share of %g of all columns sticks, after %g", share, matrix->spec.stuck_columns);
+    matrix->spec.stuck_columns = share;
+    stick_columns(matrix);
+    settle_converters(matrix);
+}
+
+size_t crossbar_columns(const struct crossbar_matrix *matrix, size_t *stuck)
+{
+    *stuck = 0;
+    for (size_t block = 0; block < blocks_of(matrix); block++)
+        for (int slice = 0; slice < matrix->slices; slice++)
+            for (size_t o = 0; o < matrix->out; o++)
+                *stuck += (size_t)column_sticks(matrix, block, slice, o);
+    return blocks_of(matrix) * (size_t)matrix->slices * matrix->out;
+}
+
 struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
                                          uint64_t seed, uint32_t number, uint32_t writing)
 {
@@ -383,6 +432,7 @@ struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64
     quantise_weights(matrix, w);
     choose_flips(matrix);
     program_cells(matrix, writing);
+    stick_columns(matrix);
     settle_converters(matrix);
     return matrix;
 }

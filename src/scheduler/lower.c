@@ -253,14 +253,50 @@ static void price_message(const struct machine *machine, int device, struct inst
         instr->cost = (struct cost){.time_ps = instr->cost.time_ps};
 }
 
+/* What remains of the speed of a device or its link after faults. */
+static double share_of(double speed)
+{
+    return speed > 0 ? speed : 1;
+}
+
+static double slower(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* Takes longer by 1 / share; power that is drawn all the time is drawn for longer. */
+static void stretch(struct cost *cost, double share)
+{
+    if (share == 1)
+        return;
+    cost->time_ps = (uint64_t)((double)cost->time_ps / share + 0.5);
+    cost->energy_fj[ENERGY_STATIC] = (uint64_t)((double)cost->energy_fj[ENERGY_STATIC] / share + 0.5);
+}
+
+/* An all-reduce goes at the pace of its slowest link. */
+static double slowest_link(const struct machine *machine)
+{
+    const char *kind = machine_leading_kind(machine);
+    double share = 1;
+    for (int d = 0; d < machine->n_devices; d++)
+        if (strcmp(machine->specs[d].kind, kind) == 0)
+            share = slower(share, share_of(machine->specs[d].link_speed));
+    return share;
+}
+
 void lower_price(const struct machine *machine, int device, int n_group, struct instr *instr)
 {
-    if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV)
+    const struct device_spec *specs = machine->specs;
+    if (instr->op->kind == OP_SEND || instr->op->kind == OP_RECV) {
         price_message(machine, device, instr);
-    else if (instr->op->kind == OP_ALLREDUCE)
+        stretch(&instr->cost, slower(share_of(specs[device].link_speed), share_of(specs[instr->peer].link_speed)));
+    } else if (instr->op->kind == OP_ALLREDUCE) {
         price_allreduce(machine, n_group, instr);
-    else
+        stretch(&instr->cost, slowest_link(machine));
+    } else {
         machine->backends[device]->cost(machine->states[device], instr->op, &instr->cost);
+        stretch(&instr->cost, share_of(specs[device].speed));
+    }
 }
 
 static enum status price(const struct lowering *lowering, struct program *program, struct fault *fault)

@@ -53,7 +53,7 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
-        status = build_plan(job, &training->config, &training->machine, training->arena, &training->plan,
+        status = build_plan(job, &training->config, &training->machine, NULL, training->arena, &training->plan,
                             &training->matrices, fault);
     while (status == STATUS_OK && !training->plan.programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
