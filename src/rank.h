@@ -138,10 +138,11 @@ struct executor_prices {
 
 /* Another plan for the same devices, in the middle of a run. */
 struct replanning {
-    const struct plan *plan;         /* borrowed from now on, as the one of executor_open was */
-    const struct device_spec *specs; /* [n_devices] changed by faults in speed, link_speed and cells.stuck_columns only */
-    const int64_t *const *matrix;    /* [n_devices] [n_matrices[d]] numbers that d's matrices had before, -1: none */
-    const int64_t *n_matrices;       /* [n_devices] */
+    const struct plan *plan; /* borrowed from now on, as the one of executor_open was */
+    const struct device_spec
+        *specs;                   /* [n_devices] changed by faults in speed, link_speed and cells.stuck_columns only */
+    const int64_t *const *matrix; /* [n_devices] [n_matrices[d]] numbers that d's matrices had before, -1: none */
+    const int64_t *n_matrices;    /* [n_devices] */
 };
 
 struct executor_options {

@@ -17,7 +17,7 @@ struct pim {
     struct reram_profile profile;
     struct crossbar_spec spec;
     int verify;
-    double speed; /* share that faults have left */
+    double speed;      /* share that faults have left */
     struct held *held; /* [n_held], by number; grows as matrices are programmed */
     int64_t n_held;
     struct crossbar_work work;

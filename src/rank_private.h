@@ -1,5 +1,6 @@
 /* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_mail.c
- * (messages between devices), rank_replan.c (another plan in the middle of a run), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to know).
+ * (messages between devices), rank_replan.c (another plan in the middle of a run), rank_load.c (what enters and leaves
+ * a device), rank_gather.c (what rank 0 gets to know).
  */
 #ifndef RANK_PRIVATE_H
 #define RANK_PRIVATE_H

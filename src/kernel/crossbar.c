@@ -322,7 +322,7 @@ static int cells_are_true(const struct crossbar_spec *spec)
 {
     return spec->stuck_columns == 0 &&
            (spec->fidelity == CROSSBAR_QUANTIZED || (spec->program_noise == 0 && spec->read_noise == 0 &&
-                                                    spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0));
+                                                     spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0));
 }
 
 static void settle_converters(struct crossbar_matrix *matrix)

@@ -28,6 +28,9 @@ void describe_modes(const struct training *training, struct run *run);
 /* Local. After it: the time from step to step in each mode. Needs steps and phases. */
 void describe_steps(struct run *run);
 
+/* Local. The shortest time from step to step among steps first .. last; 0: no two of them. */
+uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last);
+
 /* Local. The errors that sums stand for. */
 struct run_metrics describe_metrics(const struct metric_row *row);
 

@@ -106,15 +106,20 @@ void describe_modes(const struct training *training, struct run *run)
 
 /* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.
  */
-static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last)
 {
     uint64_t least_ps = 0;
     for (int i = 1; i < run->n_steps; i++) {
         uint64_t step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
-        if (run->step[i - 1].step >= phase->first_step && run->step[i].step <= phase->last_step &&
-            (!least_ps || step_ps < least_ps))
+        if (run->step[i - 1].step >= first && run->step[i].step <= last && (!least_ps || step_ps < least_ps))
             least_ps = step_ps;
     }
+    return least_ps;
+}
+
+static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+{
+    uint64_t least_ps = describe_step_ps(run, phase->first_step, phase->last_step);
     return least_ps ? least_ps : phase->time_ps;
 }
 

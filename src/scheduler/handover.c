@@ -127,20 +127,6 @@ static int is_held(const struct building *building, int device, const struct nod
     return matrices_find_same(&handover->held[device], &matrices->matrix[m]) >= 0;
 }
 
-/* The matrices of the device's step that it does not hold yet, once. */
-static void repair(struct building *building, int device)
-{
-    const struct graph *low = &building->handover->low[device];
-    char *done = arena_take(building->carry.arena, (size_t)low->n_tensors + 1);
-    for (int i = 0; i < low->n_nodes; i++) {
-        const struct node *node = &low->nodes[i];
-        if (!place_is_frozen_product(low, node) || done[node->in[1]] || is_held(building, device, node))
-            continue;
-        done[node->in[1]] = 1;
-        program(building, device, node, sender_tensor(building, low, node->in[1]));
-    }
-}
-
 /* Everything that node i of the device's step reads and that lives over steps, once. */
 static void equip_node(struct building *building, int device, int i, char *done)
 {
@@ -166,6 +152,16 @@ static void equip_node(struct building *building, int device, int i, char *done)
         done[t] = 1;
         carry_fill(&building->carry, device, building->carry.copy[device][t]);
     }
+}
+
+/* The matrices of the device's step that it does not hold yet, with what is added to their products (biases). */
+static void repair(struct building *building, int device)
+{
+    const struct graph *low = &building->handover->low[device];
+    char *done = arena_take(building->carry.arena, (size_t)low->n_tensors + 1);
+    for (int i = 0; i < low->n_nodes; i++)
+        if (place_is_frozen_product(low, &low->nodes[i]) && !is_held(building, device, &low->nodes[i]))
+            equip_node(building, device, i, done);
 }
 
 static void equip(struct building *building, int device)

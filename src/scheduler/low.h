@@ -22,8 +22,9 @@ struct low_request {
 };
 
 /* Local. Fills PROGRAM_LOW, PROGRAM_LOW_EVALUATE, PROGRAM_HANDOVER and PROGRAM_RETURN of the plan, and PROGRAM_REPAIR
- * where something is held but not all; PROGRAM_TRAIN must be there. matrices[n_devices], in the arena: what each device holds in crossbars. Fault STATUS_USAGE: no device of a
- * kind that the mode needs, matrices or tensors that do not fit, micro-batches that do not divide the minibatch. */
+ * where something is held but not all; PROGRAM_TRAIN must be there. matrices[n_devices], in the arena: what each device
+ * holds in crossbars. Fault STATUS_USAGE: no device of a kind that the mode needs, matrices or tensors that do not fit,
+ * micro-batches that do not divide the minibatch. */
 enum status low_build(const struct low_request *request, struct plan *plan, struct matrices **matrices,
                       struct fault *fault);
 

@@ -92,6 +92,7 @@ void course_archive(struct course *course, struct archive *archive)
     archive_field(archive, "generation", &course->generation);
     archive_field(archive, "low_since", &course->low_since);
     archive_field(archive, "full_since", &course->full_since);
+    archive_field(archive, "even_since", &course->even_since);
     archive_run(&course->result->run, archive);
     archive_leave(archive);
     if (!course->mode_switch)

@@ -50,6 +50,7 @@ static void open_phase(struct course *course, int64_t first_step)
             memcpy(larger, run->phase, (size_t)n * sizeof *larger);
         run->phase = larger;
     }
+    course->even_since = first_step - 1;
     run->phase[run->n_phases++] = (struct run_phase){
         .name = switch_state_name(course_mode(course)),
         .first_step = first_step,
@@ -79,15 +80,45 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
     if (program == PROGRAM_HANDOVER)
         record.generation = ++course->generation;
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
+    if (status != STATUS_OK)
+        return status;
     if (program == PROGRAM_HANDOVER) {
         struct run_handover *told = &course->result->run.handover;
         told->n++;
         told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
         told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     }
-    *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
+    if (program != PROGRAM_REPAIR)
+        *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
     course->energy_fj += course->program_energy_fj[program];
     course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
+    return status;
+}
+
+enum status modes_carry(struct course *course, int program, struct fault *fault)
+{
+    return carry_weights(course, program, course->step, fault);
+}
+
+void modes_disturb(struct course *course, int loss, const char *reason)
+{
+    course->even_since = course->step;
+    if (!course->mode_switch)
+        return;
+    if (loss >= 0)
+        switch_lose(course->mode_switch, (enum switch_loss)loss, reason);
+    close_phase(course, course->step);
+    open_phase(course, course->step + 1);
+}
+
+enum status modes_price(struct course *course, struct fault *fault)
+{
+    struct switch_config *config = &course->switch_config;
+    if (!course->mode_switch || config->policy != SWITCH_SAFE || !course->training->matrices)
+        return STATUS_OK;
+    enum status status = predict_costs(course->training, config->window_steps, &config->costs, fault);
+    if (status == STATUS_OK)
+        switch_set_costs(course->mode_switch, &config->costs);
     return status;
 }
 
