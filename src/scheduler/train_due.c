@@ -171,6 +171,7 @@ void faults_archive(struct course *course, struct archive *archive)
     if (n > (size_t)course->n_due)
         bug("%zu faults have struck, of %d", n, course->n_due);
     course->n_struck = run->n_faults = (int)n;
+    archive_column(archive, "joins_next", &due->joins_next, n, sizeof *due);
     archive_column(archive, "without_low", &due->without_low, n, sizeof *due);
     archive_column(archive, "kept_cells", &due->kept_cells, n, sizeof *due);
     archive_told(run, n, archive);
@@ -189,6 +190,18 @@ static void phase_of(const struct run *run, int64_t step, int64_t *first, int64_
         }
 }
 
+/* Steps first .. last are cut where other faults have struck. */
+static void cut_at_faults(const struct run *run, int64_t step, int64_t *first, int64_t *last)
+{
+    for (int k = 0; k < run->n_faults; k++) {
+        int64_t other = run->fault[k].step;
+        if (other < step && other >= *first)
+            *first = other + 1;
+        if (other > step && other < *last)
+            *last = other;
+    }
+}
+
 void faults_describe(struct course *course)
 {
     struct run *run = &course->result->run;
@@ -198,12 +211,10 @@ void faults_describe(struct course *course)
         int64_t first, last;
         told->steps_since = run->n_steps - told->step;
         phase_of(run, told->step, &first, &last);
-        if (i > 0 && run->fault[i - 1].step >= first)
-            first = run->fault[i - 1].step + 1;
+        cut_at_faults(run, told->step, &first, &last);
         told->step_before_ps = describe_step_ps(run, first, told->step);
         phase_of(run, told->step + 1, &first, &last);
-        if (i + 1 < run->n_faults && run->fault[i + 1].step < last)
-            last = run->fault[i + 1].step;
+        cut_at_faults(run, told->step, &first, &last);
         told->step_after_ps = describe_step_ps(run, told->step + 1, last);
     }
 }

@@ -43,6 +43,7 @@ struct course {
 struct due {
     uint64_t at_ps;
     int number, device;          /* in the job's list; in the machine */
+    int joins_next;              /* strikes together with the next one: there was no plan in between */
     int without_low, kept_cells; /* of the plan from then on (scheduler/build.h) */
 };
 
