@@ -285,7 +285,7 @@ static const struct job_key keys[] = {
         MEANS("store the test predictions in the result")},
 
     {"faults[].device", KEY_NAME, FAULT(device), REQUIRED, MEANS("the device, as reports name it: gpu0, pim3")},
-    {"faults[].at", KEY_REAL, FAULT(at_s), REQUIRED, .unit = UNIT_SECONDS, FROM(0, 1e7),
+    {"faults[].at", KEY_REAL, FAULT(at_s), REQUIRED, .unit = UNIT_SECONDS, FROM(0, 8640000),
         MEANS("virtual time; it shows between two steps or iterations")},
     {"faults[].kind", KEY_WORD, FAULT(kind), REQUIRED, WORDS("fails degrades link-slows columns-stick"),
         MEANS("the device is lost with all that it holds; it computes, or its link to others is, slower from then on; "

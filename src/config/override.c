@@ -44,7 +44,8 @@ static enum status step_into_list(const struct reading *reading, struct override
     long index = digits > 0 && digits < 6 ? atol(*text + 1) : -1;
     char expected[MESSAGE], found[128];
     if (n == 0)
-        snprintf(expected, sizeof expected, "a cluster with %s", override->node->name);
+        snprintf(expected, sizeof expected, "a %s with %s", strncmp(list->path, "cluster.", 8) == 0 ? "cluster" : "job",
+                 override->node->name);
     else
         snprintf(expected, sizeof expected, "an index from %s[0] to %s[%d]", override->node->name, override->node->name,
                  n - 1);

@@ -59,7 +59,8 @@ static void open_phase(struct course *course, int64_t first_step)
     };
 }
 
-/* A phase without a step (the full mode of a run that switches at once) is none. */
+/* A phase without a step (the full mode of a run that switches at once) is none. What it took nevertheless (the
+ * recovery from a fault on which the next one follows at once, or the end) is told with the one before. */
 static void close_phase(struct course *course, int64_t last_step)
 {
     struct run *run = &course->result->run;
@@ -67,8 +68,13 @@ static void close_phase(struct course *course, int64_t last_step)
     phase->last_step = last_step;
     phase->time_ps = course->now_ps - phase->time_ps;
     phase->energy_fj = course->energy_fj - phase->energy_fj;
-    if (last_step < phase->first_step)
-        run->n_phases--;
+    if (last_step >= phase->first_step)
+        return;
+    run->n_phases--;
+    if (run->n_phases > 0) {
+        phase[-1].time_ps += phase->time_ps;
+        phase[-1].energy_fj += phase->energy_fj;
+    }
 }
 
 /* Between two steps: weights go over to the devices of the other mode. */

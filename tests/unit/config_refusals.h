@@ -33,13 +33,13 @@ static const struct refusal {
      "j.yaml:1: expected YAML sections such as model: and cluster:, found an empty file"},
     {"---\n", {NULL}, 2,
      "j.yaml:2: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
-     "found nothing"},
+     "faults, found nothing"},
     {"just words", {NULL}, 2,
      "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
-     "found 'just words'"},
+     "faults, found 'just words'"},
     {"[1, 2]", {NULL}, 2,
      "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
-     "found a list of 2"},
+     "faults, found a list of 2"},
     {"model:\n\tpreset: wind\n", {NULL}, 2,
      "j.yaml:2: expected blanks as indentation, found a tab"},
     {"model: {preset: wind\n", {NULL}, 2,
@@ -72,7 +72,7 @@ static const struct refusal {
      "j.yaml:1: expected YAML, found an error: found unknown directive name while scanning a directive"},
     {"- model\n", {NULL}, 2,
      "j.yaml:1: expected a section with the keys name, cluster, model, data, train, decoder, serve, placement, output, "
-     "found a list of 1"},
+     "faults, found a list of 1"},
     {"name: \377\376\n", {NULL}, 2,
      "j.yaml:1: expected YAML, found an error: invalid leading UTF-8 octet"},
     {"model:\n  preset: wind\n model: x\n", {NULL}, 2,
@@ -93,14 +93,14 @@ static const struct refusal {
      "'train:' and below it the rest)"},
     {"xyzzyplugh: 3\n", {NULL}, 2,
      "j.yaml:1: xyzzyplugh: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, "
-     "output, found 'xyzzyplugh'"},
+     "output, faults, found 'xyzzyplugh'"},
     {"train:\n  xyzzyplugh: 3\n", {NULL}, 2,
      "j.yaml:2: train.xyzzyplugh: expected one of the keys " TRAIN_KEYS ", found 'xyzzyplugh'"},
     {"<<: {a: 1}\n", {NULL}, 2,
-     "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found "
+     "j.yaml:1: <<: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, faults, found "
      "'<<'"},
     {"'': 3\n", {NULL}, 2,
-     "j.yaml:1: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found ''"},
+     "j.yaml:1: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, faults, found ''"},
     {"epochs: 3\n", {NULL}, 2,
      "j.yaml:1: epochs: expected a known key, found 'epochs' (did you mean 'train.epochs'?)"},
     {"cluster: {devices: [{kind: gpu, profil: a}]}\n", {NULL}, 2,
@@ -113,7 +113,7 @@ static const struct refusal {
      "j.yaml:1: devices: expected a known key, found 'devices' (did you mean 'cluster.devices[]'?)"},
     {"\"a\\nb\": 3\n", {NULL}, 2,
      "j.yaml:1: a\\x0ab: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, "
-     "found 'a\\x0ab'"},
+     "faults, found 'a\\x0ab'"},
     {"model: wind\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
      "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, dropout, "
@@ -411,7 +411,7 @@ static const struct refusal {
     {GOOD, {"train.epochs", NULL}, 2,
      "--set train.epochs: expected KEY=VALUE, found 'train.epochs'"},
     {GOOD, {"=3", NULL}, 2,
-     "--set =3: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, found ''"},
+     "--set =3: expected one of the keys name, cluster, model, data, train, decoder, serve, placement, output, faults, found ''"},
     {GOOD, {"train.epochs=", NULL}, 2,
      "--set train.epochs=: train.epochs: expected a whole number from 1 to 1000000, found nothing"},
     {GOOD, {"train.epochs=x", NULL}, 2,

@@ -63,6 +63,7 @@ static void check_same(const struct job *a, const struct job *b)
     int n;
     const struct job_key *keys = job_keys(&n);
     ck_assert_int_eq(a->cluster.n_devices, b->cluster.n_devices);
+    ck_assert_int_eq(a->n_faults, b->n_faults);
     for (int i = 0; i < n; i++) {
         if (!strcmp(keys[i].path, "cluster")) /* printed inline */
             continue;
@@ -70,6 +71,8 @@ static void check_same(const struct job *a, const struct job *b)
             ck_assert_msg(same_value(&keys[i], a, b), "%s", keys[i].path);
         for (int d = 0; strstr(keys[i].path, "devices[]") && d < a->cluster.n_devices; d++)
             ck_assert_msg(same_value(&keys[i], &a->cluster.device[d], &b->cluster.device[d]), "%s %d", keys[i].path, d);
+        for (int f = 0; strstr(keys[i].path, "faults[]") && f < a->n_faults; f++)
+            ck_assert_msg(same_value(&keys[i], &a->fault[f], &b->fault[f]), "%s %d", keys[i].path, f);
     }
 }
 
@@ -189,6 +192,13 @@ static int is_duty(const char *path, int serves)
     return !serves && !strncmp(path, "decoder.", 8);
 }
 
+/* What the faults of this job must not have: jobs that train have none, kind and factor go together. */
+static int is_fault(const char *path, int serves)
+{
+    return strncmp(path, "faults[]", 8) == 0 &&
+           (!serves || strstr(path, ".kind") != NULL || strstr(path, ".factor") != NULL);
+}
+
 /* The text of one override, or 0 for a key that stays as it is. */
 static int random_override(struct random *random, const struct job_key *key, int n_list, char *text, size_t size)
 {
@@ -219,8 +229,11 @@ START_TEST(prints_what_it_reads_back)
 #define CLUSTER                                                                                                        \
     "cluster: {devices: [{kind: gpu, profile: a}, {kind: gpu, profile: b}, {kind: gpu, profile: c}], "                 \
     "links: {host: h}}\n"
+#define FAULTS                                                                                                         \
+    "faults: [{device: a0, at: 1 s, kind: fails}, {device: b0, at: 2 s, kind: degrades, factor: 0.5}, "                \
+    "{device: c0, at: 3 ms, kind: link-slows, factor: 0.25}]\n"
     static const char *const start[] = {"model: {preset: wind}\n" CLUSTER,
-                                        "decoder: {file: m.h5}\nserve: {requests: 3}\n" CLUSTER};
+                                        "decoder: {file: m.h5}\nserve: {requests: 3}\n" FAULTS CLUSTER};
     static char texts[MAX_OVERRIDES][TEXT];
     int n_keys;
     const struct job_key *keys = job_keys(&n_keys);
@@ -230,7 +243,8 @@ START_TEST(prints_what_it_reads_back)
         const char *overrides[MAX_OVERRIDES];
         int n = 0, n_list = 1 + (int)below(&random, JOB_MAX_LIST), serves = step % 3 == 2;
         for (int i = 0; i < n_keys && n < MAX_OVERRIDES; i++)
-            if (!is_duty(keys[i].path, serves) && random_override(&random, &keys[i], n_list, texts[n], TEXT)) {
+            if (!is_duty(keys[i].path, serves) && !is_fault(keys[i].path, serves) &&
+                random_override(&random, &keys[i], n_list, texts[n], TEXT)) {
                 overrides[n] = texts[n];
                 n++;
             }
