@@ -13,18 +13,20 @@ enum { STEPS = 9 };
 /* A job whose machine has at least two of each kind, low mode after some step, a trial before that in some. */
 static void open_job(struct hpt_job *hpt, struct dice *d, int at_step)
 {
-    static char set[5][64];
-    const char *texts[] = {set[0], set[1], set[2], set[3], set[4]};
+    static char set[7][64];
+    const char *texts[] = {set[0], set[1], set[2], set[3], set[4], set[5], set[6]};
     snprintf(set[0], sizeof *set, "train.steps=%d", STEPS);
     snprintf(set[1], sizeof *set, "cluster.devices[0].count=%d", 2 + (int)below(d, 2));
     snprintf(set[2], sizeof *set, "cluster.devices[1].count=%d", 2 + (int)below(d, 2));
     snprintf(set[3], sizeof *set, "cluster.devices[2].count=%d", 2 + (int)below(d, 2));
     snprintf(set[4], sizeof *set, "cluster.devices[1].fidelity=%s", below(d, 2) ? "ideal" : "quantized");
+    snprintf(set[5], sizeof *set, "train.adapter.init=%s", below(d, 3) ? "zero" : "svd");
+    snprintf(set[6], sizeof *set, "train.adapter.width=%d", 1 + (int)below(d, 4));
     const char *more = at_step > 2 && below(d, 2) ? "  switch: {policy: at, at_step: %d, trial_steps: 2}\n"
                                                   : "  switch: {policy: at, at_step: %d}\n";
     char text[96];
     snprintf(text, sizeof text, more, at_step);
-    hpt_open_with(hpt, d, text, texts, 5);
+    hpt_open_with(hpt, d, text, texts, 7);
 }
 
 /* The same job once more, from the start; faults may have been put into it. */
