@@ -376,32 +376,33 @@ static struct crossbar_matrix *make_room(const struct crossbar_spec *spec, int64
     return matrix;
 }
 
-/* Does a column stick, of a block of rows, a slice and a result? */
-static int column_sticks(const struct crossbar_matrix *matrix, size_t block, int slice, size_t o)
+static size_t count_columns(const struct crossbar_matrix *matrix)
+{
+    return blocks_of(matrix) * (size_t)matrix->slices * matrix->out;
+}
+
+/* Column c of all: of a block of rows, a slice and a result. */
+static int column_sticks(const struct crossbar_matrix *matrix, size_t c)
 {
     struct rng_key key = rng_key(matrix->seed, RNG_COLUMN, matrix->number);
-    uint64_t place = (block * (size_t)matrix->slices + (size_t)slice) * matrix->out_lanes + o;
-    return rng_uniform(key, 0, place) < matrix->spec.stuck_columns;
+    return rng_uniform(key, 0, c) < matrix->spec.stuck_columns;
 }
 
 /* A column that stands flipped shows the complement of nothing: the top. */
-static void stick_column(struct crossbar_matrix *matrix, size_t block, int slice, size_t o)
+static void stick_column(struct crossbar_matrix *matrix, size_t c)
 {
-    size_t rows = (size_t)matrix->spec.rows, first = block * rows;
-    int16_t value = flip_of(matrix, first, slice)[o] ? stored(matrix, cell_top(&matrix->spec)) : 0;
+    size_t rows = (size_t)matrix->spec.rows, slices = (size_t)matrix->slices, o = c % matrix->out;
+    size_t slice = c / matrix->out % slices, first = c / matrix->out / slices * rows;
+    int16_t value = flip_of(matrix, first, (int)slice)[o] ? stored(matrix, cell_top(&matrix->spec)) : 0;
     for (size_t line = first; line < first + rows && line < matrix->in; line++)
-        matrix->cells[((size_t)slice * matrix->in + line) * matrix->out_lanes + o] = value;
+        matrix->cells[(slice * matrix->in + line) * matrix->out_lanes + o] = value;
 }
 
 static void stick_columns(struct crossbar_matrix *matrix)
 {
-    if (matrix->spec.stuck_columns == 0)
-        return;
-    for (size_t block = 0; block < blocks_of(matrix); block++)
-        for (int slice = 0; slice < matrix->slices; slice++)
-            for (size_t o = 0; o < matrix->out; o++)
-                if (column_sticks(matrix, block, slice, o))
-                    stick_column(matrix, block, slice, o);
+    for (size_t c = 0; c < count_columns(matrix) && matrix->spec.stuck_columns > 0; c++)
+        if (column_sticks(matrix, c))
+            stick_column(matrix, c);
 }
 
 void crossbar_stick(struct crossbar_matrix *matrix, double share)
@@ -415,12 +416,9 @@ void crossbar_stick(struct crossbar_matrix *matrix, double share)
 
 size_t crossbar_columns(const struct crossbar_matrix *matrix, size_t *stuck)
 {
-    *stuck = 0;
-    for (size_t block = 0; block < blocks_of(matrix); block++)
-        for (int slice = 0; slice < matrix->slices; slice++)
-            for (size_t o = 0; o < matrix->out; o++)
-                *stuck += (size_t)column_sticks(matrix, block, slice, o);
-    return blocks_of(matrix) * (size_t)matrix->slices * matrix->out;
+    for (size_t c = *stuck = 0; c < count_columns(matrix); c++)
+        *stuck += (size_t)column_sticks(matrix, c);
+    return count_columns(matrix);
 }
 
 struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
