@@ -232,7 +232,7 @@ install: $(PROGRAM) ## into PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/polyrank
 	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/polyrank
 	install -m 644 man/polyrank.1 $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1
-	cp -r jobs clusters data $(DESTDIR)$(PREFIX)/share/polyrank/
+	cp -r jobs clusters studies data $(DESTDIR)$(PREFIX)/share/polyrank/
 
 uninstall: ## take it out again
 	rm -f $(DESTDIR)$(PREFIX)/bin/polyrank $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1

@@ -10,7 +10,7 @@ make --no-print-directory -j"$jobs" ${SAN:+SAN=1} ${COV:+COV=1} BUILD="$BUILD" a
 rm -f "$BUILD.make.log"
 . scripts/mpi-env.sh
 if [ -n "${SAN:-}" ]; then
-    export ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=$(pwd)/tests/lsan.supp:print_suppressions=0
+    export ASAN_OPTIONS=fast_unwind_on_malloc=0:quarantine_size_mb=8 LSAN_OPTIONS=suppressions=$(pwd)/tests/lsan.supp:print_suppressions=0
 fi
 : >"$log"
 

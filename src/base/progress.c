@@ -46,11 +46,12 @@ void progress_show(struct progress *progress, uint64_t done, const char *note)
     progress->last_s = time_s;
     progress->shown = 1;
     char left[32];
+    double rate = progress->units_per_step * (double)own / passed_s;
     show_left(left, sizeof left, passed_s / (double)own * (double)(progress->total - done));
-    fprintf(stderr, "%s%s: step %llu of %llu (%.0f %%)  %s  %.0f %s/s  %s left%s", progress->to_terminal ? "\r" : "",
+    fprintf(stderr, "%s%s: step %llu of %llu (%.0f %%)  %s  %.*f %s/s  %s left%s", progress->to_terminal ? "\r" : "",
             progress->what, (unsigned long long)done, (unsigned long long)progress->total,
-            100.0 * (double)done / (double)progress->total, note, progress->units_per_step * (double)own / passed_s,
-            progress->unit, left, progress->to_terminal ? "\033[K" : "\n");
+            100.0 * (double)done / (double)progress->total, note, rate < 10 ? 2 : 0, rate, progress->unit, left,
+            progress->to_terminal ? "\033[K" : "\n");
     fflush(stderr);
 }
 

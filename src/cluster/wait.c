@@ -25,6 +25,16 @@ static void back_off(unsigned turn)
     nanosleep(&pause, NULL);
 }
 
+static enum status lose(struct comm *comm, int error, struct fault *fault)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(error, text, &length);
+    comm->lost = 1;
+    return fault_set(fault, STATUS_FAILED, "rank %d lost its connection to another rank (%.*s)", comm->rank, length,
+                     text);
+}
+
 /* Tests until `test` says done. */
 static enum status wait_until(struct comm *comm, int (*test)(void *what, int *done), void *what, struct fault *fault)
 {
@@ -32,9 +42,9 @@ static enum status wait_until(struct comm *comm, int (*test)(void *what, int *do
     enum status status = STATUS_OK;
     for (unsigned turn = 0;; turn++) {
         int done = 0;
-        if (test(what, &done) != MPI_SUCCESS) {
-            comm->lost = 1;
-            status = fault_set(fault, STATUS_FAILED, "rank %d lost its connection to another rank", comm->rank);
+        int error = test(what, &done);
+        if (error != MPI_SUCCESS) {
+            status = lose(comm, error, fault);
             break;
         }
         if (done)

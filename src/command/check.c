@@ -13,6 +13,7 @@
 #include "scheduler/train.h"
 #include "store/dataset.h"
 #include "store/state.h"
+#include "study/results.h"
 
 struct check_input {
     struct fault *fault;
@@ -114,6 +115,21 @@ static enum status check_cluster(const char *path, struct arena *arena, struct f
     return STATUS_OK;
 }
 
+static enum status check_study(const char *path, struct arena *arena, struct fault *fault)
+{
+    const struct study_extra extra = {0, NULL, 0};
+    struct study study;
+    struct study_points points;
+    struct study_results results;
+    if (study_read(arena, path, &study, fault) || study_points(&study, &extra, arena, &points, fault) ||
+        results_columns(&study, &points, arena, &results, fault))
+        return fault->status;
+    printf(
+        "%s: a study (%s) of %" PRId64 " runs of %s\n  %d keys vary, %" PRId64 " replicas, %d metrics, %d objectives\n",
+        path, study.kind, points.n, study.job, study.n_axes, study.replicas, results.n_metrics, results.n_objectives);
+    return STATUS_OK;
+}
+
 static enum status check_dataset(const char *path, struct fault *fault)
 {
     struct dataset *dataset;
@@ -203,6 +219,8 @@ enum status command_check(struct comm *none, int argc, char **argv, struct fault
         status = check_hdf5(input.path, arena, fault);
     else if (kind && strcmp(kind, "cluster") == 0)
         status = check_cluster(input.path, arena, fault);
+    else if (kind && strcmp(kind, "study") == 0)
+        status = check_study(input.path, arena, fault);
     else
         status = check_job(input.path, arena, fault);
     arena_free(arena);

@@ -36,6 +36,7 @@ enum status command_cost(struct comm *comm, int argc, char **argv, struct fault 
 enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_compare(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_contrast(struct comm *comm, int argc, char **argv, struct fault *fault);
+enum status command_sweep(struct comm *comm, int argc, char **argv, struct fault *fault);
 
 /* Local. Parses the options of a verb with argp, without argp's own exits and messages: an unknown or ambiguous option,
  * a missing or superfluous argument becomes a fault (STATUS_USAGE) that names the nearest known option. --help (-h)

@@ -16,6 +16,7 @@ const struct command *commands(void)
         {"compare", "two or more results side by side: time, energy, quality", ON_ONE, command_compare},
         {"contrast", "full against low-parameter training: predicted time and energy of pairs of jobs", ON_ONE,
          command_contrast},
+        {"sweep", "studies: many runs of a job, one table, Pareto front, scaling", ON_ONE, command_sweep},
         {0},
     };
     return table;

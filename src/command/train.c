@@ -102,10 +102,13 @@ static int is_complete(const struct job *job, struct arena *arena, struct fault 
 }
 
 /* Collective. */
-static enum status check_complete(struct comm *comm, const struct job_options *options, const struct job *job,
-                                  struct arena *arena, int *complete, struct fault *fault)
+static enum status take_folder(struct comm *comm, const struct job_options *options, const struct job *job,
+                               struct arena *arena, int *complete, struct fault *fault)
 {
-    *complete = options->resume && !options->force && comm_rank(comm) == 0 && is_complete(job, arena, fault);
+    *complete = 0;
+    if (comm_rank(comm) == 0 &&
+        output_prepare(arena, job, "result.h5", options->force || options->resume, fault) == STATUS_OK)
+        *complete = options->resume && !options->force && is_complete(job, arena, fault);
     enum status status = agree(comm, 0, fault);
     return status == STATUS_OK ? comm_broadcast(comm, complete, sizeof *complete, fault) : status;
 }
@@ -141,11 +144,7 @@ static enum status train_and_tell(struct training *training, const struct job_op
         .resume = options->resume,
         .quiet = options->quiet,
     };
-    if (comm_rank(comm) == 0)
-        output_prepare(arena, job, "result.h5", options->force, fault);
-    enum status status = agree(comm, 0, fault);
-    if (status == STATUS_OK)
-        status = training_run(training, &run_options, &result, fault);
+    enum status status = training_run(training, &run_options, &result, fault);
     if (status == STATUS_OK && comm_rank(comm) == 0)
         tell(training, &result, arena, fault);
     if (status == STATUS_OK)
@@ -164,7 +163,7 @@ static enum status run(struct comm *comm, const struct job_options *options, str
     if (status == STATUS_OK && options->print_config && comm_rank(comm) == 0)
         fputs(job_print(arena, job), stdout);
     if (status == STATUS_OK && !options->print_config)
-        status = check_complete(comm, options, job, arena, &complete, fault);
+        status = take_folder(comm, options, job, arena, &complete, fault);
     if (status == STATUS_OK && !options->print_config && !complete)
         status = train_and_tell(&training, options, arena, fault);
     training_close(&training);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/reading.h"
+#include "config/study.h"
 
 static struct reading reading_new(struct arena *arena, struct job *job, struct fault *fault)
 {
@@ -97,16 +98,21 @@ const char *config_kind(const char *path)
     struct fault fault = FAULT_NONE;
     struct arena *arena = arena_new();
     const struct node *tree = tree_new(arena);
-    int n_job = 0, n_cluster = 0;
+    int n_keys, n_job = 0, n_cluster = 0, n_study = 0;
+    const struct job_key *keys = study_keys(&n_keys);
+    const struct node *study = tree_of(arena, keys, n_keys, NULL, 0);
     char *text;
     if (!text_read(arena, path, &text, &fault)) {
         for (const char *line = text; *line;) {
             n_job += starts_with_key(tree, line);
+            n_study += starts_with_key(study, line);
             n_cluster += starts_with_key(node_find(tree, "cluster", strlen("cluster")), line);
             line += strcspn(line, "\n");
             line += *line == '\n';
         }
     }
     arena_free(arena);
+    if (n_study > n_job && n_study > n_cluster)
+        return "study";
     return n_job > n_cluster ? "job" : n_cluster > n_job ? "cluster" : NULL;
 }

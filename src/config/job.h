@@ -255,7 +255,8 @@ char *job_print(struct arena *arena, const struct job *job);
 /* Local. Reads and checks a cluster file alone. */
 enum status cluster_read(struct arena *arena, const char *path, struct cluster *cluster, struct fault *fault);
 
-/* Local. Is this text or file a job, a cluster, or neither ("job", "cluster", NULL)? For `polyrank check`. */
+/* Local. Is this file a job, a cluster, a study, or none of them ("job", "cluster", "study", NULL)? For `polyrank
+ * check`. */
 const char *config_kind(const char *path);
 
 #endif

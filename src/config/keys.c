@@ -506,7 +506,7 @@ static void expected_element(char *text, size_t size, const struct job_key *key)
     case KEY_TEXT:
     case KEY_TEXTS:
     case N_KEY_KINDS:
-        snprintf(text, size, "printable text");
+        snprintf(text, size, "%s", key->words ? key->words : "printable text");
         break;
     }
 }

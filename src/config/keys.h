@@ -46,7 +46,7 @@ struct job_key {
     enum unit unit;  /* KEY_REAL */
     double min, max; /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
     int min_excluded, max_excluded;
-    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks */
+    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_TEXT: what text, for people */
     int most;            /* lists: the most elements (the fewest are 1) */
     const char *meaning; /* one line for the manual */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "config/study.h"
 
 /* "model" of "model.preset"; "cluster.devices[]" of "cluster.devices[].kind". */
 static int section_length(const char *path)
@@ -35,10 +36,9 @@ static void print_key(FILE *out, const struct job_key *key)
     fprintf(out, " | %s |\n", key->meaning);
 }
 
-char *manual_keys(struct arena *arena)
+static char *tables_of(struct arena *arena, const struct job_key *keys, int n)
 {
-    int n, before = -1;
-    const struct job_key *keys = job_keys(&n);
+    int before = -1;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -58,4 +58,18 @@ char *manual_keys(struct arena *arena)
     char *copy = arena_string(arena, text);
     free(text);
     return copy;
+}
+
+char *manual_keys(struct arena *arena)
+{
+    int n;
+    const struct job_key *keys = job_keys(&n);
+    return tables_of(arena, keys, n);
+}
+
+char *manual_study_keys(struct arena *arena)
+{
+    int n;
+    const struct job_key *keys = study_keys(&n);
+    return tables_of(arena, keys, n);
 }

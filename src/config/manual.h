@@ -8,4 +8,7 @@
  * against it. */
 char *manual_keys(struct arena *arena);
 
+/* Local. The same of the keys of a study: docs/studies.md. */
+char *manual_study_keys(struct arena *arena);
+
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -141,14 +142,19 @@ enum status text_read(struct arena *arena, const char *path, char **text, struct
         return fault_set(fault, STATUS_IO, "%s: %s", path, strerror(errno));
     enum status status = check_kind(file, path, fault);
     if (!status) {
-        char *read = arena_take(arena, CONFIG_MAX_BYTES + 2);
+        char *read = malloc(CONFIG_MAX_BYTES + 1); /* untouched pages cost nothing, and files are small */
+        if (!read)
+            bug("out of memory");
         size_t size = fread(read, 1, CONFIG_MAX_BYTES + 1, file);
         if (ferror(file))
             status = fault_set(fault, STATUS_IO, "%s: %s", path, strerror(errno));
         else
             status = check_content(read, size, path, fault);
-        if (!status)
-            *text = read;
+        if (!status) {
+            *text = memcpy(arena_take(arena, size + 1), read, size);
+            (*text)[size] = '\0';
+        }
+        free(read);
     }
     fclose(file);
     return status;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "report/table.h"
 
@@ -86,4 +87,18 @@ void wall_print(FILE *out, const struct wall_section *section, int n, double tot
             n_steps, n_steps == 1 ? "" : "s");
     text_table_print(table, out, TABLE_WIDTH);
     arena_free(arena);
+}
+
+int wall_find(const char *text, double *seconds)
+{
+    int found = 0;
+    for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        double read = 0;
+        if (sscanf(line, "Wall time of %lf s on", &read) == 1 ||
+            sscanf(line, "polyrank: %*u tokens in %*u iterations, %lf s of wall time", &read) == 1) {
+            *seconds = read;
+            found = 1;
+        }
+    }
+    return found;
 }

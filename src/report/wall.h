@@ -24,4 +24,9 @@ struct wall_section wall_section(const char *name, const double *first_s, size_t
  * long. Sections that sum to more than total_s leave other at 0. */
 void wall_print(FILE *out, const struct wall_section *section, int n, double total_s, int n_ranks, int64_t n_steps);
 
+/* Local. The wall seconds of a run in what it told on stderr: of wall_print's first line, or of serving's
+ * "polyrank: 96 tokens in 40 iterations, 0.94 s of wall time: ...". 1 and *seconds when there is such a line (the last
+ * counts), else 0. */
+int wall_find(const char *text, double *seconds);
+
 #endif

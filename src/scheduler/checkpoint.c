@@ -265,6 +265,8 @@ enum status checkpoint_open(struct comm *comm, const char *resume, const char *p
     if (state_open(chosen, &checkpoint->file, fault) == STATUS_OK)
         checkpoint->path = chosen;
     status = agree(comm, 1, fault);
+    if (status == STATUS_OK) /* a name that means another file elsewhere */
+        status = comm_same(comm, (uint64_t)state_head(checkpoint->file)->progress, "checkpoint", fault);
     if (status != STATUS_OK)
         checkpoint_close(checkpoint);
     return status;
