@@ -12,7 +12,6 @@ enum recovery {
     RECOVERY_WITHOUT, /* the same, without a low-parameter mode: it had not begun, or its trial is given up */
     RECOVERY_TRIAL,   /* the trial begins anew */
     RECOVERY_REPAIR,  /* the lost matrices are programmed into other devices */
-    RECOVERY_RENEW,   /* adapters are merged, everything is handed over anew */
     RECOVERY_UNDO,    /* handed over anew from the weights that the GPUs have kept */
     RECOVERY_RETURN,  /* adapters are merged, full mode to the end */
     RECOVERY_KEPT     /* full mode to the end from the weights that the GPUs have kept */
@@ -81,7 +80,9 @@ static enum recovery with_low(const struct striking *striking)
         return RECOVERY_TRIAL;
     if (any_breaks(striking, 1))
         return RECOVERY_UNDO;
-    return replan_keeps_training(striking->course->training, &striking->next) ? RECOVERY_REPAIR : RECOVERY_RENEW;
+    if (!replan_keeps_training(striking->course->training, &striking->next))
+        bug("the loss of a device that trains nothing changes what is trained");
+    return RECOVERY_REPAIR;
 }
 
 static enum recovery without_low(const struct striking *striking)
@@ -136,7 +137,6 @@ static void tell_controller(const struct striking *striking)
                                  [RECOVERY_WITHOUT] = SWITCH_LOSES_LOW,
                                  [RECOVERY_TRIAL] = SWITCH_LOSES_COPY,
                                  [RECOVERY_REPAIR] = -1,
-                                 [RECOVERY_RENEW] = SWITCH_LOSES_STEPS,
                                  [RECOVERY_UNDO] = SWITCH_LOSES_STEPS,
                                  [RECOVERY_RETURN] = SWITCH_LOSES_LOW,
                                  [RECOVERY_KEPT] = SWITCH_LOSES_LOW};
@@ -162,8 +162,6 @@ static const char *action_of_loss(const struct striking *striking, int k)
         return "the trial begins anew";
     case RECOVERY_REPAIR:
         return "its matrices go to the others";
-    case RECOVERY_RENEW:
-        return "merged and handed over anew";
     case RECOVERY_UNDO:
         return "handed over anew, low training is lost";
     case RECOVERY_RETURN:
@@ -204,9 +202,8 @@ static enum status recover(struct striking *striking, struct fault *fault)
     enum recovery recovery = striking->recovery;
     enum status status = STATUS_OK;
     int program = recovery == RECOVERY_REPAIR ? PROGRAM_REPAIR : PROGRAM_HANDOVER;
-    int brings_out = recovery == RECOVERY_REPAIR || recovery == RECOVERY_TRIAL || recovery == RECOVERY_RENEW ||
-                     recovery == RECOVERY_UNDO;
-    if (recovery == RECOVERY_RENEW || recovery == RECOVERY_RETURN)
+    int brings_out = recovery == RECOVERY_REPAIR || recovery == RECOVERY_TRIAL || recovery == RECOVERY_UNDO;
+    if (recovery == RECOVERY_RETURN)
         status = modes_carry(course, PROGRAM_RETURN, fault);
     if (status == STATUS_OK)
         status = replan_begin(course, &striking->next, striking->kept_cells, fault);
