@@ -75,7 +75,7 @@ Q := @
 say = @echo '  $(1)'
 endif
 
-.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-golden demo install uninstall dist clean \
+.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-browser check-golden demo install uninstall dist clean \
         asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt reproduce-serving FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
@@ -167,6 +167,9 @@ check-mpi: $(BUILD)/check-mpi ## tests under mpirun at 1 2 3 4 and 7 ranks
 
 check-jobs: $(PROGRAM) ## malformed input, exit codes, invariance: through the real program
 	@BUILD=$(BUILD) tests/jobs/run.sh
+
+check-browser: $(PROGRAM) ## pages of polyrank report in headless Chromium (skipped without it)
+	@BUILD=$(BUILD) tests/browser/run.sh
 
 check-golden: $(BUILD)/check-golden ## GOLDEN=DIR: compare with golden tensors
 	@test -n "$(GOLDEN)" || { echo "usage: make check-golden GOLDEN=DIR"; exit 2; }

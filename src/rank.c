@@ -76,7 +76,27 @@ static int same_device(const struct device_spec *a, const struct device_spec *b)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-/* Rank 0 prices iterations for all; equal devices with equal programs are priced once. */
+/* Equal devices with equal programs are priced once. */
+static void find_like(struct executor *executor, const struct device_spec *specs, int d)
+{
+    struct binding *binding = executor->bindings[d];
+    binding->like = NULL;
+    for (int e = 0; e < d && !binding->like; e++)
+        if (executor->bindings[e] && same_device(&specs[d], &specs[e]) &&
+            binding_is_like(binding, executor->bindings[e]))
+            binding->like = executor->bindings[e]->like ? executor->bindings[e]->like : executor->bindings[e];
+    if (!binding->like)
+        binding_remember(binding, executor->arena);
+}
+
+void executor_reprice(struct executor *executor, const struct device_spec *specs)
+{
+    for (int d = 0; d < executor->plan->n_devices; d++)
+        if (executor->bindings[d])
+            find_like(executor, specs, d);
+}
+
+/* Rank 0 prices iterations for all. */
 static void open_bindings(struct executor *executor, const struct device_spec *specs)
 {
     int rank = comm_rank(executor->comm), n_devices = executor->plan->n_devices;
@@ -85,13 +105,8 @@ static void open_bindings(struct executor *executor, const struct device_spec *s
         const struct program *program = &executor->plan->programs[PROGRAM_ITERATE][d];
         if (!program->varies || (rank != 0 && executor->home[d] != rank))
             continue;
-        struct binding *binding = executor->bindings[d] = binding_new(program, executor->arena);
-        for (int e = 0; e < d && !binding->like; e++)
-            if (executor->bindings[e] && same_device(&specs[d], &specs[e]) &&
-                binding_is_like(binding, executor->bindings[e]))
-                binding->like = executor->bindings[e]->like ? executor->bindings[e]->like : executor->bindings[e];
-        if (!binding->like)
-            binding_remember(binding, executor->arena);
+        executor->bindings[d] = binding_new(program, executor->arena);
+        find_like(executor, specs, d);
     }
 }
 

@@ -179,10 +179,12 @@ enum status executor_step(struct executor *executor, const struct step_record *r
                           uint64_t *step_end_ps, struct step_result *result, struct fault *fault);
 
 /* Collective. Runs PROGRAM_ITERATE once: the tokens of `batch` through the decoder, not before not_before_ps. batch
- * counts on rank 0 only, where next[n_answers] gets the tokens chosen (unless timing-only); a batch of NULL there ends
- * the run on all ranks (result->stopped). Blocks of the cache are the caller's to assign. */
+ * counts on rank 0 only, where next[n_answers] gets the tokens chosen (unless timing-only). A batch of NULL there with
+ * a wish passes the wish on to all ranks (result->wish) and does nothing else; without one it ends the run
+ * (result->stopped). Blocks of the cache are the caller's to assign. */
 struct iteration {
     const struct batch *batch;
+    uint32_t wish;   /* without a batch: what rank 0 wants to do; 0: to end */
     uint32_t number; /* from 1 */
     uint64_t not_before_ps;
     float *logits; /* rank 0, functional: [n_answers][vocabulary], or NULL */
@@ -215,9 +217,14 @@ enum status executor_fetch(struct executor *executor, struct arena *arena, int d
 enum status executor_predictions(struct executor *executor, struct arena *arena, int64_t n_samples, int64_t n_outputs,
                                  float **predictions, struct fault *fault);
 
-/* Local, between two steps. Saves or restores the devices that live here: memory that lives over steps, what is in
- * cells, clocks and ledgers, recorded marks. Names do not tell the rank. */
+/* Local, between two steps. Saves or restores the devices that live here: memory that lives over steps (of a decoder:
+ * its KV cache alone, for the weights are in a file), what is in cells, clocks and ledgers, recorded marks. Names do
+ * not tell the rank. */
 void executor_archive(struct executor *executor, struct archive *archive);
+
+/* Local, on all ranks alike, between two iterations. Prices have changed: forgets those that were kept. `specs` as
+ * given to executor_open, changed. */
+void executor_reprice(struct executor *executor, const struct device_spec *specs);
 
 /* Wall seconds of this rank by section, for the wall report. */
 struct executor_wall {

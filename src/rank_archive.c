@@ -1,5 +1,7 @@
 /* rank_archive.c - the state of the devices of a rank, saved and restored: between two steps, so that nothing is under
  * way. */
+#include <stdio.h>
+
 #include "rank_private.h"
 
 /* Memory that lives over steps lies at the start (scheduler/memory.c puts it there, the same in all programs). */
@@ -18,8 +20,28 @@ static uint64_t lasting_bytes(const struct executor *executor, const struct loca
     return end;
 }
 
+/* The KV cache of a decoder. */
+static void archive_cache(struct executor *executor, struct local_device *device, struct archive *archive)
+{
+    const struct program *program = program_of(executor, device, PROGRAM_ITERATE);
+    size_t bytes = (size_t)element_bytes(executor);
+    archive_enter(archive, "state");
+    for (int s = 0; s < program->n_slots; s++)
+        if (program->slots[s].kind == SLOT_STATE && program->slots[s].root == s && program->slots[s].bytes) {
+            char name[16];
+            snprintf(name, sizeof name, "%04d", s);
+            archive_memory(archive, name, bytes == 8 ? ARCHIVE_F64 : ARCHIVE_F32,
+                           device->memory + program->slots[s].offset_bytes, program->slots[s].bytes / bytes);
+        }
+    archive_leave(archive);
+}
+
 static void archive_values(struct executor *executor, struct local_device *device, struct archive *archive)
 {
+    if (executor->options.decoder) {
+        archive_cache(executor, device, archive);
+        return;
+    }
     size_t bytes = (size_t)element_bytes(executor), n = lasting_bytes(executor, device) / bytes;
     archive_memory(archive, "memory", bytes == 8 ? ARCHIVE_F64 : ARCHIVE_F32, device->memory, n);
 }

@@ -50,7 +50,11 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
 
 void binding_remember(struct binding *binding, struct arena *arena)
 {
-    binding->memo = arena_array(arena, (size_t)binding->program.n_instrs + 1, sizeof *binding->memo);
+    size_t n = (size_t)binding->program.n_instrs + 1;
+    if (binding->memo)
+        memset(binding->memo, 0, n * sizeof *binding->memo);
+    else
+        binding->memo = arena_array(arena, n, sizeof *binding->memo);
 }
 
 /* The same ops in the same order: whatever the peers are, an iteration costs the same on equal devices. */

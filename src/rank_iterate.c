@@ -6,10 +6,10 @@
 
 /* What all ranks get to know of an iteration. */
 struct announcement {
-    int32_t n_parts, n_cached; /* n_parts 0: the run ends */
+    int32_t n_parts, n_cached; /* n_parts 0: no iteration, but a wish, or the end */
     int64_t n_tokens, n_cached_tokens, n_answers, n_blocks;
     uint64_t not_before_ps;
-    uint32_t number, wants_logits;
+    uint32_t number, wants_logits, wish;
 };
 
 static int64_t count_blocks(const struct batch *batch, int64_t block_tokens, int i)
@@ -31,7 +31,7 @@ static int64_t block_tokens_of(const struct executor *executor)
 static struct announcement announce(const struct executor *executor, const struct iteration *iteration)
 {
     const struct batch *batch = iteration->batch;
-    struct announcement now = {.n_parts = 0};
+    struct announcement now = {.n_parts = 0, .wish = iteration->wish};
     if (comm_rank(executor->comm) != 0 || !batch)
         return now;
     now = (struct announcement){.n_parts = batch->n_parts,
@@ -147,8 +147,9 @@ enum status executor_iterate(struct executor *executor, const struct iteration *
     struct announcement now = announce(executor, iteration);
     memset(result, 0, sizeof *result);
     enum status status = comm_broadcast(executor->comm, &now, sizeof now, fault);
-    result->stopped = now.n_parts == 0;
-    if (status != STATUS_OK || result->stopped)
+    result->wish = now.wish;
+    result->stopped = now.n_parts == 0 && now.wish == 0;
+    if (status != STATUS_OK || now.n_parts == 0)
         return status;
     struct arena *arena = arena_new();
     struct batch batch;

@@ -85,7 +85,7 @@ struct binding {
 struct binding *binding_new(const struct program *planned, struct arena *arena);
 int binding_is_like(const struct binding *binding, const struct binding *other);
 
-/* Local. Room to keep prices, for a binding that is like no other. */
+/* Local. Room to keep prices, for a binding that is like no other; forgets those that it has. */
 void binding_remember(struct binding *binding, struct arena *arena);
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
 

@@ -31,6 +31,7 @@ stage "MPI tests" tests/mpi/run.sh
 stage "golden tensors" "$BUILD/check-golden" tests/golden/tensors
 stage "golden tensors of the traffic model" "$BUILD/check-golden" tests/golden/tensors_traffic
 stage "jobs" tests/jobs/run.sh
+stage "pages in a browser" tests/browser/run.sh
 wait
 stage "unit tests" cat "$BUILD/unit.log"
 

@@ -57,6 +57,21 @@ enum status archive_status(const struct archive *archive, struct fault *fault)
     return STATUS_OK;
 }
 
+int archive_has_failed(const struct archive *archive)
+{
+    return archive->fault.status != STATUS_OK;
+}
+
+void archive_refuse(struct archive *archive, const char *format, ...)
+{
+    char text[FAULT_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fault_set(&archive->fault, STATUS_IO, "%s: %s", archive->path, text);
+}
+
 static int by_name(const void *left, const void *right)
 {
     return strcmp(((const struct archive_entry *)left)->name, ((const struct archive_entry *)right)->name);

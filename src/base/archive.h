@@ -63,6 +63,12 @@ struct arena *archive_arena(const struct archive *archive);
 /* Local. STATUS_OK, or the first fault met (which is passed on). */
 enum status archive_status(const struct archive *archive, struct fault *fault);
 
+/* Local. Has a fault been met? */
+int archive_has_failed(const struct archive *archive);
+
+/* Local. What was restored makes no sense: a fault, unless there is one already. */
+void archive_refuse(struct archive *archive, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Local. The saved entries by name. */
 const struct archive_entry *archive_entries(struct archive *archive, size_t *n);
 

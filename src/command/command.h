@@ -35,6 +35,7 @@ enum status command_devices(struct comm *comm, int argc, char **argv, struct fau
 enum status command_cost(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_reproduce(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_compare(struct comm *comm, int argc, char **argv, struct fault *fault);
+enum status command_report(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_contrast(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_sweep(struct comm *comm, int argc, char **argv, struct fault *fault);
 

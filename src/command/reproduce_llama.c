@@ -262,6 +262,7 @@ static enum status compare_logits(struct reproduction *r, struct serve_engine *e
 static enum status check_logits(struct reproduction *r, const struct serve *serve, double *most, struct fault *fault)
 {
     struct serve_engine *engine = NULL;
+    uint32_t wish;
     enum status status = serve_open_engine(serve, &engine, fault);
     if (status != STATUS_OK)
         return status;
@@ -275,9 +276,9 @@ static enum status check_logits(struct reproduction *r, const struct serve *serv
             *most = fmax(*most, largest);
         }
         struct fault end = FAULT_NONE;
-        serve_engine_end(engine, &end);
+        serve_engine_wish(engine, 0, &end);
     } else {
-        status = serve_engine_follow(engine, fault);
+        status = serve_engine_follow(engine, &wish, fault);
     }
     serve_engine_close(engine);
     return agree(r->comm, 0, fault);
@@ -305,7 +306,8 @@ static enum status run_machine(struct reproduction *r, const struct llama_machin
     enum status status = open_machine(r, machine, given, &job, &serve, fault);
     if (status != STATUS_OK)
         return status;
-    status = serve_run(&serve, &(struct serve_sink){&answers, NULL, compare_answer}, &result, fault);
+    status = serve_run(&serve, &(struct serve_options){.quiet = 1},
+                       &(struct serve_sink){.state = &answers, .answer = compare_answer}, &result, fault);
     if (status == STATUS_OK)
         status = check_logits(r, &serve, &logits, fault);
     if (status == STATUS_OK && comm_rank(r->comm) == 0)

@@ -9,6 +9,7 @@
 #include "command/job_options.h"
 #include "command/output.h"
 #include "command/plan_serve.h"
+#include "config/differences.h"
 #include "config/text.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
@@ -25,6 +26,7 @@ static const struct argp_option options_table[] = {
     {"force", 'f', NULL, 0, "replace an earlier result in the output directory", 1},
     {"find-rate", KEY_FIND_RATE, NULL, 0,
      "search the highest rate of arrivals at which serve.slo is kept, instead of one run", 1},
+    CHECKPOINT_OPTIONS("iterations"),
     {"peer-timeout", KEY_PEER_TIMEOUT, "TIME", 0, "longest wait for another rank (default 10 min)", 1},
     {"quiet", 'q', NULL, 0, "no progress on stderr", 1},
     {0},
@@ -41,19 +43,22 @@ static const struct argp argp = {
     "answers; without, virtual time and energy alone.\v"
     "Writes requests.csv (a row as each request ends), serving.h5, summary.json and, with prompts, answers.jsonl into "
     "the "
-    "output directory; with --find-rate rates.csv. The report goes to stdout, progress to stderr.\n\n"
+    "output directory; with --find-rate rates.csv. The report goes to stdout, progress to stderr. TERM, INT or USR1 to "
+    "any rank: the iteration is finished, checkpoint.h5 is written there, exit 75.\n\n"
     "examples:\n"
     "  polyrank serve jobs/story.yaml\n"
     "  mpirun -n 4 polyrank serve jobs/story.yaml --set serve.partition=sequence\n"
-    "  polyrank serve jobs/azure-attacc.yaml --set serve.rate_scale=2",
+    "  polyrank serve jobs/azure-attacc.yaml --set serve.rate_scale=2\n"
+    "  srun --mpi=pmix polyrank serve JOB --max-wall 55m --resume auto",
     NULL,
     NULL,
     NULL};
 
 struct writing {
     struct serving_csv csv;
-    FILE *answers;
-    const char *answers_path;
+    struct rows answers;
+    const char *csv_path, *answers_path;
+    const struct serve *serve;
     struct progress progress;
     uint64_t n_finished;
 };
@@ -80,37 +85,57 @@ static enum status answer(void *state, const struct serve_answer *told, struct f
     json_object_set_new(object, "prompt", prompt ? json_string(prompt) : json_null());
     json_object_set_new(object, "token_ids", ids);
     json_object_set_new(object, "text", text ? json_string(text) : json_null());
-    int bad = json_dumpf(object, writing->answers, JSON_COMPACT) != 0 || fputc('\n', writing->answers) == EOF;
+    int bad = json_dumpf(object, writing->answers.file, JSON_COMPACT) != 0;
+    fputc('\n', writing->answers.file);
     json_decref(object);
     if (text)
         printf("[%" PRIu32 "] %s%s\n", told->request, prompt ? prompt : "", text);
     arena_free(arena);
-    return bad ? fault_set(fault, STATUS_IO, "%s: cannot write", writing->answers_path) : STATUS_OK;
+    return bad ? fault_set(fault, STATUS_IO, "%s: cannot be written", writing->answers_path)
+               : rows_flush(&writing->answers, fault);
 }
 
-static enum status open_files(struct writing *writing, const struct serve *serve, const struct job_options *options,
-                              struct fault *fault)
+/* A run from its beginning. */
+static enum status begin(void *state, struct fault *fault)
+{
+    struct writing *writing = state;
+    enum status status = serving_csv_open(&writing->csv, writing->csv_path, fault);
+    if (status == STATUS_OK && !writing->serve->timing_only)
+        status = rows_open(&writing->answers, writing->answers_path, fault);
+    return status;
+}
+
+/* What has been told, saved; or taken back to what had been told. */
+static enum status archive_told(void *state, struct archive *archive, struct fault *fault)
+{
+    struct writing *writing = state;
+    archive_field(archive, "n_finished", &writing->n_finished);
+    enum status status = serving_csv_archive(&writing->csv, writing->csv_path, archive, fault);
+    if (status == STATUS_OK && !writing->serve->timing_only) {
+        archive_enter(archive, "answers");
+        status = rows_archive(&writing->answers, writing->answers_path, archive, fault);
+        archive_leave(archive);
+    }
+    if (archive_restores(archive))
+        progress_skip(&writing->progress, writing->n_finished);
+    return status;
+}
+
+static void name_files(struct writing *writing, const struct serve *serve, const struct job_options *options)
 {
     struct arena *arena = serve->arena;
     const struct job *job = serve->job;
     progress_start(&writing->progress, "serve", "requests", serve->requests.n, 1, options->quiet);
-    enum status status = output_prepare(arena, job, "serving.h5", options->force, fault);
-    if (status == STATUS_OK)
-        status = serving_csv_open(&writing->csv, output_path(arena, job, "requests.csv"), fault);
+    writing->serve = serve;
+    writing->csv_path = output_path(arena, job, "requests.csv");
     writing->answers_path = output_path(arena, job, "answers.jsonl");
-    if (status == STATUS_OK && !serve->timing_only && !(writing->answers = fopen(writing->answers_path, "w")))
-        return fault_set(fault, STATUS_IO, "%s: cannot write", writing->answers_path);
-    return status;
 }
 
 static enum status close_files(struct writing *writing, struct fault *fault)
 {
     progress_end(&writing->progress);
-    if (writing->answers && fclose(writing->answers) != 0)
-        fault_set(fault, STATUS_IO, "%s: cannot write", writing->answers_path);
-    if (writing->csv.file)
-        return serving_csv_close(&writing->csv, fault);
-    return fault->status;
+    rows_close(&writing->answers, fault);
+    return serving_csv_close(&writing->csv, fault);
 }
 
 static const char *model_text(const struct serve *serve)
@@ -131,9 +156,9 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
         .n_samples = result->n_samples,
         .sample = result->sample,
     };
-    enum status status = serving_result_write(output_path(serve->arena, serve->job, "serving.h5"), &file, fault);
-    if (status == STATUS_OK)
-        status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary, fault);
+    enum status status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary, fault);
+    if (status == STATUS_OK) /* the last one: where it is, the run is complete */
+        status = serving_result_write(output_path(serve->arena, serve->job, "serving.h5"), &file, fault);
     if (status != STATUS_OK)
         return status;
     printf("\n");
@@ -225,41 +250,66 @@ static void tell_wall(const struct serve_result *result)
             (double)summary->output_tokens / result->wall_s, result->instructions);
 }
 
-static enum status run(struct comm *comm, const struct job_options *options, struct job *job, struct arena *arena,
-                       struct fault *fault)
+/* Rank 0. A run that goes on may have come to its end before. */
+static int is_complete(const struct serve *serve, struct fault *fault)
 {
-    struct serve serve;
+    const char *path = output_path(serve->arena, serve->job, "serving.h5");
+    const char *config = serving_result_config(path, serve->arena);
+    char differences[512];
+    if (!config)
+        return 0;
+    if (differences_of_jobs(config, job_print(serve->arena, serve->job), differences, sizeof differences) > 0) {
+        fault_set(fault, STATUS_USAGE, "%s is the result of another job (%s): give another --output", path,
+                  differences);
+        return 0;
+    }
+    fprintf(stderr, "polyrank: %s is complete: nothing is left to do\n", path);
+    return 1;
+}
+
+static enum status serve_and_tell(struct serve *serve, const struct job_options *options, struct fault *fault)
+{
     struct serve_result result;
     struct writing writing = {.n_finished = 0};
-    int first = comm_rank(comm) == 0;
-    enum status status = serve_open(comm, job, options->timing_only, NULL, arena, &serve, fault);
-    if (status != STATUS_OK)
+    const struct serve_options run_options = {
+        .checkpoint = output_path(serve->arena, serve->job, "checkpoint.h5"),
+        .checkpoint_iterations = options->checkpoint_steps,
+        .checkpoint_every_s = options->checkpoint_every_s,
+        .max_wall_s = options->max_wall_s,
+        .resume = options->resume,
+        .quiet = options->quiet,
+    };
+    const struct serve_sink sink = {&writing, begin, archive_told, finished, answer};
+    name_files(&writing, serve, options);
+    enum status status = serve_run(serve, &run_options, &sink, &result, fault);
+    if (comm_rank(serve->comm) != 0)
         return status;
-    if (options->print_config) {
-        if (first)
-            fputs(job_print(arena, job), stdout);
-        serve_close(&serve);
+    close_files(&writing, fault);
+    if (fault->status == STATUS_OK)
+        tell(serve, &result, fault);
+    if (fault->status == STATUS_OK && !options->quiet)
+        tell_wall(&result);
+    return fault->status;
+}
+
+static enum status run(struct serve *serve, const struct job_options *options, struct fault *fault)
+{
+    int first = comm_rank(serve->comm) == 0, complete = 0;
+    if (options->print_config && first)
+        fputs(job_print(serve->arena, serve->job), stdout);
+    if (options->print_config)
         return STATUS_OK;
-    }
-    if (options->find_rate) {
-        status = find_rate(&serve, options, fault);
-        serve_close(&serve);
-        return status;
-    }
-    if (first)
-        open_files(&writing, &serve, options, fault);
-    status = agree(comm, 0, fault);
+    if (options->find_rate)
+        return find_rate(serve, options, fault);
+    if (first &&
+        output_prepare(serve->arena, serve->job, "serving.h5", options->force || options->resume, fault) == STATUS_OK)
+        complete = options->resume && !options->force && is_complete(serve, fault);
+    enum status status = agree(serve->comm, 0, fault);
     if (status == STATUS_OK)
-        status = serve_run(&serve, &(struct serve_sink){&writing, finished, answer}, &result, fault);
-    if (first) {
-        close_files(&writing, fault);
-        if (fault->status == STATUS_OK)
-            tell(&serve, &result, fault);
-        if (fault->status == STATUS_OK && !options->quiet)
-            tell_wall(&result);
-    }
-    serve_close(&serve);
-    return agree(comm, 0, fault);
+        status = comm_broadcast(serve->comm, &complete, sizeof complete, fault);
+    if (status == STATUS_OK && !complete)
+        serve_and_tell(serve, options, fault);
+    return agree(serve->comm, 0, fault);
 }
 
 enum status command_serve(struct comm *comm, int argc, char **argv, struct fault *fault)
@@ -274,8 +324,13 @@ enum status command_serve(struct comm *comm, int argc, char **argv, struct fault
     struct arena *arena = arena_new();
     struct job job;
     status = job_options_read_all(comm, &options, arena, &job, fault);
+    struct serve serve;
     if (status == STATUS_OK)
-        status = run(comm, &options, &job, arena, fault);
+        status = serve_open(comm, &job, options.timing_only, NULL, arena, &serve, fault);
+    if (status == STATUS_OK) {
+        status = run(&serve, &options, fault);
+        serve_close(&serve);
+    }
     arena_free(arena);
     return status;
 }

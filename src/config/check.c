@@ -221,6 +221,9 @@ static enum status check_faults(const struct reading *reading)
 {
     const struct job *job = reading->job;
     char path[64], found[64];
+    if (strcmp(job->serve.recovery, "reload") == 0 && strcmp(job->serve.preemption, "swap") != 0)
+        return refuse_value(reading, "serve.recovery",
+                            "recompute, because without serve.preemption swap no KV is on the host", "reload");
     for (int i = 0; i < job->n_faults; i++) {
         const struct job_fault *fault = &job->fault[i];
         int is_given = fault->factor != JOB_UNSET, fails = strcmp(fault->kind, "fails") == 0,

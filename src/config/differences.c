@@ -13,10 +13,15 @@ struct comparison {
     int n;
 };
 
-/* Where results go; where the data set is, as long as it is the same (its checksum tells). */
+/* Where results go; where data set, model and requests are, as long as they are the same (their checksum tells). */
 static int changes_no_result(const char *path)
 {
-    return strcmp(path, "output.directory") == 0 || strcmp(path, "data.file") == 0;
+    static const char *const places[] = {"output.directory", "data.file", "decoder.file", "serve.trace",
+                                         "serve.prompts"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strcmp(path, places[i]) == 0)
+            return 1;
+    return 0;
 }
 
 static void tell(struct comparison *comparison, const struct entry *at, const char *was, const char *is)

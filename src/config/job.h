@@ -160,6 +160,8 @@ struct job_serve {
     int64_t head_chunks;
     const char *ff_share;    /* 0 to 0.9, or auto */
     const char *kv_numerics; /* same int8 */
+    const char *recovery;    /* recompute reload */
+    double recovery_s;
     double sample_s;
     struct job_slo slo;
 };

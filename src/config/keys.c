@@ -247,6 +247,11 @@ static const struct job_key keys[] = {
               "iterations without prompts; auto: what takes least time; 0: none")},
     {"serve.kv_numerics", KEY_WORD, IN(serve.kv_numerics), DEFAULT("same"), WORDS("same int8"),
         MEANS("keys and values in the KV cache: as the other numbers, or int8 with a scale for each head of a token")},
+    {"serve.recovery", KEY_WORD, IN(serve.recovery), DEFAULT("recompute"), WORDS("recompute reload"),
+        MEANS("after the loss of a device: KV on the host (preemption swap) is computed once more like all other, or comes "
+              "back")},
+    {"serve.recovery_s", KEY_REAL, IN(serve.recovery_s), DEFAULT("100 ms"), .unit = UNIT_SECONDS, FROM(0, 86400),
+        MEANS("time until the loss of a device is noticed and the others know their new parts")},
     {"serve.sample_s", KEY_REAL, IN(serve.sample_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),
         MEANS("length of the intervals of the course over time in serving.h5; 0: none")},
     {"serve.slo.ttft_s", KEY_REAL, IN(serve.slo.ttft_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, INFINITY),

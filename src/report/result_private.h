@@ -51,4 +51,8 @@ void result_read_faults(struct h5 *file, struct arena *arena, struct run *run, s
 void result_write_modes(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_modes(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 
+/* Local. The group /matrix, in the same way; after the devices. */
+void result_write_matrices(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
+void result_read_matrices(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
+
 #endif

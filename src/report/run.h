@@ -116,6 +116,15 @@ struct run_cells { /* a device that computes in its memory cells */
     double endurance;                                 /* writes that a cell survives */
 };
 
+struct run_matrix { /* in the memory cells of a device */
+    int device;
+    const char *name;   /* of the parameter that it is, or is a part of */
+    int64_t out, in;    /* as a weight [out, in] */
+    uint64_t crossbars; /* that all its copies take */
+    uint64_t cells;     /* of all copies, programmed by one handover */
+    uint64_t cell_writes;
+};
+
 struct run_handover { /* of the weights to the devices of the low-parameter mode, all of them together */
     int64_t n;
     uint64_t time_ps;    /* from the last step before to the end of programming */
@@ -187,6 +196,8 @@ struct run {
     struct run_handover handover;
     int n_cells;
     struct run_cells *cells;
+    int n_matrices;
+    struct run_matrix *matrix; /* device by device */
     struct run_choice choice;
     int n_faults;
     struct run_fault *fault; /* in the order in which they struck */

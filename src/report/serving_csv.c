@@ -1,25 +1,28 @@
 #include "report/serving_csv.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #define PS_PER_S UINT64_C(1000000000000)
 #define HEADER                                                                                                         \
     "request,instance,decode_instance,prompt_tokens,output_tokens,prefix_tokens,preemptions,swaps,recomputed_tokens,"  \
     "arrival_s,queue_s,ttft_s,tpot_s,itl_p99_s,itl_max_s,e2e_s,finish_s,meets_slo\n"
 
-static enum status cannot(const struct serving_csv *csv, struct fault *fault)
-{
-    return fault_set(fault, STATUS_IO, "%s: cannot be written: %s", csv->path, strerror(errno));
-}
-
 enum status serving_csv_open(struct serving_csv *csv, const char *path, struct fault *fault)
 {
-    *csv = (struct serving_csv){.file = fopen(path, "w"), .path = path};
-    if (!csv->file || fputs(HEADER, csv->file) < 0 || fflush(csv->file) != 0)
-        return cannot(csv, fault);
-    return STATUS_OK;
+    *csv = (struct serving_csv){.n_rows = 0};
+    if (rows_open(&csv->rows, path, fault) != STATUS_OK)
+        return fault->status;
+    fputs(HEADER, csv->rows.file);
+    return rows_flush(&csv->rows, fault);
+}
+
+enum status serving_csv_archive(struct serving_csv *csv, const char *path, struct archive *archive, struct fault *fault)
+{
+    archive_enter(archive, "csv");
+    archive_field(archive, "n_rows", &csv->n_rows);
+    enum status status = rows_archive(&csv->rows, path, archive, fault);
+    archive_leave(archive);
+    return status;
 }
 
 static void put_time(FILE *file, uint64_t time_ps)
@@ -38,7 +41,7 @@ static void put_time_if(FILE *file, int is_there, uint64_t time_ps)
 enum status serving_csv_row(void *state, const struct served *record, struct fault *fault)
 {
     struct serving_csv *csv = state;
-    FILE *file = csv->file;
+    FILE *file = csv->rows.file;
     int has_gaps = record->output_tokens > 1;
     fprintf(file, "%u,%u,%u,%u,%u,%u,%u,%u,%u", record->request, record->instance, record->decode_instance,
             record->prompt_tokens, record->output_tokens, record->prefix_tokens, record->preemptions, record->swaps,
@@ -53,17 +56,10 @@ enum status serving_csv_row(void *state, const struct served *record, struct fau
     put_time(file, record->finish_ps);
     fprintf(file, ",%d\n", record->meets_slo);
     csv->n_rows++;
-    if (fflush(file) != 0 || ferror(file))
-        return cannot(csv, fault);
-    return STATUS_OK;
+    return rows_flush(&csv->rows, fault);
 }
 
 enum status serving_csv_close(struct serving_csv *csv, struct fault *fault)
 {
-    if (!csv->file)
-        return fault->status;
-    int failed = fflush(csv->file) != 0 || ferror(csv->file);
-    failed |= fclose(csv->file) != 0;
-    csv->file = NULL;
-    return failed ? cannot(csv, fault) : STATUS_OK;
+    return rows_close(&csv->rows, fault);
 }

@@ -6,19 +6,22 @@
 #ifndef REPORT_SERVING_CSV_H
 #define REPORT_SERVING_CSV_H
 
-#include <stdio.h>
-
+#include "base/archive.h"
 #include "base/status.h"
+#include "store/rows.h"
 #include "store/served.h"
 
 struct serving_csv {
-    FILE *file;
-    const char *path; /* borrowed */
+    struct rows rows;
     uint64_t n_rows;
 };
 
 /* Local. Creates the file (replaces one that is there) and writes the header. Fault STATUS_IO. */
 enum status serving_csv_open(struct serving_csv *csv, const char *path, struct fault *fault);
+
+/* Local. Saves how far the file is; restores: opens it, cut back to that (store/rows.h). */
+enum status serving_csv_archive(struct serving_csv *csv, const char *path, struct archive *archive,
+                                struct fault *fault);
 
 /* Local. One row. `csv` is a struct serving_csv: this is a `finished` of struct serving_sink. Fault STATUS_IO. */
 enum status serving_csv_row(void *csv, const struct served *record, struct fault *fault);

@@ -39,6 +39,18 @@ static json_t *instances(const struct serving_summary *summary)
     return list;
 }
 
+/* What faults have cost; only where there were some. */
+static json_t *recovery(const struct serving_recovery *recovery)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "faults", (json_int_t)recovery->n_faults, "lost_devices",
+        (json_int_t)recovery->n_lost_devices, "requests_that_lost_kv", (json_int_t)recovery->n_requests, "lost_tokens",
+        (json_int_t)recovery->lost_tokens, "tokens_kept_on_host", (json_int_t)recovery->kept_tokens,
+        "recomputed_tokens", (json_int_t)recovery->recomputed_tokens, "stop_s", (double)recovery->stop_ps * 1e-12,
+        "recompute_s", (double)recovery->recompute_ps * 1e-12, "stop_energy_j",
+        (double)recovery->stop_energy_fj * 1e-15, "recompute_energy_j", (double)recovery->recompute_energy_fj * 1e-15);
+}
+
 enum status serving_json_write(const char *path, const struct serving_summary *summary, struct fault *fault)
 {
     json_t *root = json_pack(
@@ -53,6 +65,8 @@ enum status serving_json_write(const char *path, const struct serving_summary *s
         (double)summary->energy_fj * 1e-15, "energy_per_output_token_j", summary->energy_per_output_token_j,
         "preemptions", (json_int_t)summary->n_preemptions, "recomputed_tokens", (json_int_t)summary->recomputed_tokens,
         "instances", instances(summary));
+    if (root && summary->recovery.n_faults)
+        json_object_set_new(root, "recovery", recovery(&summary->recovery));
     if (!root)
         bug("a summary that is no JSON");
     int bad = json_dump_file(root, path, JSON_INDENT(1) | JSON_REAL_PRECISION(12));

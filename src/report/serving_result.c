@@ -329,6 +329,53 @@ static void write_instances(struct writer *w)
     write_energies(w, n);
 }
 
+/* ---- faults ---- */
+
+enum { RECOVERY_FIELDS = 8 };
+
+static const struct field recovery_fields[RECOVERY_FIELDS] = {
+    {"/recovery/n_faults", "1", "faults of its devices"},
+    {"/recovery/n_lost_devices", "1", "devices lost"},
+    {"/recovery/n_requests", "1", "times that a request lost its KV"},
+    {"/recovery/lost_tokens", "1", "tokens of KV lost"},
+    {"/recovery/kept_tokens", "1", "tokens of KV kept on the host"},
+    {"/recovery/recomputed_tokens", "1", "tokens of KV computed once more"},
+    {"/recovery/stop_ps", "ps", "virtual time in which nothing was computed: noticing, planning, loading"},
+    {"/recovery/recompute_ps", "ps", "share, by tokens, of iterations with tokens that are computed once more"},
+};
+
+static uint64_t recovery_value(const struct serving_recovery *r, int field)
+{
+    const uint64_t values[RECOVERY_FIELDS] = {r->n_faults,    r->n_lost_devices,    r->n_requests, r->lost_tokens,
+                                              r->kept_tokens, r->recomputed_tokens, r->stop_ps,    r->recompute_ps};
+    return values[field];
+}
+
+/* Where there were faults. */
+static void write_recovery(struct writer *w)
+{
+    const struct serving_summary *sum = w->told->summary;
+    int64_t n = (int64_t)sum->n_instances;
+    const struct frame frame = {1, {n}, {"/instance/instance"}};
+    if (!sum->recovery.n_faults)
+        return;
+    uint64_t *value = arena_array(w->arena, (size_t)n, sizeof *value);
+    double *energy_j = arena_array(w->arena, (size_t)n, sizeof *energy_j);
+    for (int f = 0; f < RECOVERY_FIELDS; f++) {
+        for (int64_t i = 0; i < n; i++)
+            value[i] = recovery_value(&sum->instance[i].recovery, f);
+        write_array(w, recovery_fields[f].name, H5_UINT64, &frame, value, recovery_fields[f].units,
+                    recovery_fields[f].long_name);
+    }
+    for (int64_t i = 0; i < n; i++)
+        energy_j[i] = joules(sum->instance[i].recovery.stop_energy_fj);
+    write_array(w, "/recovery/stop_energy_j", H5_FLOAT64, &frame, energy_j, "J", "energy of the stops");
+    for (int64_t i = 0; i < n; i++)
+        energy_j[i] = joules(sum->instance[i].recovery.recompute_energy_fj);
+    write_array(w, "/recovery/recompute_energy_j", H5_FLOAT64, &frame, energy_j, "J",
+                "share, by tokens, of the energy of iterations with tokens that are computed once more");
+}
+
 static void write_devices(struct writer *w)
 {
     const struct serving_summary *sum = w->told->summary;
@@ -419,6 +466,7 @@ enum status serving_result_write(const char *path, const struct serving_file *fi
         write_summary(&w);
         write_requests(&w);
         write_instances(&w);
+        write_recovery(&w);
         write_devices(&w);
         write_samples(&w);
         if (has_failed(&w))
@@ -428,4 +476,16 @@ enum status serving_result_write(const char *path, const struct serving_file *fi
     }
     arena_free(w.arena);
     return fault->status;
+}
+
+const char *serving_result_config(const char *path, struct arena *arena)
+{
+    struct fault fault = FAULT_NONE;
+    struct h5 *file = NULL;
+    const char *const *text = NULL;
+    int64_t n = 0;
+    if (h5_verify_sealed(path, &fault) == STATUS_OK && h5_open(path, &file, &fault) == STATUS_OK)
+        h5_read_strings(file, "config", arena, &n, &text, &fault);
+    h5_close(file);
+    return fault.status == STATUS_OK && n == 1 ? text[0] : NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef REPORT_SERVING_RESULT_H
 #define REPORT_SERVING_RESULT_H
 
+#include "base/arena.h"
 #include "base/status.h"
 #include "store/served.h"
 
@@ -23,5 +24,8 @@ struct serving_file {
 
 /* Local. Writes the file under a temporary name and renames it. Fault STATUS_IO. */
 enum status serving_result_write(const char *path, const struct serving_file *file, struct fault *fault);
+
+/* Local. The resolved job of a file that is there and whole, else NULL. */
+const char *serving_result_config(const char *path, struct arena *arena);
 
 #endif

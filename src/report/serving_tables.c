@@ -174,6 +174,39 @@ static void print_energy(const struct serving_summary *sum, struct arena *arena,
     text_table_print(table, out, TABLE_WIDTH);
 }
 
+static void recovery_row(struct text_table *table, const char *name, uint64_t count, uint64_t time_ps,
+                         wide_uint energy_fj)
+{
+    text_table_row(table);
+    text_table_cell(table, "%s", name);
+    text_table_cell(table, "%" PRIu64, count);
+    if (energy_fj == 0) {
+        text_table_cell(table, "-");
+        text_table_cell(table, "-");
+        return;
+    }
+    text_table_cell(table, "%.6g", (double)time_ps * 1e-12);
+    text_table_cell(table, "%.6g", joules(energy_fj));
+}
+
+static void print_recovery(const struct serving_recovery *recovery, struct arena *arena, FILE *out)
+{
+    struct text_table *table = text_table_new(arena);
+    text_table_column(table, ALIGN_LEFT, "faults and recovery, all instances", NULL);
+    text_table_column(table, ALIGN_RIGHT, "number", NULL);
+    text_table_column(table, ALIGN_RIGHT, "time", "s");
+    text_table_column(table, ALIGN_RIGHT, "energy", "J");
+    recovery_row(table, "faults", recovery->n_faults, 0, 0);
+    recovery_row(table, "devices lost: stops for it", recovery->n_lost_devices, recovery->stop_ps,
+                 recovery->stop_energy_fj);
+    recovery_row(table, "requests that lost their KV", recovery->n_requests, 0, 0);
+    recovery_row(table, "tokens of KV lost", recovery->lost_tokens, 0, 0);
+    recovery_row(table, "tokens of KV kept on the host", recovery->kept_tokens, 0, 0);
+    recovery_row(table, "tokens computed once more for it", recovery->recomputed_tokens, recovery->recompute_ps,
+                 recovery->recompute_energy_fj);
+    text_table_print(table, out, TABLE_WIDTH);
+}
+
 void serving_tables_print(const struct serving_summary *sum, struct arena *arena, FILE *out)
 {
     fprintf(out,
@@ -189,4 +222,8 @@ void serving_tables_print(const struct serving_summary *sum, struct arena *arena
     print_devices(sum, arena, out);
     fprintf(out, "\n");
     print_energy(sum, arena, out);
+    if (sum->recovery.n_faults) {
+        fprintf(out, "\n");
+        print_recovery(&sum->recovery, arena, out);
+    }
 }

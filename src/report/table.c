@@ -1,4 +1,4 @@
-#include "report/table.h"
+#include "report/table_private.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,26 +7,7 @@
 
 #include "base/status.h"
 
-enum { MAX_COLUMNS = 32, GAP = 2 };
-
-struct column {
-    enum align align;
-    const char *name, *unit;
-    int width;
-};
-
-struct row {
-    int rule_before;
-    const char *cell[MAX_COLUMNS];
-    struct row *next;
-};
-
-struct text_table {
-    struct arena *arena;
-    struct column column[MAX_COLUMNS];
-    int n_columns, n_cells, rule_next;
-    struct row *first, *last;
-};
+enum { GAP = 2 };
 
 struct text_table *text_table_new(struct arena *arena)
 {
@@ -53,7 +34,7 @@ static void widen(struct column *column, const char *text)
 
 void text_table_column(struct text_table *table, enum align align, const char *name, const char *unit)
 {
-    if (table->n_columns == MAX_COLUMNS || table->first)
+    if (table->n_columns == TABLE_MAX_COLUMNS || table->first)
         bug("no room for column '%s'", name);
     struct column *column = &table->column[table->n_columns++];
     *column = (struct column){.align = align, .name = arena_string(table->arena, name)};
@@ -142,7 +123,7 @@ static void print_rule(const struct part *part, FILE *out)
 
 static void print_header(const struct part *part, FILE *out)
 {
-    const char *names[MAX_COLUMNS] = {NULL}, *units[MAX_COLUMNS] = {NULL};
+    const char *names[TABLE_MAX_COLUMNS] = {NULL}, *units[TABLE_MAX_COLUMNS] = {NULL};
     int has_units = 0;
     for (int c = 0; c < part->table->n_columns; c++) {
         names[c] = part->table->column[c].name;

@@ -35,6 +35,10 @@ void text_table_rule(struct text_table *table);
  * parts, each of which repeats the first column. Lines have no blanks at their end. */
 void text_table_print(const struct text_table *table, FILE *out, int width);
 
+/* Local. The same table as HTML: <table> with a caption, column headers with units, row headers. A row below a rule has
+ * the class "rule". All text is escaped. */
+void text_table_html(const struct text_table *table, FILE *out, const char *caption);
+
 /* Local. Rounds n parts together: whole[i] is the part's share of `total`, rounded so that their sum is exactly `total`
  * (largest remainders first, ties by index). All parts 0: all 0. */
 void apportion(const wide_uint *part, int n, uint64_t total, uint64_t *whole);

@@ -52,7 +52,8 @@ enum status replay(const struct job *job, const struct requests *requests, struc
     struct comm *alone = comm_alone();
     enum status status = serve_open(alone, &own, 1, &given, scratch, &serve, fault);
     if (status == STATUS_OK) {
-        status = serve_run(&serve, &(struct serve_sink){0}, &result, fault);
+        status =
+            serve_run(&serve, &(struct serve_options){.quiet = 1}, &(struct serve_sink){.state = NULL}, &result, fault);
         serve_close(&serve);
     }
     if (status == STATUS_OK) {

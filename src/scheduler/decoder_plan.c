@@ -18,9 +18,34 @@ static int holds_cache(const char *kind)
     return strcmp(kind, "hbm-pim") == 0 || strcmp(kind, "cpu") == 0;
 }
 
+/* Leaves lost devices out of the n_gpus GPUs and the PIM devices at each. */
+static enum status leave_out(const uint8_t *lost, int *gpu, int *pim, struct decoder_plan *plan, struct fault *fault)
+{
+    int at_each = plan->layout.pims_per_gpu, least = at_each, n = 0;
+    for (int g = 0; g < plan->n_gpus; g++) {
+        int left = 0;
+        for (int k = 0; k < at_each; k++)
+            left += !lost[pim[g * at_each + k]];
+        least = !lost[gpu[g]] && left < least ? left : least;
+    }
+    for (int g = 0; g < plan->n_gpus; g++) {
+        if (lost[gpu[g]])
+            continue;
+        for (int k = 0, taken = 0; taken < least; k++)
+            if (!lost[pim[g * at_each + k]])
+                pim[n * least + taken++] = pim[g * at_each + k];
+        gpu[n++] = gpu[g];
+    }
+    plan->lost = lost;
+    plan->layout.n_gpus = plan->n_gpus = n;
+    plan->layout.pims_per_gpu = least;
+    plan->holder = least ? plan->holder : NULL;
+    return n ? STATUS_OK : fault_set(fault, STATUS_USAGE, "%s: no GPU is left", plan->config.name);
+}
+
 /* GPUs, and devices of one kind that hold the cache; nothing else can take part. */
-static enum status find_devices(const struct machine *machine, struct arena *arena, struct decoder_plan *plan,
-                                struct fault *fault)
+static enum status find_devices(const struct machine *machine, const uint8_t *lost, struct arena *arena,
+                                struct decoder_plan *plan, struct fault *fault)
 {
     int *gpu = arena_array(arena, (size_t)machine->n_devices, sizeof *gpu);
     int *pim = arena_array(arena, (size_t)machine->n_devices, sizeof *pim), n_pims = 0;
@@ -53,7 +78,7 @@ static enum status find_devices(const struct machine *machine, struct arena *are
     plan->layout.pims_per_gpu = n_pims / plan->n_gpus;
     plan->layout.gpu = gpu;
     plan->layout.pim = pim;
-    return STATUS_OK;
+    return lost ? leave_out(lost, gpu, pim, plan, fault) : STATUS_OK;
 }
 
 static enum status lower_all(struct decoder_plan *plan, struct arena *arena, struct fault *fault)
@@ -225,6 +250,7 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
                                const struct decoder_limits *limits, struct arena *arena, struct decoder_plan *plan,
                                struct fault *fault)
 {
+    struct decoder_limits own = *limits;
     struct kv_partition partition = {1, 1};
     memset(plan, 0, sizeof *plan);
     plan->machine = machine;
@@ -237,8 +263,12 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
                                            .max_fetched = limits->n_blocks ? limits->n_blocks * limits->block_tokens
                                                                            : config->context,
                                            .kv_bits = limits->kv_bits};
-    enum status status = find_devices(machine, arena, plan, fault);
+    enum status status = find_devices(machine, limits->lost, arena, plan, fault);
     int64_t pims = plan->layout.pims_per_gpu;
+    if (limits->lost && !pims) {
+        own.ff_share = 0;
+        limits = &own;
+    }
     if (status == STATUS_OK)
         status = ff_share_check(plan, limits, fault);
     if (status == STATUS_OK && limits->ff_share > 0)

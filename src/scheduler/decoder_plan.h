@@ -25,6 +25,9 @@ struct decoder_limits {
     double ff_share;         /* of the feed-forward's inner width that hbm-pim devices compute in iterations without
                                 prompts, 0 to FF_MOST_SHARE; FF_SHARE_AUTO: what takes least time in the typical one */
     int64_t typical_context; /* tokens of each sequence of the iteration that auto prices */
+    const uint8_t *lost; /* [n_devices] 1: the device is gone; NULL: none is. A lost GPU takes the devices at it along;
+                            of the others as many as at the GPU with the fewest are left go on, and without any left the
+                            GPUs hold the cache and the whole feed-forward */
 };
 
 #define FF_MOST_SHARE 0.9
@@ -46,6 +49,7 @@ struct decoder_plan {
     struct plan plan;
     int n_gpus;
     const char *holder;          /* kind of the devices that hold the cache; NULL: GPUs */
+    const uint8_t *lost;         /* of the limits */
     const char **device_name;    /* [n_devices] */
     struct decoder_need *need;   /* [n_devices] */
     uint64_t kv_capacity_tokens; /* of the machine */

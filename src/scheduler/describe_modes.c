@@ -72,6 +72,35 @@ static uint64_t handover_cells(const struct program *program)
     return cells;
 }
 
+static uint64_t matrix_cells(const struct program *program, int matrix)
+{
+    uint64_t cells = 0;
+    for (int i = 0; i < program->n_instrs; i++)
+        if (program->instrs[i].op->kind == OP_PROGRAM && program->instrs[i].op->matrix == matrix)
+            cells += program->instrs[i].cost.cell_writes;
+    return cells;
+}
+
+static void describe_matrices(const struct training *training, struct run *run)
+{
+    size_t n = 0;
+    for (int d = 0; d < training->plan.n_devices; d++)
+        n += (size_t)training->matrices[d].n;
+    run->matrix = arena_array(training->arena, n + 1, sizeof *run->matrix);
+    for (int d = 0; d < training->plan.n_devices; d++) {
+        const struct matrices *matrices = &training->matrices[d];
+        for (int m = 0; m < matrices->n; m++)
+            run->matrix[run->n_matrices++] = (struct run_matrix){
+                .device = d,
+                .name = matrices->matrix[m].name,
+                .out = matrices->matrix[m].out,
+                .in = matrices->matrix[m].in,
+                .crossbars = matrices->matrix[m].units * (uint64_t)matrices->replicas,
+                .cells = matrix_cells(&training->plan.programs[PROGRAM_HANDOVER][d], m),
+            };
+    }
+}
+
 static void describe_cells(const struct training *training, struct run *run)
 {
     run->cells = arena_array(training->arena, (size_t)training->plan.n_devices, sizeof *run->cells);
@@ -102,6 +131,7 @@ void describe_modes(const struct training *training, struct run *run)
     for (int m = 0; m < N_MODES; m++)
         describe_mode(training, m, &run->mode[m]);
     describe_cells(training, run);
+    describe_matrices(training, run);
 }
 
 /* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.

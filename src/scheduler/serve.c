@@ -153,7 +153,10 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
         return fault_set(fault, STATUS_USAGE,
                          "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
                          job->source, (long long)job->serve.instances);
-    return status == STATUS_OK ? check_requests(serve, fault) : status;
+    if (status == STATUS_OK)
+        status = check_requests(serve, fault);
+    struct serve_course course = {.serve = serve};
+    return status == STATUS_OK ? serve_course_read_faults(&course, fault) : status;
 }
 
 enum status serve_open(struct comm *comm, struct job *job, int timing_only, const struct serve_given *given,
@@ -179,7 +182,7 @@ void serve_close(struct serve *serve)
     serve->file = NULL;
 }
 
-/* ---- the run ---- */
+/* ---- engines ---- */
 
 struct weights_of_file {
     struct model_file *file;
@@ -212,19 +215,6 @@ struct decoder_source serve_weights(const struct serve *serve)
     return (struct decoder_source){weights, read_rows};
 }
 
-struct course {
-    struct serve *serve;
-    const struct serve_sink *sink;
-    struct serve_result *result;
-    size_t sample_room;
-};
-
-static enum status finished(void *state, const struct served *record, struct fault *fault)
-{
-    const struct course *course = state;
-    return course->sink->finished ? course->sink->finished(course->sink->state, record, fault) : STATUS_OK;
-}
-
 const char *serve_text(const struct serve *serve, const uint32_t *token, uint32_t n, struct arena *arena)
 {
     const struct tokenizer *tokenizer = serve->file ? model_file_tokenizer(serve->file) : NULL;
@@ -237,37 +227,7 @@ const char *serve_text(const struct serve *serve, const uint32_t *token, uint32_
     return tokenizer_text(tokenizer, tokens, (int64_t)n, arena, &length);
 }
 
-static enum status answer(void *state, uint32_t request, const uint32_t *token, uint32_t n, struct fault *fault)
-{
-    const struct course *course = state;
-    struct serve *serve = course->serve;
-    if (!course->sink->answer)
-        return STATUS_OK;
-    struct arena *arena = arena_new();
-    const struct serve_answer told = {request, serve->prompt ? serve->prompt[request] : NULL, token, n,
-                                      serve_text(serve, token, n, arena)};
-    enum status status = course->sink->answer(course->sink->state, &told, fault);
-    arena_free(arena);
-    return status;
-}
-
-static enum status sample(void *state, const struct serving_sample *told, struct fault *fault)
-{
-    struct course *course = state;
-    struct serve_result *result = course->result;
-    (void)fault;
-    if (result->n_samples == course->sample_room) {
-        course->sample_room = course->sample_room ? 2 * course->sample_room : 256;
-        struct serving_sample *larger = arena_array(course->serve->arena, course->sample_room, sizeof *larger);
-        if (result->n_samples)
-            memcpy(larger, result->sample, result->n_samples * sizeof *larger);
-        result->sample = larger;
-    }
-    result->sample[result->n_samples++] = *told;
-    return STATUS_OK;
-}
-
-static struct serve_engine_options engine_options(const struct serve *serve, const struct decoder_source *weights)
+struct serve_engine_options serve_engine_options_of(const struct serve *serve, const struct decoder_source *weights)
 {
     const struct job_serve *job = &serve->job->serve;
     const struct tokenizer *tokenizer = serve->file ? model_file_tokenizer(serve->file) : NULL;
@@ -284,59 +244,17 @@ static struct serve_engine_options engine_options(const struct serve *serve, con
     };
 }
 
-static void count_instructions(struct serve_result *result, struct serve_engine *const *engines, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        result->instructions += executor_wall(serve_engine_executor(engines[i])).instructions;
-}
-
-/* Rank 0: all requests on the engines. */
-static enum status serve_all(struct course *course, struct serve_engine *const *own, size_t n, struct fault *fault)
-{
-    struct serve *serve = course->serve;
-    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
-    for (size_t i = 0; i < n; i++)
-        engines[i] = serve_engine_of(own[i]);
-    const struct serving_sink sink = {course, finished, answer, serve->serving.sample_ps ? sample : NULL};
-    double start_s = wall_s();
-    enum status status = serving_run(&serve->serving, &serve->requests, engines, n, &sink, serve->arena,
-                                     &course->result->serving, fault);
-    course->result->wall_s = wall_s() - start_s;
-    count_instructions(course->result, own, n);
-    return status;
-}
-
 enum status serve_open_engine(const struct serve *serve, struct serve_engine **engine, struct fault *fault)
 {
     const struct decoder_source weights = serve_weights(serve);
-    const struct serve_engine_options options = engine_options(serve, &weights);
+    const struct serve_engine_options options = serve_engine_options_of(serve, &weights);
     return serve_engine_open(serve->comm, &serve->plan, &options, engine, fault);
-}
-
-static enum status run_functional(struct course *course, struct fault *fault)
-{
-    struct serve *serve = course->serve;
-    struct serve_engine *engine = NULL;
-    enum status status = serve_open_engine(serve, &engine, fault);
-    if (status != STATUS_OK)
-        return status;
-    if (comm_rank(serve->comm) == 0) {
-        status = serve_all(course, &engine, 1, fault);
-        if (!comm_is_lost(serve->comm)) {
-            struct fault end = FAULT_NONE;
-            serve_engine_end(engine, &end);
-        }
-    } else {
-        status = serve_engine_follow(engine, fault);
-    }
-    serve_engine_close(engine);
-    return status;
 }
 
 enum status serve_open_alone(const struct serve *serve, struct serve_engine **engines, struct comm **alone,
                              struct fault *fault)
 {
-    const struct serve_engine_options options = engine_options(serve, NULL);
+    const struct serve_engine_options options = serve_engine_options_of(serve, NULL);
     enum status status = STATUS_OK;
     for (int64_t i = 0; i < serve->job->serve.instances && status == STATUS_OK; i++) {
         alone[i] = comm_alone();
@@ -352,59 +270,4 @@ void serve_close_alone(const struct serve *serve, struct serve_engine **engines,
         if (alone[i])
             comm_close(alone[i], 0);
     }
-}
-
-static enum status run_timing(struct course *course, struct fault *fault)
-{
-    struct serve *serve = course->serve;
-    size_t n = (size_t)serve->job->serve.instances;
-    struct serve_engine **engines = arena_array(serve->arena, n, sizeof *engines);
-    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
-    enum status status = serve_open_alone(serve, engines, alone, fault);
-    if (status == STATUS_OK)
-        status = serve_all(course, engines, n, fault);
-    serve_close_alone(serve, engines, alone);
-    return status;
-}
-
-enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
-                      struct fault *fault)
-{
-    struct course course = {.serve = serve, .sink = sink, .result = result};
-    memset(result, 0, sizeof *result);
-    serve->serving.sample_ps = (uint64_t)(serve->job->serve.sample_s * 1e12 + 0.5);
-    if (!serve->timing_only)
-        run_functional(&course, fault);
-    else if (comm_rank(serve->comm) == 0)
-        run_timing(&course, fault);
-    return agree(serve->comm, 0, fault);
-}
-
-static enum status search_alone(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
-                                void *state, struct serving_search_result *result, struct fault *fault)
-{
-    size_t n = (size_t)serve->job->serve.instances;
-    struct serve_engine **own = arena_array(serve->arena, n, sizeof *own);
-    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
-    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
-    const struct serving_search search = {.share = serve->job->serve.slo.share};
-    enum status status = serve_open_alone(serve, own, alone, fault);
-    for (size_t i = 0; i < n && status == STATUS_OK; i++)
-        engines[i] = serve_engine_of(own[i]);
-    if (status == STATUS_OK)
-        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena,
-                                result, fault);
-    serve_close_alone(serve, own, alone);
-    return status;
-}
-
-enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
-                            void *state, struct serving_search_result *result, struct fault *fault)
-{
-    if (!serve->timing_only)
-        return fault_set(fault, STATUS_USAGE, "%s: --find-rate: expected a run without tensors: add --timing-only",
-                         serve->job->source);
-    if (comm_rank(serve->comm) == 0)
-        search_alone(serve, told, state, result, fault);
-    return agree(serve->comm, 0, fault);
 }

@@ -45,8 +45,13 @@ struct serve_answer {
     const char *text; /* NULL without a tokenizer */
 };
 
+/* Each may be NULL. */
 struct serve_sink {
     void *state;
+    /* Before the first request of a run from its beginning; what has been told is saved and restored with the run: a
+     * restored one goes on behind it. Both on rank 0. */
+    enum status (*begin)(void *state, struct fault *fault);
+    enum status (*archive)(void *state, struct archive *archive, struct fault *fault);
     enum status (*finished)(void *state, const struct served *record, struct fault *fault);
     enum status (*answer)(void *state, const struct serve_answer *answer, struct fault *fault);
 };
@@ -59,9 +64,20 @@ struct serve_result {
     uint64_t instructions; /* that were stepped; repetitions that were not are not among them */
 };
 
-/* Collective. Serves all requests; the result is rank 0's. Timing-only runs are computed by rank 0 alone. */
-enum status serve_run(struct serve *serve, const struct serve_sink *sink, struct serve_result *result,
-                      struct fault *fault);
+/* How a run stops and goes on; all zero: it does not. */
+struct serve_options {
+    const char *checkpoint;                /* its file; NULL: none is written */
+    int64_t checkpoint_iterations;         /* after every so many; 0: not by number */
+    double checkpoint_every_s, max_wall_s; /* wall time; 0: no such thing */
+    const char *resume;                    /* "auto" or a file; NULL: from the beginning */
+    int quiet;
+};
+
+/* Collective. Serves all requests; the result is rank 0's. Timing-only runs are computed by rank 0 alone. The job's
+ * faults happen (serve_fault.c): STATUS_DEVICE when what is left of the machine cannot serve the rest. A run that was
+ * asked to stop by a signal or its wall time ends with STATUS_REQUEUE after it has written its checkpoint. */
+enum status serve_run(struct serve *serve, const struct serve_options *options, const struct serve_sink *sink,
+                      struct serve_result *result, struct fault *fault);
 
 /* Collective; timing-only jobs. The highest rate of arrivals at which serve.slo is kept (serving/search.h). `told`
  * hears of each run on rank 0. */

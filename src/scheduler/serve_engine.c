@@ -15,6 +15,8 @@ struct serve_engine {
     uint64_t *busy_ps, *wait_power_mw;
     uint64_t idle_power_mw, kv_bytes_per_token;
     struct link_profile host;
+    int interrupts;
+    int is_abandoned;
     /* of the last iteration */
     struct batch_part *parts; /* [max_sequences] */
     uint32_t *ids;            /* [max_tokens] */
@@ -37,6 +39,7 @@ static enum status open_executor(struct serve_engine *engine, struct fault *faul
                          &engine->executor, fault);
 }
 
+/* Lost devices draw nothing. */
 static void describe_devices(struct serve_engine *engine)
 {
     const struct machine *machine = engine->plan->machine;
@@ -44,7 +47,10 @@ static void describe_devices(struct serve_engine *engine)
     uint64_t shards = engine->plan->layout.pims_per_gpu ? (uint64_t)engine->plan->layout.shards : 1;
     engine->busy_ps = arena_array(engine->arena, n, sizeof *engine->busy_ps);
     engine->wait_power_mw = arena_array(engine->arena, n, sizeof *engine->wait_power_mw);
+    engine->idle_power_mw = engine->kv_bytes_per_token = 0;
     for (int d = 0; d < machine->n_devices; d++) {
+        if (engine->plan->lost && engine->plan->lost[d])
+            continue;
         engine->wait_power_mw[d] = machine->backends[d]->wait_power_mw(machine->states[d]);
         engine->idle_power_mw += device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
         engine->kv_bytes_per_token += engine->plan->need[d].kv_bytes_per_token;
@@ -162,8 +168,11 @@ static enum status iterate(void *state, const struct serving_iteration *iteratio
     const struct iteration now = {
         .batch = &batch, .number = (uint32_t)iteration->number + 1, .not_before_ps = iteration->start_ps};
     status = executor_iterate(engine->executor, &now, engine->next, &own, &result, fault);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        serve_engine_abandon(engine);
         return status;
+    }
+    engine->interrupts = result.interrupts > engine->interrupts ? result.interrupts : engine->interrupts;
     cost->time_ps = result.end_ps - iteration->start_ps + engine->options.overhead_ps;
     memcpy(cost->energy_fj, own.energy_fj, sizeof cost->energy_fj);
     add_waiting(engine, cost->time_ps, cost);
@@ -234,19 +243,50 @@ struct serving_engine serve_engine_of(struct serve_engine *engine)
     return serving;
 }
 
-enum status serve_engine_follow(struct serve_engine *engine, struct fault *fault)
+enum status serve_engine_follow(struct serve_engine *engine, uint32_t *wish, struct fault *fault)
 {
     struct step_result result = {0};
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && !result.stopped)
+    *wish = 0;
+    while (status == STATUS_OK && !result.stopped && !result.wish)
         status = executor_iterate(engine->executor, &(struct iteration){0}, NULL, NULL, &result, fault);
+    *wish = result.wish;
     return status;
 }
 
-enum status serve_engine_end(struct serve_engine *engine, struct fault *fault)
+enum status serve_engine_wish(struct serve_engine *engine, uint32_t wish, struct fault *fault)
 {
     struct step_result result;
-    return executor_iterate(engine->executor, &(struct iteration){0}, NULL, NULL, &result, fault);
+    if (engine->is_abandoned)
+        return STATUS_OK;
+    return executor_iterate(engine->executor, &(struct iteration){.wish = wish}, NULL, NULL, &result, fault);
+}
+
+void serve_engine_abandon(struct serve_engine *engine)
+{
+    engine->is_abandoned = 1;
+}
+
+int serve_engine_interrupts(const struct serve_engine *engine)
+{
+    return engine->interrupts;
+}
+
+enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, struct fault *fault)
+{
+    executor_close(engine->executor);
+    engine->executor = NULL;
+    engine->plan = plan;
+    describe_devices(engine);
+    enum status status = open_executor(engine, fault);
+    if (status != STATUS_OK)
+        serve_engine_abandon(engine);
+    return status;
+}
+
+void serve_engine_reprice(struct serve_engine *engine)
+{
+    executor_reprice(engine->executor, engine->plan->machine->specs);
 }
 
 struct executor *serve_engine_executor(struct serve_engine *engine)

@@ -35,11 +35,25 @@ struct serving_engine serve_engine_of(struct serve_engine *engine);
 /* Local. What serving_check asks of such an engine, before there is one. */
 struct serving_engine serve_engine_kind(const struct decoder_plan *plan, int timing_only);
 
-/* Collective. The other ranks, while rank 0 is in serving_run: takes part in iterations until it calls
- * serve_engine_end.
- */
-enum status serve_engine_follow(struct serve_engine *engine, struct fault *fault);
-enum status serve_engine_end(struct serve_engine *engine, struct fault *fault);
+/* Collective. The other ranks, while rank 0 is in serving_run: takes part in iterations until rank 0 has a wish or
+ * ends; *wish is what it gave serve_engine_wish, 0: the end. */
+enum status serve_engine_follow(struct serve_engine *engine, uint32_t *wish, struct fault *fault);
+
+/* Collective with serve_engine_follow; rank 0, between iterations. 0 ends. */
+enum status serve_engine_wish(struct serve_engine *engine, uint32_t wish, struct fault *fault);
+
+/* Local, on all ranks alike. After a fault that all ranks know: nobody follows any more, wishes reach nobody. */
+void serve_engine_abandon(struct serve_engine *engine);
+
+/* Local. Signals to stop that have come to a rank up to the last iteration: the most of all. */
+int serve_engine_interrupts(const struct serve_engine *engine);
+
+/* Collective, between iterations. Goes over to another plan for the same model and limits: an empty cache, clocks at
+ * zero, weights where the plan wants them. Borrows the plan. */
+enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, struct fault *fault);
+
+/* Local, on all ranks alike, between iterations. Speeds of devices in the plan's machine have changed. */
+void serve_engine_reprice(struct serve_engine *engine);
 
 /* The executor, for ledgers and marks. */
 struct executor *serve_engine_executor(struct serve_engine *engine);

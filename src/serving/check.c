@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "serving/metrics.h"
+#include "serving/serving_private.h"
 
 /* What is asked of an engine, and by whom, for messages: "trace.csv:17", "request 3". */
 static const char *name_of(const struct requests *requests, size_t i, char *text, size_t size)
@@ -91,8 +92,8 @@ static enum status check_room(const struct serving_config *config, const struct 
     return STATUS_OK;
 }
 
-static enum status check_request(const struct serving_config *config, const struct requests *requests, size_t r,
-                                 const struct serving_engine *engine, size_t i, struct fault *fault)
+enum status serving_check_request(const struct serving_config *config, const struct requests *requests, size_t r,
+                                  const struct serving_engine *engine, size_t i, struct fault *fault)
 {
     char who[512];
     const struct request *request = &requests->request[r];
@@ -132,7 +133,7 @@ static enum status check_requests(const struct serving_config *config, const str
             return fault_set(fault, STATUS_USAGE, "%s: arrives before the request above it",
                              name_of(requests, r, who, sizeof who));
         for (size_t i = 0; i < n_engines; i++)
-            if (check_request(config, requests, r, &engines[i], i, fault) != STATUS_OK)
+            if (serving_check_request(config, requests, r, &engines[i], i, fault) != STATUS_OK)
                 return fault->status;
     }
     return STATUS_OK;

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "serving/pool.h"
 
 enum event_kind { EVENT_ITERATION_END, EVENT_TRANSFER_END };
@@ -28,5 +29,8 @@ void events_add(struct events *events, struct pool *pool, struct event event);
 /* Local. The next one; events_next_ps is UINT64_MAX when there is none. */
 uint64_t events_next_ps(const struct events *events);
 struct event events_pop(struct events *events);
+
+/* Local. Saves or restores; who restores finds the subjects of transfers by their numbers. */
+void events_archive(struct events *events, struct pool *pool, struct archive *archive);
 
 #endif

@@ -38,3 +38,11 @@ struct serving_spread histogram_spread(const struct histogram *histogram)
         .max = (double)histogram->max * 1e-12,
     };
 }
+
+void histogram_archive(struct histogram *histogram, struct archive *archive)
+{
+    archive_field(archive, "n", &histogram->n);
+    archive_field(archive, "max", &histogram->max);
+    archive_wide(archive, "sum", &histogram->sum, 1, sizeof histogram->sum);
+    archive_array(archive, "count", histogram->count, HISTOGRAM_BUCKETS);
+}

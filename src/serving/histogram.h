@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "base/wide.h"
 #include "store/served.h"
 
@@ -40,5 +41,8 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share);
 
 /* Local. Mean and maximum exact, percentiles as above; ps to seconds. */
 struct serving_spread histogram_spread(const struct histogram *histogram);
+
+/* Local. Saves or restores. */
+void histogram_archive(struct histogram *histogram, struct archive *archive);
 
 #endif

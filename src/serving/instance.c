@@ -5,6 +5,12 @@
 #include "serving/histogram.h"
 #include "serving/metrics.h"
 
+static uint32_t watermark_of(const struct instance *instance)
+{
+    uint64_t share = (uint64_t)instance->cache.capacity * instance->config->watermark_permille;
+    return (uint32_t)((share + 999) / 1000);
+}
+
 void instance_init(struct instance *instance, uint32_t number, enum instance_role role,
                    const struct serving_config *config, const struct serving_engine *engine, struct pool *pool,
                    struct arena *arena)
@@ -12,8 +18,7 @@ void instance_init(struct instance *instance, uint32_t number, enum instance_rol
     size_t n = config->max_batch, n_devices = engine->n_devices;
     *instance = (struct instance){.number = number, .role = role, .config = config, .engine = engine, .pool = pool};
     kv_cache_init(&instance->cache, engine->kv_capacity_tokens, config->block_tokens, pool);
-    uint64_t share = (uint64_t)instance->cache.capacity * config->watermark_permille;
-    instance->watermark = (uint32_t)((share + 999) / 1000);
+    instance->watermark = watermark_of(instance);
     instance->running = arena_array(arena, n, sizeof(struct sequence *));
     instance->work = arena_array(arena, n, sizeof *instance->work);
     instance->worker = arena_array(arena, n, sizeof(struct sequence *));
@@ -31,6 +36,30 @@ void instance_release(struct instance *instance)
     kv_cache_release(&instance->cache);
 }
 
+/* ---- another machine ---- */
+
+wide_uint instance_idle_energy_fj(const struct instance *instance, uint64_t end_ps)
+{
+    uint64_t idle_ps = end_ps - instance->phase_ps - (instance->total.busy_ps - instance->phase_busy_ps);
+    return instance->total.idle_energy_fj + (wide_uint)idle_ps * instance->engine->idle_power_mw;
+}
+
+void instance_change_engine(struct instance *instance, const struct serving_engine *engine, uint64_t now_ps)
+{
+    struct kv_cache *cache = &instance->cache, before = *cache;
+    instance->total.idle_energy_fj = instance_idle_energy_fj(instance, now_ps);
+    instance->phase_ps = now_ps;
+    instance->phase_busy_ps = instance->total.busy_ps;
+    instance->engine = engine;
+    kv_cache_release(cache);
+    kv_cache_init(cache, engine->kv_capacity_tokens, before.block_tokens, before.pool);
+    cache->peak_used = before.peak_used;
+    cache->n_evictions = before.n_evictions;
+    cache->changes = before.changes + 1;
+    instance->watermark = watermark_of(instance);
+    instance->blocked_at = 0;
+}
+
 /* ---- means over time ---- */
 
 static void integrate(struct instance *instance, uint64_t now_ps)
@@ -45,6 +74,8 @@ static void integrate(struct instance *instance, uint64_t now_ps)
     usage->sampled_running += running;
     usage->sampled_waiting += waiting;
     usage->sampled_blocks += blocks;
+    if (instance->total.kv_blocks > instance->cache.capacity)
+        usage->missing_blocks += (wide_uint)(instance->total.kv_blocks - instance->cache.capacity) * dt_ps;
     usage->busy_ps += instance->is_busy ? dt_ps : 0;
     usage->since_ps = now_ps;
 }
@@ -140,6 +171,24 @@ void instance_count_cost(struct instance *instance)
     cost->time_ps = 0;
 }
 
+/* By tokens: which share of the iteration computes KV that was lost with a device. */
+static void count_recovery(struct instance *instance, uint64_t time_ps)
+{
+    struct serving_recovery *recovery = &instance->total.recovery;
+    uint64_t tokens = instance->iteration.n_decodes + instance->iteration.prefill_tokens, again = 0;
+    wide_uint energy_fj = 0;
+    for (uint32_t i = 0; i < instance->iteration.n_work; i++) {
+        const struct sequence *s = instance->worker[i];
+        if (s->recover_to > s->computed)
+            again += s->recover_to - s->computed < s->chunk ? s->recover_to - s->computed : s->chunk;
+    }
+    for (int part = 0; part < N_ENERGY_PARTS; part++)
+        energy_fj += instance->cost.energy_fj[part];
+    recovery->recomputed_tokens += again;
+    recovery->recompute_ps += (uint64_t)((wide_uint)time_ps * again / tokens);
+    recovery->recompute_energy_fj += energy_fj * again / tokens;
+}
+
 static enum status check_cost(const struct instance *instance, struct fault *fault)
 {
     const struct serving_cost *cost = &instance->cost;
@@ -177,6 +226,8 @@ enum status instance_start(struct instance *instance, uint64_t now_ps, uint64_t 
     total->prefill_tokens += iteration->prefill_tokens;
     total->output_tokens += iteration->n_tokens_made;
     total->peak_batch = iteration->n_work > total->peak_batch ? iteration->n_work : total->peak_batch;
+    if (total->recovery.n_requests)
+        count_recovery(instance, time_ps);
     instance_count_cost(instance);
     instance->move_ps = 0;
     instance->is_busy = 1;
@@ -229,6 +280,8 @@ void instance_end(struct instance *instance, uint64_t now_ps, struct histogram *
         s->computed += s->chunk;
         instance->load -= s->chunk;
         s->chunk = 0;
+        if (s->computed >= s->recover_to)
+            s->recover_to = 0;
         if (s->n_named < s->n_names)
             name_blocks(instance, s);
         if (!instance->work[i].makes_token)

@@ -16,6 +16,7 @@ struct usage {
     uint64_t since_ps;                                          /* integrals are up to here */
     uint64_t sample_ps;                                         /* start of the sample under way */
     wide_uint running, waiting, kv_blocks;                      /* times ps, of the run */
+    wide_uint missing_blocks;                                   /* capacity lost with devices, times ps */
     wide_uint sampled_running, sampled_waiting, sampled_blocks; /* of this sample */
     uint64_t prefill_tokens, output_tokens, busy_ps;            /* of this sample */
 };
@@ -50,6 +51,7 @@ struct instance {
     struct serving_iteration iteration;
     struct serving_cost cost; /* with room for its devices */
 
+    uint64_t phase_ps, phase_busy_ps; /* since when the machine is as it is; total.busy_ps then */
     struct usage usage;
     wide_uint batch_ps; /* sequences of iterations times their time */
     struct serving_instance_summary total;
@@ -66,6 +68,16 @@ void instance_init(struct instance *instance, uint32_t number, enum instance_rol
                    const struct serving_config *config, const struct serving_engine *engine, struct pool *pool,
                    struct arena *arena);
 void instance_release(struct instance *instance);
+
+/* Local. Another machine from now on, between iterations and with all tables released: an empty cache of its size,
+ * its idle power. */
+void instance_change_engine(struct instance *instance, const struct serving_engine *engine, uint64_t now_ps);
+
+/* Local. Energy between iterations up to end_ps. */
+wide_uint instance_idle_energy_fj(const struct instance *instance, uint64_t end_ps);
+
+/* Local. Saves or restores everything; of the sequences of the roll. */
+void instance_archive(struct instance *instance, const struct roll *roll, struct archive *archive);
 
 /* Local. Integrates up to now_ps; tells samples that have ended. */
 enum status instance_usage(struct instance *instance, const struct hearing *hearing, uint64_t now_ps,

@@ -108,17 +108,17 @@ static uint32_t hand_out(struct kv_cache *cache)
     return b;
 }
 
-static void table_room(struct kv_cache *cache, struct kv_table *table, uint32_t n)
+static void table_room(struct pool *pool, struct kv_table *table, uint32_t n)
 {
     if (n <= table->room)
         return;
     uint32_t room = table->room ? table->room : 16;
     while (room < n)
         room *= 2;
-    uint32_t *more = pool_take(cache->pool, room * sizeof *more);
+    uint32_t *more = pool_take(pool, room * sizeof *more);
     if (table->n)
         memcpy(more, table->block, table->n * sizeof *more);
-    pool_give(cache->pool, table->block, table->room * sizeof *more);
+    pool_give(pool, table->block, table->room * sizeof *more);
     table->block = more;
     table->room = room;
 }
@@ -134,7 +134,7 @@ int kv_extend(struct kv_cache *cache, struct kv_table *table, uint32_t n)
         return 1;
     if (n - table->n > kv_available(cache))
         return 0;
-    table_room(cache, table, n);
+    table_room(cache->pool, table, n);
     while (table->n < n)
         table->block[table->n++] = hand_out(cache);
     note_peak(cache);
@@ -160,7 +160,7 @@ void kv_take(struct kv_cache *cache, struct kv_table *table, const uint64_t *nam
 {
     if (table->n)
         bug("prefix blocks for a table that has some");
-    table_room(cache, table, n);
+    table_room(cache->pool, table, n);
     for (uint32_t i = 0; i < n; i++) {
         int64_t b = prefix_find(&cache->index, name[i]);
         if (b < 0)
@@ -200,6 +200,69 @@ void kv_release(struct kv_cache *cache, struct kv_table *table)
     pool_give(cache->pool, table->block, table->room * sizeof *table->block);
     *table = (struct kv_table){.block = NULL};
     cache->changes++;
+}
+
+/* ---- saved and restored ---- */
+
+static void archive_blocks(struct kv_cache *cache, struct archive *archive)
+{
+    size_t n = cache->n_blocks, stride = sizeof *cache->block;
+    struct kv_block none = {.name = 0}, *block = n ? cache->block : &none;
+    archive_column(archive, "name", &block->name, n, stride);
+    archive_column(archive, "references", &block->references, n, stride);
+    archive_column(archive, "older", &block->older, n, stride);
+    archive_column(archive, "newer", &block->newer, n, stride);
+    archive_column(archive, "is_named", &block->is_named, n, stride);
+    archive_array(archive, "free", cache->free, cache->n_free);
+}
+
+/* Where names lie in the index depends on the order they came in, what is found does not. */
+void kv_cache_archive(struct kv_cache *cache, struct archive *archive)
+{
+    archive_field(archive, "capacity", &cache->capacity);
+    archive_field(archive, "n_free", &cache->n_free);
+    archive_field(archive, "n_kept", &cache->n_kept);
+    archive_field(archive, "n_used", &cache->n_used);
+    archive_field(archive, "oldest", &cache->oldest);
+    archive_field(archive, "newest", &cache->newest);
+    archive_field(archive, "peak_used", &cache->peak_used);
+    archive_field(archive, "n_evictions", &cache->n_evictions);
+    archive_field(archive, "changes", &cache->changes);
+    cache->n_blocks = (uint32_t)archive_count(archive, "n_blocks", cache->n_blocks);
+    if (cache->n_free > cache->n_blocks)
+        archive_refuse(archive, "%u of %u blocks are free", cache->n_free, cache->n_blocks);
+    while (cache->room < cache->n_blocks)
+        grow(cache);
+    cache->n_free = cache->n_free > cache->room ? 0 : cache->n_free;
+    archive_blocks(cache, archive);
+    for (uint32_t b = 0; b < cache->n_blocks && archive_restores(archive) && !archive_has_failed(archive); b++)
+        if (cache->block[b].is_named)
+            prefix_add(&cache->index, cache->block[b].name, b);
+}
+
+void kv_tables_archive(struct kv_table *const *table, size_t n, struct pool *pool, struct archive *archive)
+{
+    struct arena *arena = arena_new();
+    uint32_t *count = arena_array(arena, n + 1, sizeof *count);
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        count[i] = table[i]->n;
+    archive_array(archive, "n", count, n);
+    for (size_t i = 0; i < n; i++)
+        total += count[i];
+    uint32_t *block = arena_array(arena, total + 1, sizeof *block), *at = block;
+    for (size_t i = 0; i < n && !archive_restores(archive); at += count[i++])
+        if (count[i])
+            memcpy(at, table[i]->block, count[i] * sizeof *at);
+    archive_array(archive, "block", block, total);
+    at = block;
+    for (size_t i = 0; i < n && archive_restores(archive); at += count[i++]) {
+        table_room(pool, table[i], count[i]);
+        table[i]->n = count[i];
+        if (count[i])
+            memcpy(table[i]->block, at, count[i] * sizeof *at);
+    }
+    arena_free(arena);
 }
 
 /* ---- invariants ---- */

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "base/archive.h"
 #include "serving/pool.h"
 #include "serving/prefix.h"
 
@@ -72,6 +73,12 @@ void kv_name(struct kv_cache *cache, const struct kv_table *table, uint32_t i, u
 
 /* Local. Drops all references of a table, which is empty afterwards. */
 void kv_release(struct kv_cache *cache, struct kv_table *table);
+
+/* Local. Saves or restores a cache, which kv_cache_init has made; tables are saved apart. */
+void kv_cache_archive(struct kv_cache *cache, struct archive *archive);
+
+/* Local. Saves or restores n tables; restored ones take their memory from the pool. */
+void kv_tables_archive(struct kv_table *const *table, size_t n, struct pool *pool, struct archive *archive);
 
 /* Local. Are all invariants kept, given every table there is? NULL, or what is broken: each block has as many
  * references as tables hold it, none is lost or in two states, every name leads to its block, the capacity holds. For

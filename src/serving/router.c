@@ -40,3 +40,8 @@ int64_t router_taker(const struct router *router, const struct instance *instanc
             best = i;
     return best;
 }
+
+void router_archive(struct router *router, struct archive *archive)
+{
+    archive_field(archive, "next", &router->next);
+}

@@ -20,4 +20,7 @@ uint32_t router_choose(struct router *router, const struct instance *instance, c
  * the least load, then the lowest number; -1 when none has. */
 int64_t router_taker(const struct router *router, const struct instance *instance, const struct sequence *sequence);
 
+/* Local. Saves or restores whose turn it is. */
+void router_archive(struct router *router, struct archive *archive);
+
 #endif

@@ -43,13 +43,18 @@ void sequence_free(struct pool *pool, struct sequence *s)
     pool_give(pool, s, sizeof *s);
 }
 
+void sequence_gaps(struct pool *pool, struct sequence *s)
+{
+    if (s->made)
+        s->gap_ps = pool_take(pool, gaps_size(s->asked));
+}
+
 void sequence_token(struct pool *pool, struct sequence *s, uint64_t now_ps, uint32_t id)
 {
     if (s->token)
         s->token[s->known] = id;
     if (s->made == 0) {
         s->record.first_token_ps = now_ps;
-        s->gap_ps = pool_take(pool, gaps_size(s->asked));
     } else {
         uint64_t gap_ps = now_ps - s->last_token_ps;
         s->gap_ps[s->made - 1] = gap_ps;
@@ -58,6 +63,8 @@ void sequence_token(struct pool *pool, struct sequence *s, uint64_t now_ps, uint
     s->last_token_ps = now_ps;
     s->made++;
     s->known++;
+    if (s->made == 1)
+        sequence_gaps(pool, s);
 }
 
 static struct sequence **place(const struct queue *queue, uint32_t i)

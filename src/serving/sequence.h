@@ -30,7 +30,8 @@ struct sequence {
     uint32_t n_names, n_named;
     uint32_t *token;          /* [prompt + output] in functional runs, else NULL */
     uint64_t *gap_ps;         /* [output - 1] between tokens, made - 1 so far; NULL before the first */
-    uint32_t lost;            /* KV dropped by the last preemption by recompute, tokens */
+    uint32_t lost;            /* KV dropped by the last preemption by recompute or loss of a device, tokens */
+    uint32_t recover_to;      /* places before this one were in KV that was lost with a device; 0: none */
     struct kv_table incoming; /* handover: blocks at the destination */
     uint32_t from;            /* handover: instance that has the KV */
     uint64_t last_token_ps;
@@ -53,8 +54,30 @@ static inline int sequence_decodes(const struct sequence *s)
     return s->made > 0 && s->known - s->computed == 1;
 }
 
+/* Local. Room for its gaps, once it has made a token. */
+void sequence_gaps(struct pool *pool, struct sequence *sequence);
+
 /* Local. A token has come at now_ps: its times and gaps. `id` counts in functional runs only. */
 void sequence_token(struct pool *pool, struct sequence *sequence, uint64_t now_ps, uint32_t id);
+
+/* Those in the system by number of the request: how saved lists find them again. */
+struct roll {
+    struct sequence **sequence; /* [n] ascending */
+    size_t n;
+};
+
+/* Local. NULL when it is not there. */
+struct sequence *roll_find(const struct roll *roll, uint32_t request);
+
+/* Local. Saves or restores all sequences of a roll; restored ones are fresh from sequence_new. */
+void roll_archive(const struct roll *roll, struct pool *pool, struct archive *archive);
+
+/* Local. Saves or restores a list[n] of some of them. */
+void roll_archive_list(const struct roll *roll, struct sequence **list, size_t n, const char *name,
+                       struct archive *archive);
+
+/* Local. Saves or restores records, record[n]. */
+void served_archive(struct served *record, size_t n, struct archive *archive);
 
 /* Sequences by priority (number of the request); from the pool. All zero: empty. */
 struct queue {
@@ -67,5 +90,9 @@ void queue_insert(struct queue *queue, struct pool *pool, struct sequence *seque
 struct sequence *queue_head(const struct queue *queue);
 struct sequence *queue_at(const struct queue *queue, uint32_t i);
 struct sequence *queue_pop(struct queue *queue);
+
+/* Local. Saves or restores; of the sequences of the roll. */
+void queue_archive(struct queue *queue, const struct roll *roll, struct pool *pool, const char *name,
+                   struct archive *archive);
 
 #endif

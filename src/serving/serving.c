@@ -1,10 +1,8 @@
 #include "serving/serving.h"
 
-#include "serving/batching.h"
-#include "serving/events.h"
 #include "serving/handover.h"
 #include "serving/metrics.h"
-#include "serving/router.h"
+#include "serving/serving_private.h"
 
 /* ---- names and defaults ---- */
 
@@ -34,37 +32,12 @@ const char *router_policy_name(enum router_policy policy)
 
 /* ---- a run ---- */
 
-struct service {
-    const struct serving_config *config;
-    const struct requests *requests;
-    struct serving_sink sink;
-    struct hearing hearing;
-    struct fault *fault;
-    struct arena *arena; /* of the run, not of the result */
-    struct pool pool;
-    struct instance *instance;
-    uint32_t n_instances;
-    int functional;
-    struct router entry, decode; /* for arrivals; for the second half of a split */
-    struct queue central;
-    struct events events;
-    uint32_t *touched, n_touched; /* instances that may have something to do now */
-    uint8_t *is_touched;
-    struct histogram *itl;
-    struct served *record;
-    size_t next_arrival, n_finished;
-    uint32_t n_in_system;
-    uint64_t now_ps;
-    wide_uint in_system_ps;
-};
-
 static int has_failed(const struct service *service)
 {
     return service->fault->status != STATUS_OK;
 }
 
-/* Every change of an instance begins here: its usage is integrated up to now. */
-static struct instance *touch(struct service *service, uint32_t i)
+struct instance *service_touch(struct service *service, uint32_t i)
 {
     if (!service->is_touched[i]) {
         service->is_touched[i] = 1;
@@ -76,7 +49,7 @@ static struct instance *touch(struct service *service, uint32_t i)
 
 static void assign(struct service *service, struct sequence *s, uint32_t i)
 {
-    struct instance *instance = touch(service, i);
+    struct instance *instance = service_touch(service, i);
     instance->load += instance_load_of(instance, s);
     queue_insert(&instance->waiting, &service->pool, s);
 }
@@ -117,7 +90,7 @@ static void tell_finished(struct service *service, struct sequence *s)
 
 static void end_iteration(struct service *service, uint32_t i)
 {
-    struct instance *instance = touch(service, i);
+    struct instance *instance = service_touch(service, i);
     uint32_t n = instance->iteration.n_work;
     instance_end(instance, service->now_ps, service->itl);
     for (uint32_t w = 0; w < n && !has_failed(service); w++) {
@@ -125,7 +98,7 @@ static void end_iteration(struct service *service, uint32_t i)
         if (s->state == SEQUENCE_FINISHED) {
             tell_finished(service, s);
         } else if (s->state == SEQUENCE_HANDOVER) {
-            struct instance *to = touch(service, router_choose(&service->decode, service->instance, s));
+            struct instance *to = service_touch(service, router_choose(&service->decode, service->instance, s));
             instance->blocked_at = 0;
             handover_offer(to, s);
         }
@@ -135,8 +108,8 @@ static void end_iteration(struct service *service, uint32_t i)
 static void end_transfer(struct service *service, const struct event *event)
 {
     struct sequence *s = event->subject;
-    struct instance *to = touch(service, event->instance);
-    touch(service, s->from);
+    struct instance *to = service_touch(service, event->instance);
+    service_touch(service, s->from);
     handover_end(service->instance, to, s);
 }
 
@@ -171,6 +144,12 @@ static void begin_touched(struct service *service)
     service->n_touched = 0;
 }
 
+static void control(struct service *service)
+{
+    if (service->sink.control && !has_failed(service))
+        service->sink.control(service->sink.state, service, service->fault);
+}
+
 /* One instant of virtual time. */
 static void advance(struct service *service, uint64_t now_ps)
 {
@@ -187,20 +166,27 @@ static void advance(struct service *service, uint64_t now_ps)
     while (service->next_arrival < requests->n && requests->request[service->next_arrival].arrival_ps == now_ps)
         arrive(service);
     take_from_central(service);
+    control(service);
     begin_touched(service);
+}
+
+static uint64_t next_instant_ps(const struct service *service)
+{
+    const struct requests *requests = service->requests;
+    uint64_t next_ps = events_next_ps(&service->events);
+    if (service->next_arrival < requests->n && requests->request[service->next_arrival].arrival_ps < next_ps)
+        next_ps = requests->request[service->next_arrival].arrival_ps;
+    return next_ps != UINT64_MAX && service->wake_ps > service->now_ps && service->wake_ps < next_ps ? service->wake_ps
+                                                                                                     : next_ps;
 }
 
 static void run(struct service *service)
 {
     const struct requests *requests = service->requests;
-    while (!has_failed(service)) {
-        uint64_t next_ps = events_next_ps(&service->events);
-        if (service->next_arrival < requests->n && requests->request[service->next_arrival].arrival_ps < next_ps)
-            next_ps = requests->request[service->next_arrival].arrival_ps;
-        if (next_ps == UINT64_MAX)
-            break;
+    control(service);
+    begin_touched(service); /* restored in the middle of an instant */
+    for (uint64_t next_ps; !has_failed(service) && (next_ps = next_instant_ps(service)) != UINT64_MAX;)
         advance(service, next_ps);
-    }
     if (has_failed(service))
         return;
     if (service->n_finished != requests->n)
@@ -232,12 +218,23 @@ static void set_up(struct service *service, const struct serving_engine *engines
     service->entry = (struct router){config->router, 0, n_prefill ? n_prefill : n, 0};
     service->decode = (struct router){config->router, n_prefill, n - n_prefill, 0};
     service->hearing = (struct hearing){&service->sink, service->sink.sample ? config->sample_ps : 0};
+    service->wake_ps = UINT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         if (engines[i].reset)
             engines[i].reset(engines[i].state);
         instance_init(&service->instance[i], i, role_of(config, i), config, &engines[i], &service->pool,
                       service->arena);
+        service->instance[i].phase_ps = service->requests->request[0].arrival_ps;
     }
+}
+
+/* Over the time of the run, of the capacity that there was. */
+static double kv_share(const struct instance *instance, double span_ps)
+{
+    double missing = (double)instance->usage.missing_blocks / span_ps;
+    return instance->total.kv_blocks
+               ? (double)instance->usage.kv_blocks / span_ps / ((double)instance->total.kv_blocks - missing)
+               : 0;
 }
 
 static struct serving_instance_summary sum_up_instance(const struct instance *instance, uint64_t first_ps,
@@ -250,11 +247,11 @@ static struct serving_instance_summary sum_up_instance(const struct instance *in
         sum.device_busy_ps[d] = instance->total.device_busy_ps[d];
     sum.kv_peak_blocks = instance->cache.peak_used;
     sum.n_evictions = instance->cache.n_evictions;
-    sum.mean_batch = sum.busy_ps ? (double)instance->batch_ps / (double)sum.busy_ps : 0;
+    uint64_t iterations_ps = sum.busy_ps - sum.recovery.stop_ps;
+    sum.mean_batch = iterations_ps ? (double)instance->batch_ps / (double)iterations_ps : 0;
     sum.mean_running = (double)instance->usage.running / span_ps;
-    sum.mean_kv_share =
-        instance->cache.capacity ? (double)instance->usage.kv_blocks / span_ps / (double)instance->cache.capacity : 0;
-    sum.idle_energy_fj = (wide_uint)(end_ps - first_ps - sum.busy_ps) * instance->engine->idle_power_mw;
+    sum.mean_kv_share = kv_share(instance, span_ps);
+    sum.idle_energy_fj = instance_idle_energy_fj(instance, end_ps);
     return sum;
 }
 

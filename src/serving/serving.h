@@ -8,6 +8,7 @@
 #ifndef SERVING_SERVING_H
 #define SERVING_SERVING_H
 
+#include "base/archive.h"
 #include "base/arena.h"
 #include "base/status.h"
 #include "serving/engine.h"
@@ -65,6 +66,8 @@ const char *batching_policy_name(enum batching_policy policy);
 const char *preemption_policy_name(enum preemption_policy policy);
 const char *router_policy_name(enum router_policy policy);
 
+struct service; /* a run under way */
+
 /* Who is told during the run; each may be NULL. A fault ends the run. */
 struct serving_sink {
     void *state;
@@ -74,7 +77,24 @@ struct serving_sink {
     enum status (*answer)(void *state, uint32_t request, const uint32_t *token, uint32_t n, struct fault *fault);
     /* An interval of an instance has ended; the last one may be shorter. */
     enum status (*sample)(void *state, const struct serving_sample *sample, struct fault *fault);
+    /* At the start, and at every instant when all that happens then has happened and no iteration has begun yet: the
+     * place to save the run (service_archive), to restore it (at the start), to lose devices (recovery.h). A fault of
+     * STATUS_REQUEUE ends the run in good order. */
+    enum status (*control)(void *state, struct service *service, struct fault *fault);
 };
+
+/* How far a run is. */
+struct serving_progress {
+    uint64_t now_ps, n_iterations;
+    size_t n_finished;
+};
+
+/* Local. From within `control`. */
+struct serving_progress service_progress(const struct service *service);
+
+/* Local. From within `control`: saves or restores everything but the engines, requests and configuration, which are
+ * the same again. */
+void service_archive(struct service *service, struct archive *archive);
 
 struct serving_result {
     struct serving_summary summary;

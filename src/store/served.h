@@ -71,6 +71,18 @@ struct serving_spread {
     double mean, p50, p90, p95, p99, max;
 };
 
+/* What faults of the emulated hardware have cost an instance (docs/serving.md). */
+struct serving_recovery {
+    uint64_t n_faults, n_lost_devices;
+    uint64_t n_requests;        /* times that a request lost its KV */
+    uint64_t lost_tokens;       /* of KV */
+    uint64_t kept_tokens;       /* of KV that came back from the host */
+    uint64_t recomputed_tokens; /* of what was lost, those computed once more; the others came from the prefix cache */
+    uint64_t stop_ps;           /* nothing was computed: noticing, planning, loading */
+    uint64_t recompute_ps;      /* of the iterations: the share, by tokens, of those computed once more */
+    wide_uint stop_energy_fj, recompute_energy_fj; /* parts of energy_fj */
+};
+
 struct serving_instance_summary {
     uint64_t n_iterations, busy_ps;
     uint64_t prefill_tokens, output_tokens;
@@ -83,6 +95,7 @@ struct serving_instance_summary {
     double mean_running, mean_kv_share; /* over the run */
     wide_uint energy_fj[N_ENERGY_PARTS];
     wide_uint idle_energy_fj;
+    struct serving_recovery recovery;
     uint32_t n_devices;
     const char *const *device_name; /* [n_devices] */
     uint64_t *device_busy_ps;       /* [n_devices] */
@@ -104,6 +117,7 @@ struct serving_summary {
     double energy_per_output_token_j;
     wide_uint in_system_ps; /* integral of the number of requests in the system: Little's law says sum of E2E */
     uint64_t n_iterations;
+    struct serving_recovery recovery; /* of all instances */
     size_t n_instances;
     struct serving_instance_summary *instance; /* [n_instances] */
 };

@@ -2,7 +2,7 @@
 # kills.sh [KILLS=60] [SEED=1] - SIGKILL to a random rank at a random moment of a training run, again and again; after each the run
 # goes on with --resume auto on another number of ranks. In the end every file equals that of a run that nobody killed.
 #
-# Prints a row for each kill: ranks before and after, when it came, the step of the checkpoint that was gone on from (- none yet), in
+# Prints a row for each kill: ranks before and after, the step it was aimed behind, that of the checkpoint gone on from (- none yet), in
 # which mode that was, whether a checkpoint was being written. Ends with 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/../.."
@@ -22,6 +22,7 @@ sed '/kind: reram/d; /kind: systolic/d; s/policy: hpt, micro.*/policy: gpu-only}
      s/epochs: 6/epochs: 20/' tests/reliability/kill.yaml >"$work/full.yaml"
 "$program" data synth "$work/kill.h5" --stations 6 --rows 420 --seed 3 >/dev/null || exit 1
 jobs=(hpt hpt at full)
+declare -A steps=([hpt]=120 [at]=120 [full]=400)
 
 # start JOB N ARGUMENTS...: into $work/run; stdout beside its files.
 start() {
@@ -32,28 +33,14 @@ start() {
     (cd "$work" && exec $launch "$program" train "$job.yaml" -q -o run "$@" >run/stdout 2>stderr)
 }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-
-# The runs that nobody kills, and how long they take on each number of ranks.
-declare -A length_ms
+# The runs that nobody kills.
 for job in hpt at full; do
-    for n in "${ranks[@]}"; do
-        rm -rf "$work/run"
-        before=$(now_ms)
-        start "$job" "$n" || { cat "$work/stderr"; exit 1; }
-        length_ms[$job$n]=$(($(now_ms) - before))
-        [ -e "$work/$job" ] || mv "$work/run" "$work/$job"
-    done
+    rm -rf "$work/run"
+    start "$job" 2 || { cat "$work/stderr"; exit 1; }
+    mv "$work/run" "$work/$job"
 done
 
-kill_one() { # kill_one PID: a random one of the ranks under it, or itself
-    local all
-    mapfile -t all < <(pgrep -P "$1")
-    [ ${#all[@]} -gt 0 ] || all=("$1")
-    kill -KILL "${all[$((RANDOM % ${#all[@]}))]}" 2>/dev/null
-}
-
-# The checkpoint that is gone on from: its step and its mode.
+# The checkpoint that stands: its step and its mode.
 standing() {
     local file=$work/run/checkpoint.h5
     [ -e "$file" ] || file=$work/run/checkpoint.prev.h5
@@ -62,7 +49,22 @@ standing() {
     step=$(h5dump -d /state/run/step "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
     state=$(h5dump -d /state/switch/state "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
     local names=(full trial low)
-    echo "${step:-?} ${names[${state:-0}]}"
+    echo "${step:--} ${names[${state:-0}]}"
+}
+
+# Waits until the run under PID has passed STEP, then at most a tenth of a second, and kills a random one of its ranks.
+kill_after() { # kill_after PID STEP
+    local step _ all
+    while kill -0 "$1"; do
+        read -r step _ < <(standing)
+        [ "$step" = - ] && [ "$2" -gt 0 ] && { sleep 0.02; continue; }
+        [ "$step" = - ] || [ "$step" -ge "$2" ] || { sleep 0.02; continue; }
+        break
+    done
+    sleep "0.$(printf '%03d' $((RANDOM % 100)))"
+    mapfile -t all < <(pgrep -P "$1")
+    [ ${#all[@]} -gt 0 ] || all=("$1")
+    kill -KILL "${all[$((RANDOM % ${#all[@]}))]}"
 }
 
 other() { # other N: another number of ranks
@@ -73,26 +75,24 @@ other() { # other N: another number of ranks
 
 exec 2>/dev/null # the shell tells of every process that was killed
 passed=0 failed=0 n_kills=0 in_writing=0
-printf '%4s  %-5s %5s  %8s  %7s  %-5s  %-7s  %5s  %s\n' kill job ranks 'at [ms]' 'from' mode writing 'again' result
+printf '%4s  %-5s %5s  %6s  %7s  %-5s  %-7s  %5s  %s\n' kill job ranks target from mode writing 'again' result
 while [ $n_kills -lt "$kills" ]; do
     job=${jobs[$((RANDOM % ${#jobs[@]}))]} n=${ranks[$((RANDOM % ${#ranks[@]}))]} every=$((RANDOM % 8 + 1))
     rm -rf "$work/run"
-    rows=0
-    for attempt in 1 2; do # two kills in each run
-        at_ms=$((RANDOM * (length_ms[$job$n] + 200) / 32768))
+    rows=0 from=0
+    for attempt in 1 2; do # two kills in some runs
+        target=$((from + RANDOM % (steps[$job] - from)))
         start "$job" "$n" --checkpoint-steps $every --resume auto &
         pid=$!
-        sleep "$(printf '%d.%03d' $((at_ms / 1000)) $((at_ms % 1000)))"
-        kill_one "$pid"
-        { wait "$pid"; } 2>/dev/null
-        [ $? != 0 ] || break # it was faster
+        kill_after "$pid" $target
+        wait "$pid" && break # it was faster
         writing=no
         ! ls "$work"/run/*.tmp >/dev/null 2>&1 || { writing=yes; in_writing=$((in_writing + 1)); }
         n_kills=$((n_kills + 1)) rows=$((rows + 1))
         read -r step mode < <(standing)
-        before=$n n=$(other "$n")
-        printf '%4d  %-5s %5d  %8d  %7s  %-5s  %-7s  %5d' $n_kills $job "$before" $at_ms "$step" "$mode" $writing "$n"
-        [ $attempt = 1 ] && [ $((RANDOM % 2)) = 0 ] && { printf '  killed again\n'; continue; }
+        before=$n n=$(other "$n") from=${step/-/0}
+        printf '%4d  %-5s %5d  %6d  %7s  %-5s  %-7s  %5d' $n_kills $job "$before" $target "$step" "$mode" $writing "$n"
+        [ $attempt = 1 ] && [ $((RANDOM % 2)) = 0 ] && [ "$from" -lt $((steps[$job] - 1)) ] && { printf '  killed again\n'; continue; }
         break
     done
     [ $rows -gt 0 ] || continue

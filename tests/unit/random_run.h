@@ -176,6 +176,17 @@ static inline void random_faults(struct dice *d, struct arena *arena, struct run
     }
 }
 
+/* One or two matrices on each device with cells. */
+static inline void random_matrices(struct dice *d, struct arena *arena, struct run *run)
+{
+    run->matrix = arena_array(arena, 4, sizeof *run->matrix);
+    for (int c = 0; c < run->n_cells; c++)
+        for (uint64_t m = 0; m <= below(d, 2); m++)
+            run->matrix[run->n_matrices++] = (struct run_matrix){
+                run->cells[c].device, "layers.0.attn.q.weight", 1 + (int64_t)below(d, 99), 1 + (int64_t)below(d, 99),
+                1 + below(d, 50),     1 + below(d, 1000),       below(d, 1u << 30)};
+}
+
 static inline void random_choice(struct dice *d, struct arena *arena, struct run_choice *choice)
 {
     static const char *const objectives[] = {"time", "energy", "product"};
@@ -235,6 +246,7 @@ static inline struct run random_run(struct dice *d, struct arena *arena, int n_d
         random_phases(d, arena, &run);
     if (below(d, 2))
         random_modes(d, arena, &run);
+    random_matrices(d, arena, &run);
     if (below(d, 2))
         random_choice(d, arena, &run.choice);
     if (below(d, 2))

@@ -182,7 +182,8 @@ START_TEST(the_overhead_adds_to_every_iteration)
         struct comm *alone = comm_alone();
         serve_open(alone, &job, 1, &given, arena, &serve, &fault);
         expect_ok(&fault);
-        serve_run(&serve, &(struct serve_sink){0}, &result[with], &fault);
+        serve_run(&serve, &(struct serve_options){.quiet = 1}, &(struct serve_sink){.state = NULL}, &result[with],
+                  &fault);
         expect_ok(&fault);
         serve_close(&serve);
         comm_close(alone, 0);

@@ -195,6 +195,8 @@ static int is_duty(const char *path, int serves)
 /* What the faults of this job must not have: jobs that train have none, kind and factor go together. */
 static int is_fault(const char *path, int serves)
 {
+    if (strcmp(path, "serve.recovery") == 0) /* goes with serve.preemption */
+        return 1;
     return strncmp(path, "faults[]", 8) == 0 &&
            (!serves || strstr(path, ".kind") != NULL || strstr(path, ".factor") != NULL);
 }

@@ -138,6 +138,12 @@ static void expect_same_modes(const struct run *a, const struct run *b)
     if (a->n_modes)
         ck_assert(a->handover.n == b->handover.n && a->handover.time_ps == b->handover.time_ps &&
                   a->handover.energy_fj == b->handover.energy_fj);
+    ck_assert_int_eq(a->n_matrices, b->n_matrices);
+    for (int m = 0; m < a->n_matrices; m++) {
+        const struct run_matrix *x = &a->matrix[m], *y = &b->matrix[m];
+        ck_assert(x->device == y->device && x->out == y->out && x->in == y->in && x->crossbars == y->crossbars);
+        ck_assert(x->cells == y->cells && x->cell_writes == y->cell_writes && strcmp(x->name, y->name) == 0);
+    }
     for (int c = 0; c < a->n_cells; c++) {
         const struct run_cells *x = &a->cells[c], *y = &b->cells[c];
         ck_assert(x->device == y->device && x->n_matrices == y->n_matrices && x->copies == y->copies);

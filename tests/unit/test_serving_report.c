@@ -5,8 +5,11 @@
 
 #include "folder.h"
 #include "report/serving_csv.h"
+#include "report/serving_read.h"
 #include "report/serving_result.h"
 #include "report/serving_tables.h"
+#include "report/subject.h"
+#include "report/validity.h"
 #include "serving_toy.h"
 #include "store/csv.h"
 #include "store/h5.h"
@@ -38,7 +41,7 @@ static enum status keep_sample(void *state, const struct serving_sample *sample,
 static enum status keep_row(void *state, const struct served *record, struct fault *fault)
 {
     struct told *told = state;
-    return told->csv.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
+    return told->csv.rows.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
 }
 
 static void run(struct told *told, const char *csv_path)
@@ -204,6 +207,129 @@ START_TEST(the_file_reads_back)
 END_TEST
 
 /* Lines of the tables are no wider than a report and end without blanks; the numbers are those of the summary. */
+static void expect_same_summary(const struct serving_summary *a, const struct serving_summary *b)
+{
+    ck_assert_uint_eq(a->n_requests, b->n_requests);
+    ck_assert_uint_eq(a->end_ps, b->end_ps);
+    ck_assert_uint_eq(a->first_arrival_ps, b->first_arrival_ps);
+    ck_assert(a->energy_fj == b->energy_fj && a->n_instances == b->n_instances);
+    ck_assert(memcmp(&a->ttft_s, &b->ttft_s, sizeof a->ttft_s) == 0);
+    ck_assert(a->has_slo == b->has_slo && a->slo_share == b->slo_share);
+    for (size_t i = 0; i < a->n_instances; i++) {
+        const struct serving_instance_summary *x = &a->instance[i], *y = &b->instance[i];
+        ck_assert(x->busy_ps == y->busy_ps && x->n_evictions == y->n_evictions &&
+                  x->kv_peak_blocks == y->kv_peak_blocks);
+        ck_assert(x->peak_batch == y->peak_batch && x->mean_batch == y->mean_batch && x->n_devices == y->n_devices);
+        ck_assert(memcmp(x->energy_fj, y->energy_fj, sizeof x->energy_fj) == 0 &&
+                  x->idle_energy_fj == y->idle_energy_fj);
+        ck_assert_str_eq(x->device_name[0], y->device_name[0]);
+        ck_assert_uint_eq(x->device_busy_ps[0], y->device_busy_ps[0]);
+    }
+}
+
+static int is_same_record(const struct served *a, const struct served *b)
+{
+    return a->request == b->request && a->instance == b->instance && a->decode_instance == b->decode_instance &&
+           a->prompt_tokens == b->prompt_tokens && a->output_tokens == b->output_tokens &&
+           a->prefix_tokens == b->prefix_tokens && a->preemptions == b->preemptions && a->swaps == b->swaps &&
+           a->recomputed_tokens == b->recomputed_tokens && a->arrival_ps == b->arrival_ps &&
+           a->scheduled_ps == b->scheduled_ps && a->first_token_ps == b->first_token_ps &&
+           a->finish_ps == b->finish_ps && a->itl_max_ps == b->itl_max_ps && a->itl_p99_ps == b->itl_p99_ps &&
+           a->meets_slo == b->meets_slo;
+}
+
+static int is_same_sample(const struct serving_sample *a, const struct serving_sample *b)
+{
+    return a->instance == b->instance && a->start_ps == b->start_ps && a->end_ps == b->end_ps &&
+           a->running == b->running && a->waiting == b->waiting && a->kv_share == b->kv_share &&
+           a->kv_tokens == b->kv_tokens && a->prefill_tokens == b->prefill_tokens &&
+           a->output_tokens == b->output_tokens && a->busy_ps == b->busy_ps;
+}
+
+START_TEST(the_file_is_understood)
+{
+    struct folder folder;
+    struct told *told = malloc(sizeof *told);
+    struct fault fault = FAULT_NONE;
+    struct serving_run read;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "serving.h5");
+    run(told, NULL);
+    serving_result_write(path, &told->file, &fault);
+    serving_result_read(path, told->arena, &read, &fault);
+    expect_ok(&fault);
+    expect_same_summary(&told->result.summary, &read.summary);
+    ck_assert_str_eq(read.title, "a run");
+    ck_assert_str_eq(read.config, "name: toy\n");
+    for (size_t i = 0; i < N; i++)
+        ck_assert(is_same_record(&told->result.record[i], &read.record[i]));
+    ck_assert_uint_eq(read.n_samples, told->n_samples);
+    for (size_t i = 0; i < read.n_samples; i++)
+        ck_assert(is_same_sample(&told->sample[i], &read.sample[i]));
+    arena_free(told->arena);
+    folder_close(&folder);
+    free(told);
+}
+END_TEST
+
+static int failures(const struct subject *subject, struct arena *arena)
+{
+    struct validity validity;
+    int n = 0;
+    validity_check(subject, arena, &validity);
+    for (int i = 0; i < validity.n; i++)
+        n += !validity.check[i].holds;
+    ck_assert_int_eq(validity_holds(&validity), n == 0);
+    ck_assert_int_ge(validity.n, 7);
+    return n;
+}
+
+/* A run passes; any number that is changed makes it fail. */
+START_TEST(validity_sees_what_is_wrong)
+{
+    struct folder folder;
+    struct told *told = malloc(sizeof *told);
+    struct fault fault = FAULT_NONE;
+    struct subject subject;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "serving.h5"), *csv = folder_file(&folder, "requests.csv");
+    run(told, csv);
+    serving_result_write(path, &told->file, &fault);
+    subject_open(folder.path, told->arena, &subject, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(failures(&subject, told->arena), 0);
+    struct serving_run *serving = &subject.serving;
+    struct served kept = serving->record[7];
+    serving->record[7].finish_ps = kept.first_token_ps - 1;
+    ck_assert_int_ge(failures(&subject, told->arena), 1);
+    serving->record[7] = kept;
+    serving->record[7].output_tokens++;
+    ck_assert_int_ge(failures(&subject, told->arena), 1);
+    serving->record[7] = kept;
+    serving->summary.ttft_s.p90 *= 1.001;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->summary.ttft_s.p90 /= 1.001;
+    serving->summary.energy_fj += serving->summary.energy_fj / 1000;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->told_energy_j = joules(serving->summary.energy_fj);
+    ck_assert_int_eq(failures(&subject, told->arena), 0);
+    serving->sample[3].output_tokens++;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->sample[3].output_tokens--;
+    serving->summary.instance[1].device_busy_ps[0] = serving->summary.end_ps + 1;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->summary.instance[1].device_busy_ps[0] = 0;
+    ck_assert_int_eq(failures(&subject, told->arena), 0);
+    FILE *file = fopen(csv, "a");
+    fputs("0,0,0,1,1,\n", file);
+    fclose(file);
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    arena_free(told->arena);
+    folder_close(&folder);
+    free(told);
+}
+END_TEST
+
 START_TEST(tables_fit_and_tell)
 {
     struct told *told = malloc(sizeof *told);
@@ -241,6 +367,8 @@ Suite *suite_serving_report(void)
     tcase_add_test(tcase, rows_that_cannot_be_written_are_told);
     tcase_add_test(tcase, the_file_reads_back);
     tcase_add_test(tcase, tables_fit_and_tell);
+    tcase_add_test(tcase, the_file_is_understood);
+    tcase_add_test(tcase, validity_sees_what_is_wrong);
     suite_add_tcase(suite, tcase);
     return suite;
 }

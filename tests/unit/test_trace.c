@@ -10,6 +10,7 @@
 #include "folder.h"
 #include "plan/clock.h"
 #include "report/trace.h"
+#include "report/trace_read.h"
 
 Suite *suite_trace(void);
 
@@ -238,6 +239,78 @@ START_TEST(test_trace_capped)
 }
 END_TEST
 
+static int same_event(const struct bench *b, const struct mark *mark, const struct trace_event *event)
+{
+    const struct instr *instr = &b->program[mark->program][mark->device].instrs[mark->instr];
+    return event->start_ps == mark->start_ps && event->time_ps == instr->cost.time_ps && event->step == mark->step &&
+           event->device == mark->device && event->engine == instr->engine && event->program == mark->program &&
+           event->class == op_class(instr->op->kind);
+}
+
+START_TEST(test_trace_reads_back)
+{
+    struct dice d = dice(650);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct trace_content content;
+    struct bench b;
+    bench_init(&b, &d, arena);
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "trace.json");
+    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, _i ? 9000 : 1 << 30, &fault);
+    trace_read(path, arena, &content, &fault);
+    expect_ok(&fault);
+    ck_assert_int_eq(content.is_truncated, _i);
+    ck_assert(_i ? content.n < b.marks.n : content.n == b.marks.n);
+    ck_assert_int_eq(content.n_devices, N_BENCH_DEVICES);
+    ck_assert_str_eq(content.device_name[1], "gpu1");
+    for (size_t i = 0; i < content.n; i++) {
+        int n = 0;
+        for (size_t k = 0; k < b.marks.n; k++)
+            n += same_event(&b, &b.marks.mark[k], &content.event[i]);
+        ck_assert_int_eq(n, 1);
+    }
+    trace_content_release(&content);
+    mark_list_release(&b.marks);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
+/* A cut or changed file is refused or, where a digit of a time was changed, read; never a crash. */
+START_TEST(test_trace_damaged)
+{
+    struct dice d = dice(660 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct trace_content content;
+    struct bench b;
+    size_t size;
+    bench_init(&b, &d, arena);
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "trace.json");
+    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    expect_ok(&fault);
+    char *text = read_text(path, &size);
+    size_t cut = _i % 2 ? size : below(&d, size - 200); /* the end of the last line matters to nobody */
+    if (_i % 2)
+        text[below(&d, size)] ^= (char)(1 << below(&d, 7));
+    FILE *out = fopen(path, "wb");
+    fwrite(text, 1, cut, out);
+    fclose(out);
+    free(text);
+    enum status status = trace_read(path, arena, &content, &fault);
+    ck_assert(status == STATUS_USAGE || (_i % 2 && status == STATUS_OK));
+    if (status == STATUS_OK)
+        trace_content_release(&content);
+    mark_list_release(&b.marks);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
 /* Many runs of the same marks, later and later: large enough to be compressed, in parts as a streaming writer gets
  * them. */
 START_TEST(test_trace_compressed)
@@ -383,6 +456,8 @@ Suite *suite_trace(void)
     tcase_add_loop_test(tcase, test_trace_capped, 0, 5);
     tcase_add_test(tcase, test_trace_compressed);
     tcase_add_loop_test(tcase, test_trace_flows, 0, 5);
+    tcase_add_loop_test(tcase, test_trace_reads_back, 0, 2);
+    tcase_add_loop_test(tcase, test_trace_damaged, 0, 40);
     suite_add_tcase(suite, tcase);
     return suite;
 }

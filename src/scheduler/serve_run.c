@@ -1,0 +1,229 @@
+/* serve_run.c - a serving job runs: with tensors on all ranks, timing-only on rank 0. */
+#include <string.h>
+
+#include "cluster/interrupt.h"
+#include "scheduler/serve_private.h"
+
+/* ---- what serving tells ---- */
+
+static enum status finished(void *state, const struct served *record, struct fault *fault)
+{
+    const struct serve_course *course = state;
+    return course->sink->finished ? course->sink->finished(course->sink->state, record, fault) : STATUS_OK;
+}
+
+static enum status answer(void *state, uint32_t request, const uint32_t *token, uint32_t n, struct fault *fault)
+{
+    const struct serve_course *course = state;
+    struct serve *serve = course->serve;
+    if (!course->sink->answer)
+        return STATUS_OK;
+    struct arena *arena = arena_new();
+    const struct serve_answer told = {request, serve->prompt ? serve->prompt[request] : NULL, token, n,
+                                      serve_text(serve, token, n, arena)};
+    enum status status = course->sink->answer(course->sink->state, &told, fault);
+    arena_free(arena);
+    return status;
+}
+
+static enum status sample(void *state, const struct serving_sample *told, struct fault *fault)
+{
+    struct serve_course *course = state;
+    struct serve_result *result = course->result;
+    (void)fault;
+    if (result->n_samples == course->sample_room) {
+        course->sample_room = course->sample_room ? 2 * course->sample_room : 256;
+        struct serving_sample *larger = arena_array(course->serve->arena, course->sample_room, sizeof *larger);
+        if (result->n_samples)
+            memcpy(larger, result->sample, result->n_samples * sizeof *larger);
+        result->sample = larger;
+    }
+    result->sample[result->n_samples++] = *told;
+    return STATUS_OK;
+}
+
+/* The start: from the beginning or from a checkpoint. */
+static enum status begin(struct serve_course *course, struct fault *fault)
+{
+    const struct serve_sink *sink = course->sink;
+    enum status status = STATUS_OK;
+    if (course->checkpoint.path)
+        status = serve_course_restore(course, fault);
+    else if (sink->begin)
+        status = sink->begin(sink->state, fault);
+    if (status == STATUS_OK)
+        serve_course_set_wake(course);
+    return status;
+}
+
+static enum status control(void *state, struct service *service, struct fault *fault)
+{
+    struct serve_course *course = state;
+    int has_begun = course->service != NULL;
+    course->service = service;
+    if (!has_begun)
+        return begin(course, fault);
+    enum status status = serve_course_faults(course, fault);
+    return status == STATUS_OK ? serve_course_control(course, fault) : status;
+}
+
+/* Rank 0: all requests on the engines. */
+static enum status serve_all(struct serve_course *course, struct fault *fault)
+{
+    struct serve *serve = course->serve;
+    struct serving_engine *engines = arena_array(serve->arena, course->n_sites, sizeof *engines);
+    for (size_t i = 0; i < course->n_sites; i++)
+        engines[i] = serve_engine_of(course->site[i].engine);
+    const struct serving_sink sink = {course, finished, answer, serve->serving.sample_ps ? sample : NULL, control};
+    enum status status = serving_run(&serve->serving, &serve->requests, engines, course->n_sites, &sink, serve->arena,
+                                     &course->result->serving, fault);
+    course->result->wall_s = wall_s() - course->start_s;
+    for (size_t i = 0; i < course->n_sites && status == STATUS_OK; i++)
+        course->result->instructions += executor_wall(serve_engine_executor(course->site[i].engine)).instructions;
+    return status;
+}
+
+/* ---- with tensors ---- */
+
+/* The other ranks do what rank 0 wants until it ends. What fails, fails on all of them. */
+static enum status follow(struct serve_course *course, struct fault *fault)
+{
+    struct serve_engine *engine = course->site[0].engine;
+    uint32_t wish = SERVE_WISH_END;
+    enum status status = serve_engine_follow(engine, &wish, fault);
+    while (status == STATUS_OK && wish != SERVE_WISH_END) {
+        status = wish == SERVE_WISH_SAVE ? serve_course_save(course, fault)
+                                         : serve_course_follow_fault(course, wish - SERVE_WISH_FAULT, fault);
+        if (status == STATUS_OK)
+            status = serve_engine_follow(engine, &wish, fault);
+    }
+    return status;
+}
+
+static enum status open_functional(struct serve_course *course, const struct decoder_source *weights,
+                                   struct fault *fault)
+{
+    struct serve_site *site = &course->site[0];
+    const struct serve_engine_options options = serve_engine_options_of(course->serve, weights);
+    enum status status = serve_engine_open(site->comm, site->plan, &options, &site->engine, fault);
+    if (status != STATUS_OK || !course->checkpoint.path)
+        return status;
+    serve_course_restore_engines(course, fault);
+    return agree(site->comm, 1, fault);
+}
+
+static enum status run_functional(struct serve_course *course, struct fault *fault)
+{
+    struct comm *comm = course->serve->comm;
+    const struct decoder_source weights = serve_weights(course->serve);
+    course->site[0].comm = comm;
+    enum status status = serve_course_find(course, fault);
+    if (status == STATUS_OK) {
+        serve_course_open_sites(course, fault);
+        status = agree(comm, 1, fault);
+    }
+    if (status == STATUS_OK)
+        status = open_functional(course, &weights, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (comm_rank(comm) != 0)
+        return follow(course, fault);
+    status = serve_all(course, fault);
+    if (!comm_is_lost(comm)) {
+        struct fault end = FAULT_NONE;
+        serve_engine_wish(course->site[0].engine, SERVE_WISH_END, &end);
+    }
+    return status;
+}
+
+/* ---- without ---- */
+
+static enum status run_timing(struct serve_course *course, struct fault *fault)
+{
+    const struct serve_engine_options options = serve_engine_options_of(course->serve, NULL);
+    for (size_t i = 0; i < course->n_sites; i++)
+        course->site[i].comm = comm_alone();
+    enum status status = serve_course_find(course, fault);
+    if (status == STATUS_OK)
+        status = serve_course_open_sites(course, fault);
+    for (size_t i = 0; i < course->n_sites && status == STATUS_OK; i++) {
+        struct serve_site *site = &course->site[i];
+        status = serve_engine_open(site->comm, site->plan, &options, &site->engine, fault);
+    }
+    return status == STATUS_OK ? serve_all(course, fault) : status;
+}
+
+static void close_course(struct serve_course *course)
+{
+    serve_course_restored(course);
+    for (size_t i = 0; i < course->n_sites; i++) {
+        struct serve_site *site = &course->site[i];
+        serve_engine_close(site->engine);
+        if (site->comm && course->serve->timing_only)
+            comm_close(site->comm, 0);
+    }
+}
+
+enum status serve_run(struct serve *serve, const struct serve_options *options, const struct serve_sink *sink,
+                      struct serve_result *result, struct fault *fault)
+{
+    struct serve_course course = {
+        .serve = serve, .sink = sink, .options = *options, .result = result, .start_s = wall_s()};
+    int first = comm_rank(serve->comm) == 0;
+    memset(result, 0, sizeof *result);
+    course.last_s = course.saved_s = course.ticked_s = course.start_s;
+    course.n_sites = (size_t)serve->job->serve.instances;
+    course.site = arena_array(serve->arena, course.n_sites, sizeof *course.site);
+    serve->serving.sample_ps = (uint64_t)(serve->job->serve.sample_s * 1e12 + 0.5);
+    if (options->checkpoint)
+        interrupts_watch();
+    serve_course_read_faults(&course, fault);
+    enum status status = agree(serve->comm, 0, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (!serve->timing_only) {
+        run_functional(&course, fault);
+    } else if (first) {
+        struct fault end = FAULT_NONE;
+        run_timing(&course, fault);
+        serve_course_tick(&course, 1, &end);
+    } else {
+        serve_course_watch(&course, fault);
+    }
+    close_course(&course);
+    return agree(serve->comm, 0, fault);
+}
+
+/* ---- the highest rate ---- */
+
+static enum status search_alone(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                                void *state, struct serving_search_result *result, struct fault *fault)
+{
+    size_t n = (size_t)serve->job->serve.instances;
+    struct serve_engine **own = arena_array(serve->arena, n, sizeof *own);
+    struct serving_engine *engines = arena_array(serve->arena, n, sizeof *engines);
+    struct comm **alone = arena_array(serve->arena, n, sizeof *alone);
+    const struct serving_search search = {.share = serve->job->serve.slo.share};
+    enum status status = serve_open_alone(serve, own, alone, fault);
+    for (size_t i = 0; i < n && status == STATUS_OK; i++)
+        engines[i] = serve_engine_of(own[i]);
+    if (status == STATUS_OK)
+        status = serving_search(&serve->serving, &serve->requests, engines, n, &search, told, state, serve->arena,
+                                result, fault);
+    serve_close_alone(serve, own, alone);
+    return status;
+}
+
+enum status serve_find_rate(struct serve *serve, void (*told)(void *state, const struct serving_search_run *run),
+                            void *state, struct serving_search_result *result, struct fault *fault)
+{
+    if (!serve->timing_only)
+        return fault_set(fault, STATUS_USAGE, "%s: --find-rate: expected a run without tensors: add --timing-only",
+                         serve->job->source);
+    if (serve->job->n_faults)
+        return fault_set(fault, STATUS_USAGE, "%s: --find-rate: expected a machine without faults, found %d",
+                         serve->job->source, serve->job->n_faults);
+    if (comm_rank(serve->comm) == 0)
+        search_alone(serve, told, state, result, fault);
+    return agree(serve->comm, 0, fault);
+}
