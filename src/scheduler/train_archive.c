@@ -76,6 +76,9 @@ static void archive_run(struct run *run, struct archive *archive)
     archive_enter(archive, "phases");
     archive_phases(run, archive);
     archive_leave(archive);
+    struct run_matrix none,
+        *matrix = run->n_matrices ? run->matrix : &none; /* rows: as many as plans so far have led to */
+    archive_column(archive, "cell_writes", &matrix->cell_writes, (size_t)run->n_matrices, sizeof *matrix);
     archive_enter(archive, "handover");
     archive_field(archive, "n", &run->handover.n);
     archive_field(archive, "time_ps", &run->handover.time_ps);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "scheduler/describe.h"
 #include "scheduler/predict.h"
 #include "scheduler/train_private.h"
 
@@ -94,6 +95,7 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
         told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
         told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     }
+    describe_writes(course->training, program, &course->result->run);
     if (program != PROGRAM_REPAIR)
         *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
     course->energy_fj += course->program_energy_fj[program];

@@ -2,6 +2,7 @@
  * where weights, adapters and cells stay what they are. */
 #include <string.h>
 
+#include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
 enum status replan_build(const struct training *training, int without_low, int kept_cells, struct next_plan *next,
@@ -73,6 +74,7 @@ enum status replan_begin(struct course *course, const struct next_plan *next, in
     training->first_gpu = 0;
     while (!plan->programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
+    describe_more_cells(training, &course->result->run);
     course_price(course);
     return modes_price(course, fault);
 }

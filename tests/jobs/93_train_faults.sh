@@ -57,6 +57,7 @@ works "restart after faults" mpirun --timeout 100 -n 3 "$POLYRANK" train "$file"
 cp "$WORK/stdout" "$WORK/run/stdout"
 for f in result.h5 summary.json trace.json stdout; do same "restart after faults: $f" "$WORK/all/$f" "$WORK/run/$f"; done
 works "check of its checkpoint" "$POLYRANK" check "$WORK/run/checkpoint.h5"
+works "report: sums hold" "$POLYRANK" report "$WORK/run"
 works "compare" "$POLYRANK" compare "$WORK/all/result.h5" "$WORK/run/result.h5"
 
 # A lost device takes its training with it; then the way back to full mode, for good.

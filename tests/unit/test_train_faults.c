@@ -64,7 +64,12 @@ static const char *random_device(struct hpt_job *hpt, struct dice *d, const char
 static void check_sums(const struct run *run)
 {
     wide_uint phases = 0, devices = 0;
-    uint64_t time_ps = 0;
+    uint64_t time_ps = 0, matrix_writes = 0, cell_writes = 0;
+    for (int m = 0; m < run->n_matrices; m++)
+        matrix_writes += run->matrix[m].cell_writes;
+    for (int c = 0; c < run->n_cells; c++)
+        cell_writes += run->cells[c].cell_writes;
+    ck_assert_uint_eq(matrix_writes, cell_writes);
     for (int p = 0; p < run->n_phases; p++) {
         phases += run->phase[p].energy_fj;
         time_ps += run->phase[p].time_ps;
