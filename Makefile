@@ -25,7 +25,10 @@ endif
 MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 BLAS_PKG_PATH ?= /usr/lib/$(MULTIARCH)/openblas-serial/pkgconfig
 PKG := PKG_CONFIG_PATH=$(BLAS_PKG_PATH):$(PKG_CONFIG_PATH) pkg-config
-PACKAGES := hdf5-openmpi zlib libcyaml yaml-0.1 jansson openblas
+# Debian's name of parallel HDF5; elsewhere it is called hdf5.
+HDF5_PACKAGE ?= hdf5-openmpi
+HDF5_HL ?= -lhdf5_openmpi_hl
+PACKAGES := $(HDF5_PACKAGE) zlib libcyaml yaml-0.1 jansson openblas
 PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG) --libs $(PACKAGES) 2>/dev/null)
 BLAS_LIBDIR := $(shell $(PKG) --variable=libdir openblas 2>/dev/null)
@@ -43,7 +46,7 @@ BASE_CFLAGS += -O0 --coverage
 BASE_LDFLAGS += --coverage
 endif
 BASE_LDFLAGS += -Wl,-rpath,$(BLAS_LIBDIR)
-LIBS := -lhdf5_openmpi_hl $(PKG_LIBS) -lm
+LIBS := $(HDF5_HL) $(PKG_LIBS) -lm
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
 LIB_SOURCES := $(filter-out src/main.c,$(SOURCES))
@@ -75,7 +78,7 @@ Q := @
 say = @echo '  $(1)'
 endif
 
-.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-browser check-golden demo install uninstall dist clean \
+.PHONY: all help bootstrap check check-unit check-mpi check-jobs check-browser check-golden check-cluster demo clean \
         asan valgrind lint coverage bench fuzz format compile_commands reproduce-gpu reproduce-systolic reproduce-reram reproduce-attacc reproduce-llama reproduce-hpt reproduce-serving FORCE
 
 all: $(PROGRAM) ## the program, build/polyrank
@@ -85,7 +88,7 @@ help: ## this list
 
 # Objects that do not build say nothing helpful when a package is missing: ask first.
 $(BUILD)/.ready: scripts/bootstrap
-	@scripts/bootstrap --check
+	@HDF5_PACKAGE=$(HDF5_PACKAGE) scripts/bootstrap --check
 	@mkdir -p $(BUILD) && touch $@
 
 # Rebuild everything when the flags change.
@@ -171,6 +174,9 @@ check-jobs: $(PROGRAM) ## malformed input, exit codes, invariance: through the r
 check-browser: $(PROGRAM) ## pages of polyrank report in headless Chromium (skipped without it)
 	@BUILD=$(BUILD) tests/browser/run.sh
 
+check-cluster: $(PROGRAM) ## a real SLURM of four nodes, and three hosts over TCP, both on this machine (root)
+	@BUILD=$(BUILD) tests/cluster/run.sh
+
 check-golden: $(BUILD)/check-golden ## GOLDEN=DIR: compare with golden tensors
 	@test -n "$(GOLDEN)" || { echo "usage: make check-golden GOLDEN=DIR"; exit 2; }
 	@$(BUILD)/check-golden $(GOLDEN)
@@ -231,18 +237,7 @@ coverage: ## line coverage of the tests (lcov)
 compile_commands: ## compile_commands.json for editors and linters
 	@scripts/compile-commands '$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS)' '$(KERNEL_CFLAGS)' $(SOURCES) > compile_commands.json
 
-install: $(PROGRAM) ## into PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/polyrank
-	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/polyrank
-	install -m 644 man/polyrank.1 $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1
-	cp -r jobs clusters studies data $(DESTDIR)$(PREFIX)/share/polyrank/
-
-uninstall: ## take it out again
-	rm -f $(DESTDIR)$(PREFIX)/bin/polyrank $(DESTDIR)$(PREFIX)/share/man/man1/polyrank.1
-	rm -rf $(DESTDIR)$(PREFIX)/share/polyrank
-
-dist: ## source tarball polyrank-VERSION.tar.gz
-	git archive --prefix=polyrank-$(VERSION)/ -o polyrank-$(VERSION).tar.gz HEAD
+include packaging/packaging.mk
 
 clean: ## remove what was built
 	rm -rf build build-san build-cov build-fuzz compile_commands.json demo-out hpt-out azure-out attacc-out story-out

@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "cluster/comm.h"
+#include "cluster/interrupt.h"
 #include "command/command.h"
 #include "command/version.h"
 #include "kernel/blas.h"
@@ -23,7 +24,8 @@ static void print_usage(FILE *out)
             "  mpirun -n 5 polyrank train jobs/wind.yaml         one scheduler and four emulated GPUs\n"
             "  polyrank train jobs/wind.yaml --set train.epochs=2 --timing-only\n"
             "  polyrank cost a100-80g gemm 4096x4096x4096 --math bf16\n\n"
-            "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O\n");
+            "exit status: 0 ok, 1 failed, 2 usage or bad input, 3 validation failed, 4 I/O,\n"
+            "  5 an emulated device failed for good, 75 stopped early with a checkpoint (the same command goes on)\n");
 }
 
 static const struct command *find_command(const char *name, struct fault *fault)
@@ -70,7 +72,7 @@ static void run(struct comm *comm, const struct command *command, int argc, char
             fault_set(fault, STATUS_USAGE, "no verb: polyrank --help lists the verbs");
         return;
     }
-    if (command->where == ON_ALL && !asks_for_help(argc, argv)) {
+    if (command->where != ON_ONE && !asks_for_help(argc, argv)) {
         command->run(comm, argc - 1, argv + 1, fault);
         return;
     }
@@ -89,7 +91,9 @@ int main(int argc, char **argv)
         argc > 1 && !is_one_of(argv[1], "--help", "-h", "help") && !is_one_of(argv[1], "--version", "-V", "version");
     if (is_word)
         command = find_command(argv[1], &fault);
-    comm_open(&argc, &argv, command && command->where == ON_ALL, &comm, &fault);
+    if (command && command->where == ON_ALL_STOPPABLE && !asks_for_help(argc, argv))
+        interrupts_watch(); /* before MPI starts: a batch system may send its signal at any time */
+    comm_open(&argc, &argv, command && command->where != ON_ONE, &comm, &fault);
     if (fault.status == STATUS_OK)
         run(comm, command, argc, argv, &fault);
     fflush(stdout);

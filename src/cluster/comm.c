@@ -2,31 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/launcher.h"
 #include "cluster/comm_private.h"
 
 static const double DEFAULT_PEER_TIMEOUT_S = 600;
-
-/* Environment variables that a launcher sets in every process it starts; the value is the number of processes where it
- * tells. */
-static const char *const launcher_sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",  "SLURM_STEP_NUM_TASKS",
-                                             "MPI_LOCALNRANKS",      "PALS_SIZE", "FLUX_JOB_SIZE"};
-static const char *const launcher_marks[] = {"PMIX_RANK", "PMI_RANK", "PMI_FD", "PALS_RANKID", "FLUX_TASK_RANK"};
-
-static int launched_size(const char **variable)
-{
-    int largest = 0;
-    for (size_t i = 0; i < sizeof launcher_sizes / sizeof *launcher_sizes; i++) {
-        const char *value = getenv(launcher_sizes[i]);
-        if (value && atoi(value) > largest) {
-            largest = atoi(value);
-            *variable = launcher_sizes[i];
-        }
-    }
-    for (size_t i = 0; i < sizeof launcher_marks / sizeof *launcher_marks; i++)
-        if (getenv(launcher_marks[i]) && largest == 0)
-            largest = 1;
-    return largest;
-}
 
 static void start_mpi(struct comm *comm, int *argc, char ***argv)
 {
@@ -53,7 +32,7 @@ enum status comm_open(int *argc, char ***argv, int parallel, struct comm **out, 
 {
     struct comm *comm = comm_alone();
     const char *variable = NULL;
-    int launched = launched_size(&variable);
+    int launched = launcher_size(&variable);
     if (parallel || launched)
         start_mpi(comm, argc, argv);
     *out = comm;

@@ -1,7 +1,7 @@
 /* command.h - the verbs of the program.
  *
  * main parses nothing but the verb: it looks the verb up in commands(), runs it and turns its fault into one message
- * and the exit status. A verb marked ON_ONE runs on rank 0 only (the others wait); ON_ALL verbs are collective.
+ * and the exit status. A verb marked ON_ONE runs on rank 0 only (the others wait); the others are collective.
  */
 #ifndef COMMAND_COMMAND_H
 #define COMMAND_COMMAND_H
@@ -12,7 +12,8 @@
 
 struct comm;
 
-enum where { ON_ONE, ON_ALL };
+/* ON_ALL_STOPPABLE: TERM, INT and USR1 ask the verb to stop (cluster/interrupt.h), from the first moment on. */
+enum where { ON_ONE, ON_ALL, ON_ALL_STOPPABLE };
 
 struct command {
     const char *name;
@@ -38,6 +39,7 @@ enum status command_compare(struct comm *comm, int argc, char **argv, struct fau
 enum status command_report(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_contrast(struct comm *comm, int argc, char **argv, struct fault *fault);
 enum status command_sweep(struct comm *comm, int argc, char **argv, struct fault *fault);
+enum status command_slurm(struct comm *comm, int argc, char **argv, struct fault *fault);
 
 /* Local. Parses the options of a verb with argp, without argp's own exits and messages: an unknown or ambiguous option,
  * a missing or superfluous argument becomes a fault (STATUS_USAGE) that names the nearest known option. --help (-h)

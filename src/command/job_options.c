@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/launcher.h"
 #include "base/unit.h"
 
 static int parse_seconds(struct job_options *options, const char *name, const char *text, double *value)
@@ -92,6 +94,16 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+double job_options_limit_s(const struct job_options *options)
+{
+    double end_s = launcher_end_time_s(), limit_s = options->max_wall_s;
+    if (end_s <= 0)
+        return limit_s;
+    double left_s = difftime((time_t)end_s, time(NULL));
+    left_s = left_s > 1 ? left_s : 1; /* 0 would be no limit */
+    return limit_s > 0 && limit_s < left_s ? limit_s : left_s;
 }
 
 enum status job_options_read(struct job_options *options, struct arena *arena, struct job *job, struct fault *fault)

@@ -61,6 +61,10 @@ error_t job_options_parse(int key, char *arg, struct argp_state *state);
 /* Local. Reads and checks the job. */
 enum status job_options_read(struct job_options *options, struct arena *arena, struct job *job, struct fault *fault);
 
+/* Local. Wall seconds from now until the run has to have stopped: --max-wall or the end of the batch job, whichever
+ * comes first; 0: no limit. */
+double job_options_limit_s(const struct job_options *options);
+
 /* Collective. Rank 0 reads the job, the others get its text. Messages name file and line as the user wrote them. */
 enum status job_options_read_all(struct comm *comm, struct job_options *options, struct arena *arena, struct job *job,
                                  struct fault *fault);

@@ -275,7 +275,7 @@ static enum status serve_and_tell(struct serve *serve, const struct job_options 
         .checkpoint = output_path(serve->arena, serve->job, "checkpoint.h5"),
         .checkpoint_iterations = options->checkpoint_steps,
         .checkpoint_every_s = options->checkpoint_every_s,
-        .max_wall_s = options->max_wall_s,
+        .max_wall_s = job_options_limit_s(options),
         .resume = options->resume,
         .quiet = options->quiet,
     };

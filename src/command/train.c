@@ -137,7 +137,7 @@ static enum status train_and_tell(struct training *training, const struct job_op
     struct training_result result;
     const struct training_options run_options = {
         .timing_only = options->timing_only,
-        .max_wall_s = options->max_wall_s,
+        .max_wall_s = job_options_limit_s(options),
         .checkpoint = output_path(arena, job, "checkpoint.h5"),
         .checkpoint_steps = options->checkpoint_steps,
         .checkpoint_every_s = options->checkpoint_every_s,

@@ -19,10 +19,10 @@ cp tests/reliability/kill.yaml "$work/hpt.yaml"
 sed 's/policy: hpt, window.*/policy: at, at_step: 40, trial_steps: 10}/; s/targets: .*/targets: [q, k, v, o], init: svd}/
      s/fidelity: analog/fidelity: quantized/' tests/reliability/kill.yaml >"$work/at.yaml"
 sed '/kind: reram/d; /kind: systolic/d; s/policy: hpt, micro.*/policy: gpu-only}/; s/  switch: .*//; s/  adapter: .*//
-     s/epochs: 6/epochs: 20/' tests/reliability/kill.yaml >"$work/full.yaml"
+     s/epochs: 6/epochs: 8/' tests/reliability/kill.yaml >"$work/full.yaml"
 "$program" data synth "$work/kill.h5" --stations 6 --rows 420 --seed 3 >/dev/null || exit 1
 jobs=(hpt hpt at full)
-declare -A steps=([hpt]=120 [at]=120 [full]=400)
+declare -A steps=([hpt]=120 [at]=120 [full]=160)
 
 # start JOB N ARGUMENTS...: into $work/run; stdout beside its files.
 start() {
@@ -77,7 +77,7 @@ exec 2>/dev/null # the shell tells of every process that was killed
 passed=0 failed=0 n_kills=0 in_writing=0
 printf '%4s  %-5s %5s  %6s  %7s  %-5s  %-7s  %5s  %s\n' kill job ranks target from mode writing 'again' result
 while [ $n_kills -lt "$kills" ]; do
-    job=${jobs[$((RANDOM % ${#jobs[@]}))]} n=${ranks[$((RANDOM % ${#ranks[@]}))]} every=$((RANDOM % 8 + 1))
+    job=${jobs[$((RANDOM % ${#jobs[@]}))]} n=${ranks[$((RANDOM % ${#ranks[@]}))]} every=$((RANDOM % 12 + 4))
     rm -rf "$work/run"
     rows=0 from=0
     for attempt in 1 2; do # two kills in some runs
