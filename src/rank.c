@@ -27,7 +27,7 @@ int executor_home(int device, int n_devices, int n_ranks)
     return n_ranks > n_devices ? device + 1 : device % n_ranks;
 }
 
-static enum status get_memory(struct executor *executor, struct local_device *device, struct fault *fault)
+enum status get_memory(struct executor *executor, struct local_device *device, struct fault *fault)
 {
     uint64_t bytes = 0;
     for (int p = 0; p < N_PROGRAMS; p++)
@@ -44,7 +44,7 @@ static enum status get_memory(struct executor *executor, struct local_device *de
     return status;
 }
 
-static enum status get_scratch(struct executor *executor, struct fault *fault)
+enum status get_scratch(struct executor *executor, struct fault *fault)
 {
     uint64_t bytes = 0;
     for (int k = 0; k < executor->n_local; k++)
@@ -54,11 +54,17 @@ static enum status get_scratch(struct executor *executor, struct fault *fault)
     return block_new(&executor->scratch, bytes, fault);
 }
 
+void programs_of(const struct executor *executor, const struct local_device *device,
+                 const struct program *programs[N_PROGRAMS])
+{
+    for (int p = 0; p < N_PROGRAMS; p++)
+        programs[p] = program_of(executor, device, p);
+}
+
 static void init_clocks(struct executor *executor, struct local_device *device)
 {
     const struct program *programs[N_PROGRAMS];
-    for (int p = 0; p < N_PROGRAMS; p++)
-        programs[p] = program_of(executor, device, p);
+    programs_of(executor, device, programs);
     clock_init(&device->clock, programs, executor->arena);
     clock_init(&device->before, programs, executor->arena);
 }
@@ -156,10 +162,11 @@ static void find_partners(struct executor *executor, int n)
 }
 
 /* Who takes part in all-reduces, and who holds the loss. */
-static void find_group(struct executor *executor)
+void find_group(struct executor *executor)
 {
     const struct plan *plan = executor->plan;
     int n = 0;
+    executor->n_partners = 0;
     executor->group_home = arena_array(executor->arena, (size_t)plan->n_devices, sizeof *executor->group_home);
     for (int d = 0; d < plan->n_devices; d++)
         if (plan->programs[PROGRAM_TRAIN][d].n_collectives || plan->programs[PROGRAM_ITERATE][d].n_collectives)
@@ -311,8 +318,7 @@ void remember_clocks(struct executor *executor)
     for (int k = 0; k < executor->n_local; k++) {
         struct local_device *device = &executor->local[k];
         const struct program *programs[N_PROGRAMS];
-        for (int p = 0; p < N_PROGRAMS; p++)
-            programs[p] = program_of(executor, device, p);
+        programs_of(executor, device, programs);
         clock_copy(&device->before, &device->clock, programs);
     }
 }

@@ -33,6 +33,7 @@ struct cell_options {
     const char *fidelity, *mapping; /* kernel/crossbar.h; fidelity NULL: quantized */
     int tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, write_verify;
     double program_noise, read_noise, stuck_low, stuck_high, drift, adc_range, endurance;
+    double stuck_columns; /* after a fault; 0: none */
 };
 
 /* One device of the emulated machine, as the cluster file describes it. */
@@ -84,6 +85,10 @@ struct device {
     double (*cell_pulses)(const void *state);
     /* OPTIONAL. Saves or restores what the device remembers beside its memory (cells). */
     void (*archive)(void *state, struct archive *archive);
+    /* OPTIONAL. The spec after a fault: its speed and stuck columns hold from now on; all else is as open had it. */
+    void (*respec)(void *state, const struct device_spec *spec);
+    /* OPTIONAL. Its matrices have n new numbers: m was before[m], -1: is not programmed yet. Others are forgotten. */
+    void (*renumber)(void *state, const int64_t *before, int64_t n);
     /* OPTIONAL. Releases what open took outside of the arena. */
     void (*close)(void *state);
 };
@@ -131,6 +136,15 @@ struct executor_prices {
     void (*price)(const void *context, int device, struct instr *instr);
 };
 
+/* Another plan for the same devices, in the middle of a run. */
+struct replanning {
+    const struct plan *plan; /* borrowed from now on, as the one of executor_open was */
+    const struct device_spec
+        *specs;                   /* [n_devices] changed by faults in speed, link_speed and cells.stuck_columns only */
+    const int64_t *const *matrix; /* [n_devices] [n_matrices[d]] numbers that d's matrices had before, -1: none */
+    const int64_t *n_matrices;    /* [n_devices] */
+};
+
 struct executor_options {
     int timing_only;
     int keep_predictions;
@@ -147,6 +161,12 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
                           struct windows *windows, const struct executor_options *options, struct executor **executor,
                           struct fault *fault);
 void executor_close(struct executor *executor);
+
+/* Collective, between two steps. From now on the devices run the programs of another plan. Parameters and optimiser
+ * state keep their values by name where the device has them in the new plan too, others get their initial ones; clocks
+ * go on, what the old programs have done is kept in the ledgers, and the change of program is a barrier. No more marks
+ * are recorded: they would name instructions of two plans. A device without programs is idle from then on. */
+enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault);
 
 /* Local. The rank on which a device lives. Rank 0 schedules and hosts devices only when there are not ranks enough. */
 int executor_home(int device, int n_devices, int n_ranks);

@@ -17,6 +17,7 @@ struct pim {
     struct reram_profile profile;
     struct crossbar_spec spec;
     int verify;
+    double speed;      /* share that faults have left */
     struct held *held; /* [n_held], by number; grows as matrices are programmed */
     int64_t n_held;
     struct crossbar_work work;
@@ -68,7 +69,7 @@ static enum crossbar_fidelity fidelity_of(const char *name)
     return CROSSBAR_QUANTIZED;
 }
 
-static struct crossbar_spec spec_of(const struct reram_profile *profile, const char *fidelity)
+static struct crossbar_spec spec_of(const struct reram_profile *profile, const char *fidelity, double stuck_columns)
 {
     return (struct crossbar_spec){.fidelity = fidelity_of(fidelity),
                                   .mapping = profile->offset_mapping ? CROSSBAR_OFFSET : CROSSBAR_DIFFERENTIAL,
@@ -86,7 +87,8 @@ static struct crossbar_spec spec_of(const struct reram_profile *profile, const c
                                   .read_noise = profile->read_noise,
                                   .stuck_low = profile->stuck_low,
                                   .stuck_high = profile->stuck_high,
-                                  .drift = profile->drift};
+                                  .drift = profile->drift,
+                                  .stuck_columns = stuck_columns};
 }
 
 static enum status refuse_options(const struct device_spec *spec, struct fault *fault)
@@ -121,7 +123,8 @@ static enum status pim_open(const struct device_spec *spec, struct arena *arena,
     memset(pim, 0, sizeof *pim);
     pim->profile = *profile;
     override_profile(&pim->profile, &spec->cells);
-    pim->spec = spec_of(&pim->profile, spec->cells.fidelity);
+    pim->spec = spec_of(&pim->profile, spec->cells.fidelity, spec->cells.stuck_columns);
+    pim->speed = spec->speed > 0 ? spec->speed : 1;
     pim->verify = spec->cells.write_verify;
     const char *problem = crossbar_problem(&pim->spec, text, sizeof text);
     if (!problem)
@@ -216,7 +219,7 @@ static void program(struct pim *pim, const struct op *op, const struct kernel_co
     crossbar_free(held->matrix);
     held->matrix = NULL;
     pim_cost(pim, op, &cost);
-    held->since_ps = context->virtual_ps + cost.time_ps;
+    held->since_ps = context->virtual_ps + (uint64_t)((double)cost.time_ps / pim->speed + 0.5);
     if (pim->spec.fidelity != CROSSBAR_IDEAL)
         held->matrix = crossbar_program(&pim->spec, op->out, op->in, w, context->seed, op->site, context->step);
 }
@@ -304,6 +307,36 @@ static void pim_close(void *state)
     crossbar_work_release(&pim->work);
 }
 
+static void pim_respec(void *state, const struct device_spec *spec)
+{
+    struct pim *pim = state;
+    pim->speed = spec->speed > 0 ? spec->speed : 1;
+    if (spec->cells.stuck_columns == pim->spec.stuck_columns)
+        return;
+    pim->spec.stuck_columns = spec->cells.stuck_columns;
+    for (int64_t m = 0; m < pim->n_held; m++)
+        if (pim->held[m].matrix)
+            crossbar_stick(pim->held[m].matrix, pim->spec.stuck_columns);
+}
+
+static void pim_renumber(void *state, const int64_t *before, int64_t n)
+{
+    struct pim *pim = state;
+    struct held *held = calloc((size_t)n + 1, sizeof *held);
+    if (!held)
+        bug("out of memory");
+    for (int64_t m = 0; m < n; m++)
+        if (before[m] >= 0 && before[m] < pim->n_held) {
+            held[m] = pim->held[before[m]];
+            pim->held[before[m]].matrix = NULL;
+        }
+    for (int64_t m = 0; m < pim->n_held; m++)
+        crossbar_free(pim->held[m].matrix);
+    free(pim->held);
+    pim->held = held;
+    pim->n_held = n;
+}
+
 /* What stands in the cells, and since when. */
 static void pim_archive(void *state, struct archive *archive)
 {
@@ -332,5 +365,7 @@ const struct device reram_device = {
     .cell_endurance = pim_cell_endurance,
     .cell_pulses = pim_cell_pulses,
     .archive = pim_archive,
+    .respec = pim_respec,
+    .renumber = pim_renumber,
     .close = pim_close,
 };

@@ -1,5 +1,6 @@
 /* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_mail.c
- * (messages between devices), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to know).
+ * (messages between devices), rank_replan.c (another plan in the middle of a run), rank_load.c (what enters and leaves
+ * a device), rank_gather.c (what rank 0 gets to know).
  */
 #ifndef RANK_PRIVATE_H
 #define RANK_PRIVATE_H
@@ -90,6 +91,14 @@ void bind_device(const struct executor *executor, int device, struct binding *bi
 
 /* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */
 void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps);
+
+/* Local. rank.c, for opening and for another plan: the programs of a device; memory of a device for its programs, with
+ * initial values; room for kernels; who takes part in all-reduces. */
+void programs_of(const struct executor *executor, const struct local_device *device,
+                 const struct program *programs[N_PROGRAMS]);
+enum status get_memory(struct executor *executor, struct local_device *device, struct fault *fault);
+enum status get_scratch(struct executor *executor, struct fault *fault);
+void find_group(struct executor *executor);
 
 /* Local. Keeps all clocks as they are, to compare. */
 void remember_clocks(struct executor *executor);

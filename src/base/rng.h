@@ -25,7 +25,8 @@ enum rng_purpose {
     RNG_ARRIVAL,  /* gaps between requests; place = 0, step = attempt, element = request */
     RNG_LENGTH,   /* lengths of requests; place = 0 prompts, 1 answers, 2 lines of a trace; element = request */
     RNG_SEARCH,   /* points of a search for a minimum; place = which search, step = cloud */
-    RNG_STUDY     /* values of a study's samples; place = hash of the key, step = 0 values, 1 order of strata */
+    RNG_STUDY,    /* values of a study's samples; place = hash of the key, step = 0 values, 1 order of strata */
+    RNG_COLUMN    /* columns that a fault makes stick; place = number of the matrix, element = column */
 };
 
 struct rng_key {

@@ -173,6 +173,7 @@ static enum status predict(const char *path, const char *set, struct arena *keep
     int n = split_overrides(set, arena, overrides);
     enum status status = n < 0 ? fault_set(fault, STATUS_USAGE, "expected at most %d overrides", MAX_OVERRIDES)
                                : job_read(arena, path, overrides, n, &job, fault);
+    job.n_faults = 0; /* machines are held against each other as they are */
     if (status == STATUS_OK) {
         job.output.trace = 0;
         status = training_open(comm, &job, 1, arena, &training, fault);

@@ -93,7 +93,16 @@ static void print_head(const struct run *run)
     mode_print_placement(stdout, "  ", run);
 }
 
-static void print_plan(const struct training *training, const struct job_options *options, const struct run *run)
+static void print_faults_left_out(int n_faults)
+{
+    if (n_faults)
+        printf("  faults      the job has %d, which this prediction leaves out: polyrank train JOB --timing-only has "
+               "them\n",
+               n_faults);
+}
+
+static void print_plan(const struct training *training, const struct job_options *options, int n_faults,
+                       const struct run *run)
 {
     print_head(run);
     plan_print_memory(training);
@@ -102,6 +111,7 @@ static void print_plan(const struct training *training, const struct job_options
     else
         print_step(training, run);
     print_whole_run(training, run);
+    print_faults_left_out(n_faults);
     if (run->n_modes)
         plan_print_gpus_alone(training, run);
     printf("\n");
@@ -133,10 +143,12 @@ static enum status show_plan(struct comm *comm, const struct job_options *option
         status = plan_find_device(&training, options->device, fault);
     if (status == STATUS_OK && options->print_config)
         fputs(job_print(arena, job), stdout);
-    else if (status == STATUS_OK)
+    int n_faults = job->n_faults;
+    job->n_faults = 0; /* the plan of the start is what is shown */
+    if (status == STATUS_OK && !options->print_config)
         status = training_run(&training, &run_options, &result, fault);
     if (status == STATUS_OK && !options->print_config)
-        print_plan(&training, options, &result.run);
+        print_plan(&training, options, n_faults, &result.run);
     training_close(&training);
     return status;
 }

@@ -216,7 +216,7 @@ static enum status check_duty(const struct reading *reading)
     return STATUS_OK;
 }
 
-/* How much slower is told where something gets slower, and only there. */
+/* How much slower, or how many columns, is told where there is such a number, and only there. */
 static enum status check_faults(const struct reading *reading)
 {
     const struct job *job = reading->job;
@@ -224,18 +224,26 @@ static enum status check_faults(const struct reading *reading)
     if (strcmp(job->serve.recovery, "reload") == 0 && strcmp(job->serve.preemption, "swap") != 0)
         return refuse_value(reading, "serve.recovery",
                             "recompute, because without serve.preemption swap no KV is on the host", "reload");
-    if (job->n_faults && job->model.preset)
-        return refuse_value(reading, "faults[0].device", "nothing, because only jobs that serve have faults",
-                            job->fault[0].device);
     for (int i = 0; i < job->n_faults; i++) {
         const struct job_fault *fault = &job->fault[i];
-        int is_given = fault->factor != JOB_UNSET, fails = strcmp(fault->kind, "fails") == 0;
+        int is_given = fault->factor != JOB_UNSET, fails = strcmp(fault->kind, "fails") == 0,
+            sticks = strcmp(fault->kind, "columns-stick") == 0;
         snprintf(path, sizeof path, "faults[%d].factor", i);
         snprintf(found, sizeof found, "%g", fault->factor);
         if (fails && is_given)
             return refuse_value(reading, path, "nothing, because the device fails", found);
         if (!fails && !is_given)
-            return refuse_value(reading, path, "a share above 0 and below 1, the speed that is left", "nothing");
+            return refuse_value(reading, path,
+                                sticks ? "a share above 0 and below 1, of the columns that stick"
+                                       : "a share above 0 and below 1, the speed that is left",
+                                "nothing");
+        snprintf(path, sizeof path, "faults[%d].instance", i);
+        snprintf(found, sizeof found, "%lld", (long long)fault->instance);
+        if (job->model.preset && fault->instance != 0)
+            return refuse_value(reading, path, "nothing, because only jobs that serve have instances", found);
+        snprintf(path, sizeof path, "faults[%d].kind", i);
+        if (!job->model.preset && sticks)
+            return refuse_value(reading, path, "fails, degrades or link-slows in a job that serves", fault->kind);
     }
     return STATUS_OK;
 }

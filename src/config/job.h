@@ -170,8 +170,8 @@ struct job_serve {
 struct job_fault {
     const char *device; /* gpu0 */
     double at_s;        /* virtual time */
-    const char *kind;   /* fails degrades link-slows */
-    double factor;      /* degrades, link-slows: share of the speed that is left */
+    const char *kind;   /* fails degrades link-slows columns-stick */
+    double factor;      /* degrades, link-slows: share of the speed that is left; columns-stick: of the columns */
     int64_t instance;   /* serving */
 };
 

@@ -292,10 +292,11 @@ static const struct job_key keys[] = {
     {"faults[].device", KEY_NAME, FAULT(device), REQUIRED, MEANS("the device, as reports name it: gpu0, pim3")},
     {"faults[].at", KEY_REAL, FAULT(at_s), REQUIRED, .unit = UNIT_SECONDS, FROM(0, 8640000),
         MEANS("virtual time; it shows between two steps or iterations")},
-    {"faults[].kind", KEY_WORD, FAULT(kind), REQUIRED, WORDS("fails degrades link-slows"),
-        MEANS("the device is lost with all that it holds; it computes, or its link to others is, slower from then on")},
+    {"faults[].kind", KEY_WORD, FAULT(kind), REQUIRED, WORDS("fails degrades link-slows columns-stick"),
+        MEANS("the device is lost with all that it holds; it computes, or its link to others is, slower from then on; "
+              "columns of its crossbars do not conduct any more")},
     {"faults[].factor", KEY_REAL, FAULT(factor), OPEN("needed but by fails"), ABOVE_BELOW(0, 1),
-        MEANS("degrades, link-slows: speed that is left, as a share")},
+        MEANS("degrades, link-slows: speed that is left, as a share; columns-stick: share of the columns")},
     {"faults[].instance", KEY_INT, FAULT(instance), DEFAULT("0"), FROM(0, 4095), MEANS("serving: of this instance")},
 
     {"cluster.name", KEY_NAME, IN(cluster.name), OPEN("the file's name"), MEANS("name of the cluster in reports")},

@@ -42,6 +42,7 @@ const char *crossbar_problem(const struct crossbar_spec *spec, char *text, size_
         {"stuck_low", spec->stuck_low, 0, 1, 0},
         {"stuck_high", spec->stuck_high, 0, 1 - spec->stuck_low, 0},
         {"drift", spec->drift, 0, 1, 0},
+        {"stuck_columns", spec->stuck_columns, 0, 1, 0},
     };
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
         if (outside(whole[i].value, whole[i].low, whole[i].high)) {
@@ -319,8 +320,9 @@ static double largest_weight_sum(const struct crossbar_matrix *matrix, enum cros
 
 static int cells_are_true(const struct crossbar_spec *spec)
 {
-    return spec->fidelity == CROSSBAR_QUANTIZED || (spec->program_noise == 0 && spec->read_noise == 0 &&
-                                                    spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0);
+    return spec->stuck_columns == 0 &&
+           (spec->fidelity == CROSSBAR_QUANTIZED || (spec->program_noise == 0 && spec->read_noise == 0 &&
+                                                     spec->stuck_low + spec->stuck_high == 0 && spec->drift == 0));
 }
 
 static void settle_converters(struct crossbar_matrix *matrix)
@@ -374,6 +376,51 @@ static struct crossbar_matrix *make_room(const struct crossbar_spec *spec, int64
     return matrix;
 }
 
+static size_t count_columns(const struct crossbar_matrix *matrix)
+{
+    return blocks_of(matrix) * (size_t)matrix->slices * matrix->out;
+}
+
+/* Column c of all: of a block of rows, a slice and a result. */
+static int column_sticks(const struct crossbar_matrix *matrix, size_t c)
+{
+    struct rng_key key = rng_key(matrix->seed, RNG_COLUMN, matrix->number);
+    return rng_uniform(key, 0, c) < matrix->spec.stuck_columns;
+}
+
+/* A column that stands flipped shows the complement of nothing: the top. */
+static void stick_column(struct crossbar_matrix *matrix, size_t c)
+{
+    size_t rows = (size_t)matrix->spec.rows, slices = (size_t)matrix->slices, o = c % matrix->out;
+    size_t slice = c / matrix->out % slices, first = c / matrix->out / slices * rows;
+    int16_t value = flip_of(matrix, first, (int)slice)[o] ? stored(matrix, cell_top(&matrix->spec)) : 0;
+    for (size_t line = first; line < first + rows && line < matrix->in; line++)
+        matrix->cells[(slice * matrix->in + line) * matrix->out_lanes + o] = value;
+}
+
+static void stick_columns(struct crossbar_matrix *matrix)
+{
+    for (size_t c = 0; c < count_columns(matrix) && matrix->spec.stuck_columns > 0; c++)
+        if (column_sticks(matrix, c))
+            stick_column(matrix, c);
+}
+
+void crossbar_stick(struct crossbar_matrix *matrix, double share)
+{
+    if (!(share >= matrix->spec.stuck_columns && share <= 1))
+        bug("a share of %g of all columns sticks, after %g", share, matrix->spec.stuck_columns);
+    matrix->spec.stuck_columns = share;
+    stick_columns(matrix);
+    settle_converters(matrix);
+}
+
+size_t crossbar_columns(const struct crossbar_matrix *matrix, size_t *stuck)
+{
+    for (size_t c = *stuck = 0; c < count_columns(matrix); c++)
+        *stuck += (size_t)column_sticks(matrix, c);
+    return count_columns(matrix);
+}
+
 struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
                                          uint64_t seed, uint32_t number, uint32_t writing)
 {
@@ -383,6 +430,7 @@ struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64
     quantise_weights(matrix, w);
     choose_flips(matrix);
     program_cells(matrix, writing);
+    stick_columns(matrix);
     settle_converters(matrix);
     return matrix;
 }

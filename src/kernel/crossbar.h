@@ -28,12 +28,13 @@
  * Conductance in units of a level: G = level + g0, g0 = (2^cell_bits - 1) / (on_off - 1).
  *   programming: G (1 + sigma n), or state-independent G + sigma (2^cell_bits - 1) n, once; never below 0.
  *   stuck: the cell is at g0 (low) or at the highest level (high), whatever is written.
- *   drift: G (1 + t / 1 s)^(-nu), nu = drift (1 + 0.47 n) for each cell (pair of cells), t = virtual time since
- *     programming. Spread of nu: CMO/HfOx array, arXiv 2502.04524 (0.042 to 0.089).
- *   read noise: proportional, sigma per cell, fresh in each phase of each read. Added per conversion as one normal
- *     number of the variance that its cells have together, sigma^2 sum_i x_i^2 G_i^2: a sum of independent normals
- *     is a normal, so nothing is lost against one number per cell but their cost.
- * The resolution of a stored conductance is 2^-(14 - cell_bits) of a level.
+ *   stuck columns (a fault of a running machine): all cells of a crossbar's column are at g0, both of each pair; with
+ * any of them, products are no longer exact, whatever the fidelity, and converters are settled on what is left. drift:
+ * G (1 + t / 1 s)^(-nu), nu = drift (1 + 0.47 n) for each cell (pair of cells), t = virtual time since programming.
+ * Spread of nu: CMO/HfOx array, arXiv 2502.04524 (0.042 to 0.089). read noise: proportional, sigma per cell, fresh in
+ * each phase of each read. Added per conversion as one normal number of the variance that its cells have together,
+ * sigma^2 sum_i x_i^2 G_i^2: a sum of independent normals is a normal, so nothing is lost against one number per cell
+ * but their cost. The resolution of a stored conductance is 2^-(14 - cell_bits) of a level.
  *
  * Random numbers are keyed by seed, the matrix's number and the place in the matrix (programming, stuck cells, drift)
  * or the global row, step, block, slice and phase (read noise); never by device or call.
@@ -75,6 +76,7 @@ struct crossbar_spec {
     double read_noise;            /* sigma, of the cell's conductance */
     double stuck_low, stuck_high; /* shares of all cells; together at most 1 */
     double drift;                 /* exponent nu, 0: none */
+    double stuck_columns;         /* share of all columns of crossbars; with QUANTIZED too */
 };
 
 enum crossbar_direction { CROSSBAR_FORWARD, CROSSBAR_BACKWARD };
@@ -93,6 +95,14 @@ struct crossbar_matrix;
 struct crossbar_matrix *crossbar_program(const struct crossbar_spec *spec, int64_t out, int64_t in, const float *w,
                                          uint64_t seed, uint32_t number, uint32_t writing);
 void crossbar_free(struct crossbar_matrix *matrix);
+
+/* Local. From now on this share of the columns sticks at g0: each column of the crossbars by a random number of its own
+ * (seed, number of the matrix, column), so that a larger share sticks those of a smaller one and more. A share below
+ * that of before is a bug. */
+void crossbar_stick(struct crossbar_matrix *matrix, double share);
+
+/* Local. For validation: columns of the crossbars, and how many of them stick. */
+size_t crossbar_columns(const struct crossbar_matrix *matrix, size_t *stuck);
 
 /* Local. Saves or restores a programmed matrix, conductances included; *matrix may be NULL (nothing was programmed). A
  * restored one replaces it. */

@@ -231,6 +231,18 @@ static void add_runs(const struct program *program, uint64_t runs, struct ledger
         ledger_add(ledger, op_class(program->instrs[i].op->kind), &program->instrs[i].cost, runs);
 }
 
+void clock_replan(struct clock *clock, const struct program *const before[N_PROGRAMS],
+                  const struct program *const after[N_PROGRAMS], struct arena *arena)
+{
+    for (int p = 0; p < N_PROGRAMS; p++) {
+        add_runs(before[p], clock->runs[p], &clock->varying);
+        clock->runs[p] = 0;
+        clock->end_ps[p] = arena_array(arena, (size_t)after[p]->n_instrs + 1, sizeof **clock->end_ps);
+    }
+    if (clock->last_program >= 0)
+        clock->last_program = N_PROGRAMS;
+}
+
 void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
                   uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger)
 {

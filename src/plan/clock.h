@@ -19,11 +19,11 @@ struct clock {
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t idle_ps;                      /* compute engine without a program to run */
     uint64_t runs[N_PROGRAMS];
-    int last_program;      /* -1 before the first run */
+    int last_program;      /* -1 before the first run; N_PROGRAMS: one of an earlier plan */
     int changed;           /* the program has changed and the compute engine has not begun yet */
     int has_begun;         /* an instruction of the program, on any engine, has begun ... */
     uint64_t begun_ps;     /* ... the first of them here */
-    struct ledger varying; /* costs of what programs that vary have done */
+    struct ledger varying; /* costs of what programs that vary, and those of earlier plans, have done */
 };
 
 /* Local. A clock at zero for a device with these programs. */
@@ -33,6 +33,11 @@ void clock_init(struct clock *clock, const struct program *const programs[N_PROG
  * thing that a changed program waits for is a message, the device had nothing to do: that time is idle, not waiting. So
  * is the time before the first instruction of a program that has none for the compute engine. */
 void clock_begin(struct clock *clock, int program_id);
+
+/* Local. The device runs other programs from now on: what those of `before` have done goes into the ledger at their
+ * costs, and the next run begins behind a barrier, as any change of program. */
+void clock_replan(struct clock *clock, const struct program *const before[N_PROGRAMS],
+                  const struct program *const after[N_PROGRAMS], struct arena *arena);
 
 /* Local. No engine begins anything more before `ps`: the device has nothing to do until then. */
 void clock_idle_until(struct clock *clock, uint64_t ps);

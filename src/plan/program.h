@@ -126,6 +126,7 @@ struct program {
     X(PROGRAM_LOW, "low")                   /* a step of the low-parameter mode */                                     \
     X(PROGRAM_LOW_EVALUATE, "low evaluate") /* a minibatch of the test set on its devices */                           \
     X(PROGRAM_RETURN, "return")             /* merged weights go back */                                               \
+    X(PROGRAM_REPAIR, "repair")             /* matrices that a lost device held go to those that are left */           \
     X(PROGRAM_ITERATE, "iterate")           /* tokens of sequences through a decoder */
 
 enum program_id {

@@ -395,6 +395,7 @@ enum status result_read(const char *path, struct arena *arena, struct run *run, 
     read_predictions(&r);
     result_read_switch(r.file, arena, &found, fault);
     result_read_modes(r.file, arena, &found, fault);
+    result_read_faults(r.file, arena, &found, fault);
     result_read_matrices(r.file, arena, &found, fault);
     h5_close(r.file);
     if (fault->status == STATUS_OK)

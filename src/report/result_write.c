@@ -428,6 +428,7 @@ enum status result_write(const char *path, const struct run *run, struct fault *
         write_predictions(&w);
         result_write_switch(w.file, w.arena, run, fault);
         result_write_modes(w.file, w.arena, run, fault);
+        result_write_faults(w.file, w.arena, run, fault);
         result_write_matrices(w.file, w.arena, run, fault);
         if (has_failed(&w))
             h5_abandon(w.file);

@@ -131,6 +131,21 @@ struct run_handover { /* of the weights to the devices of the low-parameter mode
     wide_uint energy_fj; /* of their instructions */
 };
 
+struct run_fault {             /* a fault of the emulated hardware that struck the run */
+    const char *device, *kind; /* "reram1", "fails" */
+    double factor;             /* speed that is left, or share of the columns that stick; 0: the device failed */
+    uint64_t at_ps, time_ps;   /* virtual time: of the job, of the end of the step at which it struck */
+    int64_t step;              /* after which it struck */
+    const char *action;        /* what was done: "its matrices go to the others" */
+    const char *reason;        /* why nothing better could be; "" */
+    uint64_t recovery_ps;      /* from that end of a step to the end of the recovery */
+    wide_uint recovery_fj;     /* of the instructions of the recovery */
+    uint64_t recovery_cells;   /* programmed by it */
+    int64_t steps_undone;      /* training lost with the device */
+    int64_t steps_since;       /* of the run */
+    uint64_t step_before_ps, step_after_ps; /* from step to step up to then, and from then on; 0: no two steps */
+};
+
 struct run_candidate { /* a placement that was priced before the run */
     const char *policy;
     const char *problem; /* why it cannot be, or NULL */
@@ -184,6 +199,9 @@ struct run {
     int n_matrices;
     struct run_matrix *matrix; /* device by device */
     struct run_choice choice;
+    int n_faults;
+    struct run_fault *fault; /* in the order in which they struck */
+    int64_t faults_to_come;  /* of the job, later than the run's end */
     uint64_t end_ps;
 };
 

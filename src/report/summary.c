@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/unit.h"
+#include "report/fault_tables.h"
 #include "report/ledgers.h"
 #include "report/mode_tables.h"
 #include "report/switch_tables.h"
@@ -155,6 +156,7 @@ void summary_print(FILE *out, const struct run *run)
     print_metrics(out, run, arena);
     switch_tables_print(out, run, arena);
     mode_tables_print(out, run, arena);
+    fault_tables_print(out, run, arena);
     summary_print_ledgers(out, run);
     arena_free(arena);
 }

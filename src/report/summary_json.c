@@ -283,7 +283,33 @@ static json_t *choice_json(const struct run_choice *choice)
     return object;
 }
 
-/* What only runs with several modes, or a choice, have. */
+static json_t *faults_json(const struct run *run)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < run->n_faults; i++) {
+        const struct run_fault *fault = &run->fault[i];
+        json_t *object = json_object();
+        set(object, "device", text(fault->device));
+        set(object, "kind", text(fault->kind));
+        set(object, "factor", fault->factor > 0 ? real(fault->factor) : json_null());
+        set(object, "at_ps", whole(fault->at_ps));
+        set(object, "virtual_time_ps", whole(fault->time_ps));
+        set(object, "step", json_integer(fault->step));
+        set(object, "action", text(fault->action));
+        set(object, "reason", text(fault->reason));
+        set(object, "recovery_ps", whole(fault->recovery_ps));
+        set(object, "recovery_energy_j", real(joules(fault->recovery_fj)));
+        set(object, "recovery_cells", whole(fault->recovery_cells));
+        set(object, "steps_undone", json_integer(fault->steps_undone));
+        set(object, "steps_since", json_integer(fault->steps_since));
+        set(object, "step_before_ps", fault->step_before_ps ? whole(fault->step_before_ps) : json_null());
+        set(object, "step_after_ps", fault->step_after_ps ? whole(fault->step_after_ps) : json_null());
+        append(array, object);
+    }
+    return array;
+}
+
+/* What only runs with several modes, a choice or faults have. */
 static void set_placement(json_t *object, const struct run *run)
 {
     if (run->n_modes) {
@@ -293,6 +319,10 @@ static void set_placement(json_t *object, const struct run *run)
     }
     if (run->choice.objective)
         set(object, "choice", choice_json(&run->choice));
+    if (run->n_faults + run->faults_to_come > 0) {
+        set(object, "fault", faults_json(run));
+        set(object, "faults_to_come", json_integer(run->faults_to_come));
+    }
 }
 
 static void set_totals(json_t *object, const struct run *run)

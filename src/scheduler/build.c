@@ -400,8 +400,8 @@ static enum status build_programs(const struct job *job, const struct model_conf
 }
 
 static enum status build_low(const struct job *job, const struct model_config *config, const struct machine *machine,
-                             const struct graph *full, int first_gpu, struct arena *arena, struct plan *plan,
-                             struct matrices **matrices, struct fault *fault)
+                             const struct graph *full, int first_gpu, const struct matrices *held, struct arena *arena,
+                             struct plan *plan, struct matrices **matrices, struct fault *fault)
 {
     struct optimiser optimiser = optimiser_of(job);
     struct job_adapter open_keys = job->train.adapter;
@@ -411,7 +411,7 @@ static enum status build_low(const struct job *job, const struct model_config *c
     enum status status = family_check(&low, fault);
     if (status != STATUS_OK)
         return fault_prefix(fault, "%s", job->source), status;
-    struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, arena};
+    struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, held, arena};
     return low_build(&request, plan, matrices, fault);
 }
 
@@ -420,35 +420,45 @@ const char *build_policy(const struct job *job)
     return job->placement.chosen ? job->placement.chosen : job->placement.policy;
 }
 
-enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
-                       struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
+static int count_left(const struct machine *machine)
 {
-    struct crew gpus =
-        place_crew(machine, machine_leading_kind(machine), arena); /* or arrays, where there are only those */
-    int low = strcmp(build_policy(job), "hpt") == 0;
+    int n = 0;
+    for (int d = 0; d < machine->n_devices; d++)
+        n += !machine->lost[d];
+    return n;
+}
+
+/* `low`: there is a low-parameter mode. */
+static enum status check_machine(const struct job *job, const struct machine *machine, const struct crew *gpus, int low,
+                                 struct fault *fault)
+{
+    const char *kind = machine_leading_kind(machine);
     int may_idle = low || job->placement.chosen; /* devices that do nothing at all in this run */
-    const struct graph *full = NULL;
-    *matrices = NULL;
-    memset(plan, 0, sizeof *plan);
-    plan->n_devices = machine->n_devices;
-    plan->format = machine_format(job);
-    plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
-    if (low && strcmp(machine_leading_kind(machine), "gpu") != 0)
+    if (low && strcmp(kind, "gpu") != 0)
         return fault_set(
             fault, STATUS_USAGE,
             "%s: placement.policy: hpt needs a device of kind gpu for the full phase, found none: add one to "
             "cluster.devices",
             job->source);
-    if (!may_idle && gpus.n < machine->n_devices)
+    if (!may_idle && gpus->n < count_left(machine))
         return fault_set(fault, STATUS_USAGE,
                          "%s: placement.policy: %s needs devices of one kind, found %d of kind %s among %d",
-                         job->source, build_policy(job), gpus.n, machine_leading_kind(machine), machine->n_devices);
-    if (job->train.minibatch < gpus.n)
+                         job->source, build_policy(job), gpus->n, kind, count_left(machine));
+    if (job->train.minibatch < gpus->n)
         return fault_set(
             fault, STATUS_USAGE,
             "%s: train.minibatch: expected at least %d, one sample for each device, found %lld: raise it or use "
             "fewer devices",
-            job->source, gpus.n, (long long)job->train.minibatch);
+            job->source, gpus->n, (long long)job->train.minibatch);
+    return STATUS_OK;
+}
+
+static void clear_plan(const struct job *job, const struct machine *machine, struct arena *arena, struct plan *plan)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->n_devices = machine->n_devices;
+    plan->format = machine_format(job);
+    plan->capacity_bytes = arena_array(arena, (size_t)machine->n_devices, sizeof *plan->capacity_bytes);
     for (int d = 0; d < machine->n_devices; d++)
         plan->capacity_bytes[d] = machine->backends[d]->memory_bytes(machine->states[d]);
     for (int id = 0; id < N_PROGRAMS; id++) {
@@ -456,10 +466,25 @@ enum status build_plan(const struct job *job, const struct model_config *config,
         for (int d = 0; d < machine->n_devices; d++)
             program_clear(&plan->programs[id][d], d);
     }
-    enum status status = build_programs(job, config, machine, &gpus, PROGRAM_TRAIN, arena, plan, &full, fault);
+}
+
+enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
+                       const struct build_standing *standing, struct arena *arena, struct plan *plan,
+                       struct matrices **matrices, struct fault *fault)
+{
+    struct crew gpus =
+        place_crew(machine, machine_leading_kind(machine), arena); /* or arrays, where there are only those */
+    int is_hpt = strcmp(build_policy(job), "hpt") == 0, low = is_hpt && !(standing && standing->without_low);
+    const struct graph *full = NULL;
+    *matrices = NULL;
+    clear_plan(job, machine, arena, plan);
+    enum status status = check_machine(job, machine, &gpus, is_hpt, fault);
+    if (status == STATUS_OK)
+        status = build_programs(job, config, machine, &gpus, PROGRAM_TRAIN, arena, plan, &full, fault);
     if (status == STATUS_OK)
         status = build_programs(job, config, machine, &gpus, PROGRAM_EVALUATE, arena, plan, NULL, fault);
     if (status == STATUS_OK && low)
-        status = build_low(job, config, machine, full, gpus.device[0], arena, plan, matrices, fault);
+        status = build_low(job, config, machine, full, gpus.device[0], standing ? standing->held : NULL, arena, plan,
+                           matrices, fault);
     return status;
 }

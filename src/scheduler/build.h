@@ -31,10 +31,18 @@ void build_adapter_config(struct job_adapter *job, struct adapter_config *adapte
 /* Local. The placement to build: what auto has chosen, else the job's policy. */
 const char *build_policy(const struct job *job);
 
+/* What a plan in the middle of a run, after faults, has to know. */
+struct build_standing {
+    int without_low;             /* the low-parameter mode has come to its end */
+    const struct matrices *held; /* [n_devices] what crossbars hold (scheduler/low.h), or NULL */
+};
+
 /* Local. Programs of all devices. The GPUs train data-parallel: the g-th of G gets an equal share of the minibatch, the
  * first ones one sample more when it does not divide. Placement hpt adds the low-parameter mode (scheduler/low.h) and
- * what its devices hold in crossbars (*matrices, else NULL). */
+ * what its devices hold in crossbars (*matrices, else NULL). Lost devices of the machine get none. `standing` NULL: at
+ * the start of a run. */
 enum status build_plan(const struct job *job, const struct model_config *config, const struct machine *machine,
-                       struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault);
+                       const struct build_standing *standing, struct arena *arena, struct plan *plan,
+                       struct matrices **matrices, struct fault *fault);
 
 #endif

@@ -27,6 +27,7 @@ void choose_price(const struct job *job, const char *policy, struct arena *arena
     struct fault fault = FAULT_NONE;
     int has_low = strcmp(policy, policies[HPT]) == 0;
     copy.placement.chosen = policy;
+    copy.n_faults = 0; /* nobody knows them before */
     copy.output.trace = 0;
     copy.output.predictions = 0;
     *candidate = (struct run_candidate){.policy = policy};

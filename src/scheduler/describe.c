@@ -78,15 +78,6 @@ void training_describe(const struct training *training, struct run *run)
     describe_modes(training, run);
 }
 
-/* Every handover programs all matrices of a device: each has been written as often as the device's cells. */
-static void describe_wear(struct run *run)
-{
-    for (int m = 0; m < run->n_matrices; m++)
-        for (int c = 0; c < run->n_cells; c++)
-            if (run->cells[c].device == run->matrix[m].device && run->cells[c].cells)
-                run->matrix[m].cell_writes = run->matrix[m].cells * (run->cells[c].cell_writes / run->cells[c].cells);
-}
-
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run)
 {
     (void)training;
@@ -99,7 +90,6 @@ void describe_ledgers(const struct training *training, const struct ledger *ledg
     }
     for (int c = 0; c < run->n_cells; c++)
         run->cells[c].cell_writes = run->device[run->cells[c].device].ledger.entry[CLASS_PROGRAM].cell_writes;
-    describe_wear(run);
 }
 
 static enum status fill_observations(const struct training *training, struct run *run, float *observation,

@@ -25,8 +25,17 @@ uint64_t describe_memory_bytes(const struct training *training, int device);
  * low-parameter mode. */
 void describe_modes(const struct training *training, struct run *run);
 
+/* Local. After a change of plans: rows for devices and matrices in cells that there were none of before. */
+void describe_more_cells(const struct training *training, struct run *run);
+
+/* Local. PROGRAM_HANDOVER or PROGRAM_REPAIR has run: writes of cells, matrix by matrix. */
+void describe_writes(const struct training *training, int program_id, struct run *run);
+
 /* Local. After it: the time from step to step in each mode. Needs steps and phases. */
 void describe_steps(struct run *run);
+
+/* Local. The shortest time from step to step among steps first .. last; 0: no two of them. */
+uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last);
 
 /* Local. The errors that sums stand for. */
 struct run_metrics describe_metrics(const struct metric_row *row);

@@ -81,33 +81,76 @@ static uint64_t matrix_cells(const struct program *program, int matrix)
     return cells;
 }
 
+static int is_alike(const struct matrix *a, const char *name, int64_t out, int64_t in)
+{
+    return a->out == out && a->in == in && strcmp(a->name, name) == 0;
+}
+
+/* The row of a device's matrix: parts of one weight come in their order. NULL: there is none yet. */
+static struct run_matrix *row_of(const struct training *training, int d, int m, struct run *run)
+{
+    const struct matrix *matrix = &training->matrices[d].matrix[m];
+    int before = 0;
+    for (int k = 0; k < m; k++)
+        before += is_alike(&training->matrices[d].matrix[k], matrix->name, matrix->out, matrix->in);
+    for (int r = 0; r < run->n_matrices; r++)
+        if (run->matrix[r].device == d &&
+            is_alike(matrix, run->matrix[r].name, run->matrix[r].out, run->matrix[r].in) && before-- == 0)
+            return &run->matrix[r];
+    return NULL;
+}
+
 static void describe_matrices(const struct training *training, struct run *run)
 {
-    size_t n = 0;
+    size_t n = (size_t)run->n_matrices;
     for (int d = 0; d < training->plan.n_devices; d++)
         n += (size_t)training->matrices[d].n;
-    run->matrix = arena_array(training->arena, n + 1, sizeof *run->matrix);
+    struct run_matrix *all = arena_array(training->arena, n + 1, sizeof *all);
+    if (run->n_matrices)
+        memcpy(all, run->matrix, (size_t)run->n_matrices * sizeof *all);
+    run->matrix = all;
     for (int d = 0; d < training->plan.n_devices; d++) {
         const struct matrices *matrices = &training->matrices[d];
         for (int m = 0; m < matrices->n; m++)
-            run->matrix[run->n_matrices++] = (struct run_matrix){
-                .device = d,
-                .name = matrices->matrix[m].name,
-                .out = matrices->matrix[m].out,
-                .in = matrices->matrix[m].in,
-                .crossbars = matrices->matrix[m].units * (uint64_t)matrices->replicas,
-                .cells = matrix_cells(&training->plan.programs[PROGRAM_HANDOVER][d], m),
-            };
+            if (!row_of(training, d, m, run))
+                run->matrix[run->n_matrices++] = (struct run_matrix){
+                    .device = d,
+                    .name = matrices->matrix[m].name,
+                    .out = matrices->matrix[m].out,
+                    .in = matrices->matrix[m].in,
+                    .crossbars = matrices->matrix[m].units * (uint64_t)matrices->replicas,
+                    .cells = matrix_cells(&training->plan.programs[PROGRAM_HANDOVER][d], m),
+                };
     }
+}
+
+void describe_writes(const struct training *training, int program_id, struct run *run)
+{
+    for (int d = 0; d < training->plan.n_devices && training->matrices; d++) {
+        const struct program *program = &training->plan.programs[program_id][d];
+        for (int i = 0; i < program->n_instrs; i++)
+            if (program->instrs[i].op->kind == OP_PROGRAM)
+                row_of(training, d, (int)program->instrs[i].op->matrix, run)->cell_writes +=
+                    program->instrs[i].cost.cell_writes;
+    }
+}
+
+static int has_cells(const struct run *run, int device)
+{
+    for (int c = 0; c < run->n_cells; c++)
+        if (run->cells[c].device == device)
+            return 1;
+    return 0;
 }
 
 static void describe_cells(const struct training *training, struct run *run)
 {
-    run->cells = arena_array(training->arena, (size_t)training->plan.n_devices, sizeof *run->cells);
+    if (!run->cells)
+        run->cells = arena_array(training->arena, (size_t)training->plan.n_devices, sizeof *run->cells);
     for (int d = 0; d < training->plan.n_devices; d++) {
         const struct matrices *matrices = &training->matrices[d];
         const struct device *backend = training->machine.backends[d];
-        if (matrices->n == 0)
+        if (matrices->n == 0 || has_cells(run, d))
             continue;
         run->cells[run->n_cells++] = (struct run_cells){
             .device = d,
@@ -120,6 +163,14 @@ static void describe_cells(const struct training *training, struct run *run)
             .endurance = backend->cell_endurance(training->machine.states[d]),
         };
     }
+}
+
+void describe_more_cells(const struct training *training, struct run *run)
+{
+    if (!training->matrices)
+        return;
+    describe_cells(training, run);
+    describe_matrices(training, run);
 }
 
 void describe_modes(const struct training *training, struct run *run)
@@ -136,15 +187,20 @@ void describe_modes(const struct training *training, struct run *run)
 
 /* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.
  */
-static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last)
 {
     uint64_t least_ps = 0;
     for (int i = 1; i < run->n_steps; i++) {
         uint64_t step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
-        if (run->step[i - 1].step >= phase->first_step && run->step[i].step <= phase->last_step &&
-            (!least_ps || step_ps < least_ps))
+        if (run->step[i - 1].step >= first && run->step[i].step <= last && (!least_ps || step_ps < least_ps))
             least_ps = step_ps;
     }
+    return least_ps;
+}
+
+static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+{
+    uint64_t least_ps = describe_step_ps(run, phase->first_step, phase->last_step);
     return least_ps ? least_ps : phase->time_ps;
 }
 

@@ -51,6 +51,20 @@ static void factor(struct building *building, const struct graph *low, int t, co
     graph_node(part, &op, operands.in, operands.out, PHASE_LOAD, -1, place->module);
 }
 
+/* Is the weight that an adapter stands beside, or its part, among what is carried? */
+static int is_carried(const struct handover *handover, const struct adapter_place *place)
+{
+    if (!handover->held)
+        return 1;
+    for (int d = 0; d < handover->n_devices; d++)
+        for (int m = 0; m < handover->matrices[d].n; m++) {
+            const struct matrix *matrix = &handover->matrices[d].matrix[m];
+            if (strcmp(matrix->name, place->weight) == 0 && matrices_find_same(&handover->held[d], matrix) < 0)
+                return 1;
+        }
+    return 0;
+}
+
 static void factor_all(struct building *building)
 {
     const struct handover *handover = building->handover;
@@ -61,7 +75,8 @@ static void factor_all(struct building *building)
     for (int d = 0; d < handover->n_devices && handover->adapter->svd; d++)
         for (int t = 0; t < handover->low[d].n_tensors; t++)
             if (handover->low[d].tensors[t].role == TENSOR_PARAM &&
-                adapter_place_of(handover->low[d].tensors[t].name, building->carry.arena, &place))
+                adapter_place_of(handover->low[d].tensors[t].name, building->carry.arena, &place) &&
+                is_carried(handover, &place))
                 factor(building, &handover->low[d], t, &place);
 }
 
@@ -104,6 +119,14 @@ static void program(struct building *building, int device, const struct node *pr
     carry_put(&building->carry, device, &op, cells, cells, part->tensors[cells].name);
 }
 
+static int is_held(const struct building *building, int device, const struct node *product)
+{
+    const struct handover *handover = building->handover;
+    const struct matrices *matrices = &handover->matrices[device];
+    int m = matrices_of(matrices, &handover->low[device], product);
+    return matrices_find_same(&handover->held[device], &matrices->matrix[m]) >= 0;
+}
+
 /* Everything that node i of the device's step reads and that lives over steps, once. */
 static void equip_node(struct building *building, int device, int i, char *done)
 {
@@ -131,6 +154,16 @@ static void equip_node(struct building *building, int device, int i, char *done)
     }
 }
 
+/* The matrices of the device's step that it does not hold yet, with what is added to their products (biases). */
+static void repair(struct building *building, int device)
+{
+    const struct graph *low = &building->handover->low[device];
+    char *done = arena_take(building->carry.arena, (size_t)low->n_tensors + 1);
+    for (int i = 0; i < low->n_nodes; i++)
+        if (place_is_frozen_product(low, &low->nodes[i]) && !is_held(building, device, &low->nodes[i]))
+            equip_node(building, device, i, done);
+}
+
 static void equip(struct building *building, int device)
 {
     const struct graph *low = &building->handover->low[device];
@@ -147,7 +180,11 @@ int handover_build(const struct handover *handover, struct arena *arena, struct 
     struct building building = {.handover = handover, .carry = carry_begin(source, handover->n_devices, arena, parts)};
     factor_all(&building);
     for (int d = 0; d < handover->n_devices; d++)
-        if (d != handover->from && source[d])
-            equip(&building, d);
+        if (d != handover->from && source[d]) {
+            if (handover->held)
+                repair(&building, d);
+            else
+                equip(&building, d);
+        }
     return building.carry.n_messages;
 }

@@ -27,9 +27,9 @@ struct building {
 static enum status find_crews(struct building *building, struct fault *fault)
 {
     const struct low_request *request = building->request;
-    building->reram = place_crew(request->machine, "reram", request->arena);
+    building->reram = place_posts(request->machine, "reram", request->arena);
     building->systolic = place_crew(request->machine, "systolic", request->arena);
-    const char *missing = !building->reram.n ? "reram" : !building->systolic.n ? "systolic" : NULL;
+    const char *missing = !building->reram.n_left ? "reram" : !building->systolic.n ? "systolic" : NULL;
     if (missing)
         return fault_set(fault, STATUS_USAGE,
                          "%s: placement.policy: hpt needs a device of kind %s, found none: add one to cluster.devices",
@@ -288,11 +288,31 @@ static enum status build_evaluation(struct building *building, struct fault *fau
 static enum status build_handover(struct building *building, struct fault *fault)
 {
     const struct low_request *request = building->request;
-    struct handover handover = {request->full,      request->first_gpu,          building->parts,
-                                building->matrices, request->machine->n_devices, family_adapter(request->config)};
+    struct handover handover = {.full = request->full,
+                                .from = request->first_gpu,
+                                .low = building->parts,
+                                .matrices = building->matrices,
+                                .n_devices = request->machine->n_devices,
+                                .adapter = family_adapter(request->config)};
     struct graph *parts = arena_array(request->arena, (size_t)handover.n_devices, sizeof *parts);
     building->plan->n_channels[PROGRAM_HANDOVER] = handover_build(&handover, request->arena, parts);
     return lower_parts(building, parts, PROGRAM_HANDOVER, PROGRAM_LOW, fault);
+}
+
+/* What the crossbars hold stays; the rest comes from the first GPU, which has kept it since the handover. */
+static enum status build_repair(struct building *building, struct fault *fault)
+{
+    const struct low_request *request = building->request;
+    struct handover handover = {.full = request->full,
+                                .from = request->first_gpu,
+                                .low = building->parts,
+                                .matrices = building->matrices,
+                                .n_devices = request->machine->n_devices,
+                                .adapter = family_adapter(request->config),
+                                .held = request->held};
+    struct graph *parts = arena_array(request->arena, (size_t)handover.n_devices, sizeof *parts);
+    building->plan->n_channels[PROGRAM_REPAIR] = handover_build(&handover, request->arena, parts);
+    return lower_parts(building, parts, PROGRAM_REPAIR, PROGRAM_LOW, fault);
 }
 
 static enum status build_return(struct building *building, struct fault *fault)
@@ -327,6 +347,8 @@ enum status low_build(const struct low_request *request, struct plan *plan, stru
         status = build_handover(&building, fault);
     if (status == STATUS_OK)
         status = build_return(&building, fault);
+    if (status == STATUS_OK && request->held)
+        status = build_repair(&building, fault);
     *matrices = building.matrices;
     return status;
 }

@@ -244,6 +244,7 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
     machine->specs = arena_array(arena, n, sizeof *machine->specs);
     machine->backends = arena_array(arena, n, sizeof *machine->backends);
     machine->states = arena_array(arena, n, sizeof *machine->states);
+    machine->lost = arena_array(arena, n, sizeof *machine->lost);
     enum status status = open_fabric(cluster, &machine->fabric, fault);
     if (status == STATUS_OK)
         status = open_stack(cluster, machine, fault);

@@ -13,6 +13,7 @@ struct machine {
     struct device_spec *specs;      /* [n_devices] */
     const struct device **backends; /* [n_devices] */
     void **states;                  /* [n_devices] opened for pricing; no tensor memory */
+    uint8_t *lost;                  /* [n_devices] 1: a fault has taken it; it keeps its number and gets no work */
     struct fabric fabric;           /* joins the devices of the leading kind */
     struct link_profile stack;      /* joins the others */
     struct link_profile bridge;     /* joins the two */

@@ -72,6 +72,12 @@ enum status matrices_find(const struct machine *machine, int device, const struc
     return fit(machine, device, replicas, matrices, fault);
 }
 
+int matrices_find_same(const struct matrices *matrices, const struct matrix *matrix)
+{
+    int m = find(matrices, matrix);
+    return m >= 0 && matrices->matrix[m].out == matrix->out && matrices->matrix[m].in == matrix->in ? m : -1;
+}
+
 int matrices_of(const struct matrices *matrices, const struct graph *part, const struct node *node)
 {
     struct matrix matrix = describe(part, node);

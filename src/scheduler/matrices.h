@@ -29,6 +29,9 @@ enum status matrices_find(const struct machine *machine, int device, const struc
  * not seen is a bug(). */
 void matrices_number(const struct matrices *matrices, struct graph *part);
 
+/* Local. Number of the matrix that is the same one, rows and all; -1: it is not there. */
+int matrices_find_same(const struct matrices *matrices, const struct matrix *matrix);
+
 /* Local. Number of the matrix that a node multiplies with. */
 int matrices_of(const struct matrices *matrices, const struct graph *part, const struct node *node);
 

@@ -4,13 +4,25 @@
 
 #include "base/status.h"
 
+struct crew place_posts(const struct machine *machine, const char *kind, struct arena *arena)
+{
+    size_t room = (size_t)machine->n_devices;
+    struct crew crew = {.device = arena_array(arena, room, sizeof *crew.device),
+                        .left = arena_array(arena, room, sizeof *crew.left)};
+    for (int d = 0; d < machine->n_devices; d++) {
+        if (strcmp(machine->specs[d].kind, kind) != 0)
+            continue;
+        crew.device[crew.n++] = machine->lost[d] ? -1 : d;
+        if (!machine->lost[d])
+            crew.left[crew.n_left++] = d;
+    }
+    return crew;
+}
+
 struct crew place_crew(const struct machine *machine, const char *kind, struct arena *arena)
 {
-    struct crew crew = {0, arena_array(arena, (size_t)machine->n_devices, sizeof *crew.device)};
-    for (int d = 0; d < machine->n_devices; d++)
-        if (strcmp(machine->specs[d].kind, kind) == 0)
-            crew.device[crew.n++] = d;
-    return crew;
+    struct crew crew = place_posts(machine, kind, arena);
+    return (struct crew){crew.n_left, crew.left, crew.n_left, crew.left};
 }
 
 int place_is_frozen_product(const struct graph *graph, const struct node *node)
@@ -93,6 +105,8 @@ struct placing {
     const struct crew *reram, *systolic;
     int *device_of;
     int first_block, last_block; /* nodes */
+    int *dealt;                  /* [n_dealt] tensors: matrices of lost devices, in the order in which they are dealt */
+    int n_dealt;
 };
 
 /* Consecutive blocks to each device. */
@@ -101,15 +115,32 @@ static int of_block(const struct placing *placing, const struct crew *crew, int 
     return crew->device[(int64_t)block * crew->n / placing->layers];
 }
 
+static int is_same_place(const struct graph *graph, int a, int b)
+{
+    return graph_root(graph, a) == graph_root(graph, b) && graph_offset(graph, a) == graph_offset(graph, b);
+}
+
+/* A matrix without a device: the next one that is left takes it, and keeps it. */
+static int deal(struct placing *placing, int matrix)
+{
+    int k = 0;
+    while (k < placing->n_dealt && !is_same_place(placing->graph, placing->dealt[k], matrix))
+        k++;
+    if (k == placing->n_dealt)
+        placing->dealt[placing->n_dealt++] = matrix;
+    return placing->reram->left[k % placing->reram->n_left];
+}
+
 /* A part of a matrix (a view of some of its rows) goes to another device than the parts before it. */
-static int of_matrix(const struct placing *placing, const struct node *node)
+static int of_matrix(struct placing *placing, const struct node *node)
 {
     const struct graph *graph = placing->graph;
     const struct crew *crew = placing->reram;
     int root = graph_root(graph, node->in[1]);
     int64_t offset = graph_offset(graph, node->in[1]);
     int64_t first = (int64_t)node->block * crew->n / placing->layers;
-    return crew->device[(first + offset * crew->n / graph->tensors[root].elements) % crew->n];
+    int device = crew->device[(first + offset * crew->n / graph->tensors[root].elements) % crew->n];
+    return device >= 0 ? device : deal(placing, node->in[1]);
 }
 
 static int maker_of(const struct placing *placing, int t, int before, int *output)
@@ -141,7 +172,7 @@ static int of_ends(const struct placing *placing, const struct node *node, int i
     return placing->systolic->device[before ? 0 : placing->systolic->n - 1];
 }
 
-static int of_node(const struct placing *placing, int i)
+static int of_node(struct placing *placing, int i)
 {
     const struct node *node = &placing->graph->nodes[i];
     if (place_is_frozen_product(placing->graph, node))
@@ -159,6 +190,7 @@ int *place_low(const struct graph *graph, int64_t layers, const struct crew *rer
                               .reram = reram,
                               .systolic = systolic,
                               .device_of = arena_array(arena, (size_t)graph->n_nodes + 1, sizeof *placing.device_of),
+                              .dealt = arena_array(arena, (size_t)graph->n_nodes + 1, sizeof *placing.dealt),
                               .first_block = graph->n_nodes,
                               .last_block = -1};
     for (int i = 0; i < graph->n_nodes; i++)

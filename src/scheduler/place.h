@@ -3,7 +3,8 @@
  * The mapping of HpT (Dahal et al. 2025): products with frozen matrices, forward and transposed, on the ReRAM devices
  * that hold them; products of two moving operands (attention), adapters, embeddings, heads, norms, activations, loss
  * and optimiser on the systolic devices. Each kind's devices take consecutive blocks of the stack; the heads of a block
- * are dealt to all systolic devices.
+ * are dealt to all systolic devices. When a ReRAM device is lost, its matrices are dealt to those that are left, one by
+ * one in the order of the forward pass; theirs stay where they are.
  */
 #ifndef SCHEDULER_PLACE_H
 #define SCHEDULER_PLACE_H
@@ -14,11 +15,16 @@
 /* Devices of one kind, in the order of the cluster file. */
 struct crew {
     int n;
-    int *device; /* [n] numbers */
+    int *device; /* [n] numbers; -1: a post whose device is lost */
+    int n_left;
+    int *left; /* [n_left] numbers of those that are not lost */
 };
 
-/* Local. */
+/* Local. Those that are not lost. */
 struct crew place_crew(const struct machine *machine, const char *kind, struct arena *arena);
+
+/* Local. The same with the posts of lost devices: whoever is left keeps its own. */
+struct crew place_posts(const struct machine *machine, const char *kind, struct arena *arena);
 
 /* Local. Is this node a product with a frozen matrix of a block (forward or transposed)? Its weight is in[1]. */
 int place_is_frozen_product(const struct graph *graph, const struct node *node);

@@ -141,7 +141,7 @@ int switch_window_is_full(const struct mode_switch *sw)
 /* Policy at: a trial only for its cost, then the switch. */
 static struct switch_decision observe_at(struct mode_switch *sw)
 {
-    int64_t left = sw->config.at_step - sw->step;
+    int64_t left = sw->is_over ? -1 : sw->config.at_step - sw->step;
     if (left == 0) {
         struct switch_record *record = new_record(sw);
         enter_low(sw, record, "the job's step is reached");
@@ -390,12 +390,45 @@ struct switch_decision switch_observe_window(struct mode_switch *sw, const struc
     return decision_of(record);
 }
 
+struct switch_decision switch_lose(struct mode_switch *sw, enum switch_loss loss, const char *reason)
+{
+    static const enum switch_state needed[] = {[SWITCH_LOSES_COPY] = SWITCH_TRIAL, [SWITCH_LOSES_STEPS] = SWITCH_LOW};
+    if (switch_window_is_full(sw) || (loss != SWITCH_LOSES_LOW && sw->state != needed[loss]))
+        bug("the loss of a device in the mode %s", switch_state_name(sw->state));
+    struct switch_record *record = new_record(sw);
+    int trial = sw->trial, is_over = sw->is_over;
+    switch (loss) {
+    case SWITCH_LOSES_COPY:
+        start_trial(sw, record, SWITCH_RESTART_TRIAL, sw->width, reason);
+        sw->trial = trial;
+        break;
+    case SWITCH_LOSES_STEPS:
+        enter_low(sw, record, reason);
+        sw->is_over = is_over;
+        break;
+    case SWITCH_LOSES_LOW:
+        if (sw->state == SWITCH_FULL)
+            stay(record, reason);
+        else
+            return_to_full(sw, record, reason);
+        sw->is_over = 1;
+        break;
+    }
+    sw->window_fill = 0;
+    return decision_of(record);
+}
+
+void switch_set_costs(struct mode_switch *sw, const struct switch_costs *costs)
+{
+    sw->config.costs = *costs;
+}
+
 int64_t switch_known_steps(const struct mode_switch *sw)
 {
     if (has_windows(sw))
         return sw->config.window_steps - sw->window_fill;
     int64_t at = sw->config.at_step, trial = at - sw->config.trial_steps;
-    if (sw->config.policy != SWITCH_AT || sw->step >= at)
+    if (sw->config.policy != SWITCH_AT || sw->is_over || sw->step >= at)
         return INT64_MAX;
     return (sw->step < trial ? trial : at) - sw->step;
 }

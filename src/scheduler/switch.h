@@ -176,6 +176,19 @@ enum {
     SWITCH_WANTS_VALIDATION = 8    /* safe: validation_loss, in LOW */
 };
 
+/* What the loss of a device takes from the run. */
+enum switch_loss {
+    SWITCH_LOSES_COPY,  /* TRIAL: the low arm; it begins anew, without counting as another trial */
+    SWITCH_LOSES_STEPS, /* LOW: the mode goes on with adapters that have started anew */
+    SWITCH_LOSES_LOW    /* any state: the low-parameter mode cannot be any more, so FULL to the end */
+};
+
+/* Local. After a step and its decision. `reason` is kept, not copied. A loss that the state cannot have is a bug. */
+struct switch_decision switch_lose(struct mode_switch *sw, enum switch_loss loss, const char *reason);
+
+/* Local. Predicted costs have changed (policy safe). */
+void switch_set_costs(struct mode_switch *sw, const struct switch_costs *costs);
+
 /* Local. So many steps from now on are surely in the state of now; INT64_MAX: all. */
 int64_t switch_known_steps(const struct mode_switch *sw);
 

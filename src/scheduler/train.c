@@ -53,8 +53,11 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
-        status = build_plan(job, &training->config, &training->machine, training->arena, &training->plan,
+        status = build_plan(job, &training->config, &training->machine, NULL, training->arena, &training->plan,
                             &training->matrices, fault);
+    if (status == STATUS_OK)
+        status = faults_check(training, fault);
+    training->first_plan = training->plan;
     while (status == STATUS_OK && !training->plan.programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
     return status;
@@ -116,7 +119,7 @@ double training_learning_rate(const struct training *training, int64_t step)
     return base;
 }
 
-static wide_uint program_energy_fj(const struct plan *plan, int id)
+static wide_uint energy_of_program(const struct plan *plan, int id)
 {
     wide_uint energy_fj = 0;
     for (int d = 0; d < plan->n_devices; d++)
@@ -124,6 +127,12 @@ static wide_uint program_energy_fj(const struct plan *plan, int id)
             for (int p = 0; p < N_ENERGY_PARTS; p++)
                 energy_fj += plan->programs[id][d].instrs[i].cost.energy_fj[p];
     return energy_fj;
+}
+
+void course_price(struct course *course)
+{
+    for (int id = 0; id < N_PROGRAMS; id++)
+        course->program_energy_fj[id] = energy_of_program(&course->training->plan, id);
 }
 
 static int64_t next_evaluation(const struct training *training, int64_t step)
@@ -144,7 +153,7 @@ static enum status go_on(struct course *course, int64_t until, struct fault *fau
         course->step = first;
         return course_step(course, first, fault);
     }
-    course->step = modes_known_until(course, first - 1, until);
+    course->step = faults_known_until(course, first - 1, modes_known_until(course, first - 1, until));
     return course_time_steps(course, first, course->step, fault);
 }
 
@@ -158,6 +167,8 @@ static enum status train(struct course *course, struct fault *fault)
     while (course->step < last && status == STATUS_OK) {
         int64_t until = next_evaluation(training, course->step);
         status = go_on(course, until, fault);
+        if (status == STATUS_OK)
+            status = faults_strike(course, fault);
         if (status == STATUS_OK && course->step == until)
             status = course_evaluate(course, course->step, fault);
         if (status == STATUS_OK && course->step < last)
@@ -179,6 +190,7 @@ static enum status gather(struct course *course, struct fault *fault)
         status = course_gather_weights(course, fault);
     if (status == STATUS_OK && training->job->output.predictions && !course->options->timing_only)
         status = describe_predictions(training, course->executor, &result->run, fault);
+    faults_describe(course);
     result->marks = marks;
     if (status == STATUS_OK && ledgers)
         describe_ledgers(training, ledgers, &result->run);
@@ -197,8 +209,7 @@ static void start(struct course *course)
     run->timing_only = course->options->timing_only;
     run->step = arena_array(training->arena, steps + 1, sizeof *run->step);
     run->evaluation = arena_array(training->arena, steps + 1, sizeof *run->evaluation);
-    for (int id = 0; id < N_PROGRAMS; id++)
-        course->program_energy_fj[id] = program_energy_fj(&training->plan, id);
+    course_price(course);
     if (training->windows)
         course->order =
             arena_array(training->arena, (size_t)windows_shape(training->windows)->n_train + 1, sizeof *course->order);
@@ -213,6 +224,7 @@ enum status training_run(struct training *training, const struct training_option
 {
     struct course course = {.training = training, .options = options, .result = result};
     start(&course);
+    faults_open(&course);
     if (options->checkpoint)
         interrupts_watch();
     if (modes_open(&course, fault) != STATUS_OK)

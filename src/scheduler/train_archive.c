@@ -76,6 +76,9 @@ static void archive_run(struct run *run, struct archive *archive)
     archive_enter(archive, "phases");
     archive_phases(run, archive);
     archive_leave(archive);
+    struct run_matrix none,
+        *matrix = run->n_matrices ? run->matrix : &none; /* rows: as many as plans so far have led to */
+    archive_column(archive, "cell_writes", &matrix->cell_writes, (size_t)run->n_matrices, sizeof *matrix);
     archive_enter(archive, "handover");
     archive_field(archive, "n", &run->handover.n);
     archive_field(archive, "time_ps", &run->handover.time_ps);
@@ -92,6 +95,7 @@ void course_archive(struct course *course, struct archive *archive)
     archive_field(archive, "generation", &course->generation);
     archive_field(archive, "low_since", &course->low_since);
     archive_field(archive, "full_since", &course->full_since);
+    archive_field(archive, "even_since", &course->even_since);
     archive_run(&course->result->run, archive);
     archive_leave(archive);
     if (!course->mode_switch)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "scheduler/describe.h"
 #include "scheduler/predict.h"
 #include "scheduler/train_private.h"
 
@@ -50,6 +51,7 @@ static void open_phase(struct course *course, int64_t first_step)
             memcpy(larger, run->phase, (size_t)n * sizeof *larger);
         run->phase = larger;
     }
+    course->even_since = first_step - 1;
     run->phase[run->n_phases++] = (struct run_phase){
         .name = switch_state_name(course_mode(course)),
         .first_step = first_step,
@@ -58,7 +60,8 @@ static void open_phase(struct course *course, int64_t first_step)
     };
 }
 
-/* A phase without a step (the full mode of a run that switches at once) is none. */
+/* A phase without a step (the full mode of a run that switches at once) is none. What it took nevertheless (the
+ * recovery from a fault on which the next one follows at once, or the end) is told with the one before. */
 static void close_phase(struct course *course, int64_t last_step)
 {
     struct run *run = &course->result->run;
@@ -66,8 +69,13 @@ static void close_phase(struct course *course, int64_t last_step)
     phase->last_step = last_step;
     phase->time_ps = course->now_ps - phase->time_ps;
     phase->energy_fj = course->energy_fj - phase->energy_fj;
-    if (last_step < phase->first_step)
-        run->n_phases--;
+    if (last_step >= phase->first_step)
+        return;
+    run->n_phases--;
+    if (run->n_phases > 0) {
+        phase[-1].time_ps += phase->time_ps;
+        phase[-1].energy_fj += phase->energy_fj;
+    }
 }
 
 /* Between two steps: weights go over to the devices of the other mode. */
@@ -79,15 +87,46 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
     if (program == PROGRAM_HANDOVER)
         record.generation = ++course->generation;
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
+    if (status != STATUS_OK)
+        return status;
     if (program == PROGRAM_HANDOVER) {
         struct run_handover *told = &course->result->run.handover;
         told->n++;
         told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
         told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     }
-    *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
+    describe_writes(course->training, program, &course->result->run);
+    if (program != PROGRAM_REPAIR)
+        *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
     course->energy_fj += course->program_energy_fj[program];
     course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
+    return status;
+}
+
+enum status modes_carry(struct course *course, int program, struct fault *fault)
+{
+    return carry_weights(course, program, course->step, fault);
+}
+
+void modes_disturb(struct course *course, int loss, const char *reason)
+{
+    course->even_since = course->step;
+    if (!course->mode_switch)
+        return;
+    if (loss >= 0)
+        switch_lose(course->mode_switch, (enum switch_loss)loss, reason);
+    close_phase(course, course->step);
+    open_phase(course, course->step + 1);
+}
+
+enum status modes_price(struct course *course, struct fault *fault)
+{
+    struct switch_config *config = &course->switch_config;
+    if (!course->mode_switch || config->policy != SWITCH_SAFE || !course->training->matrices)
+        return STATUS_OK;
+    enum status status = predict_costs(course->training, config->window_steps, &config->costs, fault);
+    if (status == STATUS_OK)
+        switch_set_costs(course->mode_switch, &config->costs);
     return status;
 }
 

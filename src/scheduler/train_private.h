@@ -1,6 +1,7 @@
 /* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c
  * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights),
- * train_checkpoint.c (stops and restarts), train_archive.c (what a checkpoint holds).
+ * train_checkpoint.c (stops and restarts), train_archive.c (what a checkpoint holds), train_due.c (which fault is
+ * next), train_fault.c (what is done about it), train_replan.c (another plan).
  */
 #ifndef SCHEDULER_TRAIN_PRIVATE_H
 #define SCHEDULER_TRAIN_PRIVATE_H
@@ -33,6 +34,17 @@ struct course {
     int64_t low_since, full_since;          /* step after which the mode's optimiser state was zero */
     struct switch_config switch_config;
     struct movement *movement; /* NULL: the policy tests nothing */
+    struct due *due;           /* [n_due] faults of the job, in the order in which they strike */
+    int n_due, n_struck;
+    int64_t even_since; /* step after which mode and plan are those of now */
+};
+
+/* A fault of the job on its way, and how the run stood when it had struck. */
+struct due {
+    uint64_t at_ps;
+    int number, device;          /* in the job's list; in the machine */
+    int joins_next;              /* strikes together with the next one: there was no plan in between */
+    int without_low, kept_cells; /* of the plan from then on (scheduler/build.h) */
 };
 
 enum wish { WISH_NONE, WISH_CHECKPOINT, WISH_STOP };
@@ -67,6 +79,50 @@ enum status course_validate(struct course *course, double *loss, struct fault *f
 /* Local. */
 enum switch_state course_mode(const struct course *course);
 
+/* Local. What one run of each program of the plan costs. */
+void course_price(struct course *course);
+
+/* Local. Fault STATUS_USAGE: a fault of the job whose device the machine does not have, has lost before, or that cannot
+ * have a fault of this kind. */
+enum status faults_check(const struct training *training, struct fault *fault);
+
+/* Local. Puts the job's faults in order. */
+void faults_open(struct course *course);
+
+/* Local. Timing-only: steps that surely come before the next fault strikes, or the one after which it may. */
+int64_t faults_known_until(const struct course *course, int64_t step, int64_t until);
+
+/* Collective. After a step: faults whose time has come strike, and the run recovers. Fault STATUS_DEVICE: it cannot. */
+enum status faults_strike(struct course *course, struct fault *fault);
+
+/* Local. Saves or restores what has struck, and what it led to. */
+void faults_archive(struct course *course, struct archive *archive);
+
+/* Collective. Brings machine and plan to where the restored faults had brought them. */
+enum status faults_restore(struct course *course, struct fault *fault);
+
+/* Local. Steps since, and step times before and after, into the result. */
+void faults_describe(struct course *course);
+
+/* Local. A fault takes away what it takes: of the machine, not of the plan. */
+void faults_mark(struct training *training, const struct due *due);
+
+/* Another plan, not yet in force. */
+struct next_plan {
+    struct plan plan;
+    struct matrices *matrices; /* [n_devices] or NULL */
+};
+
+/* Local. A plan for what is left of the machine. Fault STATUS_USAGE: there is none. */
+enum status replan_build(const struct training *training, int without_low, int kept_cells, struct next_plan *next,
+                         struct fault *fault);
+
+/* Local. Has every device that trains in the low-parameter mode the same parameters and state in both plans? */
+int replan_keeps_training(const struct training *training, const struct next_plan *next);
+
+/* Collective. From here on the plan is `next`. `kept_cells`: what stands in crossbars stays in use. */
+enum status replan_begin(struct course *course, const struct next_plan *next, int kept_cells, struct fault *fault);
+
 /* Collective. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
 enum status modes_open(struct course *course, struct fault *fault);
 
@@ -85,6 +141,16 @@ enum status modes_after_step(struct course *course, int64_t step, double loss_fu
 
 /* Local. Runs until this step go on in the mode of now, as far as it is known beforehand (timing-only runs). */
 int64_t modes_known_until(const struct course *course, int64_t step, int64_t until);
+
+/* Local. What the mode of now was is told as a phase of its own, and another one begins. `loss` >= 0 (enum
+ * switch_loss): the controller is told before. */
+void modes_disturb(struct course *course, int loss, const char *reason);
+
+/* Collective. Runs PROGRAM_HANDOVER, PROGRAM_RETURN or PROGRAM_REPAIR after the step that is done. */
+enum status modes_carry(struct course *course, int program, struct fault *fault);
+
+/* Collective. The controller's costs anew, after a change of plan. */
+enum status modes_price(struct course *course, struct fault *fault);
 
 /* Local. The controller's story and the phases into the result. */
 void modes_describe(struct course *course);

@@ -147,6 +147,35 @@ static inline void random_modes(struct dice *d, struct arena *arena, struct run 
                                            1e8};
 }
 
+/* Faults that struck, and more that did not; either may be none. */
+static inline void random_faults(struct dice *d, struct arena *arena, struct run *run)
+{
+    static const char *const kinds[] = {"fails", "degrades", "link-slows", "columns-stick"};
+    run->n_faults = (int)below(d, 4);
+    run->faults_to_come = (int64_t)below(d, 3);
+    run->fault = arena_array(arena, (size_t)run->n_faults + 1, sizeof *run->fault);
+    for (int i = 0; i < run->n_faults; i++) {
+        int kind = (int)below(d, 4);
+        run->fault[i] = (struct run_fault){
+            .device = run->device[below(d, (uint64_t)run->n_devices)].name,
+            .kind = kinds[kind],
+            .factor = kind ? 0.01 + 0.9 * (double)below(d, 1000) / 1000 : 0,
+            .at_ps = below(d, UINT64_C(1) << 50),
+            .time_ps = below(d, UINT64_C(1) << 50),
+            .step = 1 + i,
+            .action = "its matrices go to the others",
+            .reason = below(d, 2) ? "reram0 needs 9 crossbars for its 2 matrices, found 4" : "",
+            .recovery_ps = below(d, UINT64_C(1) << 40),
+            .recovery_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 100),
+            .recovery_cells = below(d, UINT64_C(1) << 40),
+            .steps_undone = (int64_t)below(d, 50),
+            .steps_since = (int64_t)below(d, 50),
+            .step_before_ps = below(d, 2) ? below(d, UINT64_C(1) << 40) : 0,
+            .step_after_ps = below(d, 2) ? below(d, UINT64_C(1) << 40) : 0,
+        };
+    }
+}
+
 /* One or two matrices on each device with cells. */
 static inline void random_matrices(struct dice *d, struct arena *arena, struct run *run)
 {
@@ -220,6 +249,8 @@ static inline struct run random_run(struct dice *d, struct arena *arena, int n_d
     random_matrices(d, arena, &run);
     if (below(d, 2))
         random_choice(d, arena, &run.choice);
+    if (below(d, 2))
+        random_faults(d, arena, &run);
     return run;
 }
 

@@ -242,6 +242,51 @@ START_TEST(jump_equals_running)
 }
 END_TEST
 
+static void run_program(struct clock *clock, const struct program *program, int id)
+{
+    clock_begin(clock, id);
+    for (int i = 0; i < program->n_instrs; i++)
+        clock_run(clock, program, id, i, clock_start_ps(clock, program, id, i));
+}
+
+/* Work of two plans in one ledger: the sum of what each costs, on one time line without a gap, and the new plan's first
+ * run not before the end of the old one's last. */
+START_TEST(another_plan_loses_nothing)
+{
+    struct fixture f;
+    struct program after;
+    const struct program *programs[N_PROGRAMS];
+    struct rng_key key = rng_key((uint64_t)_i, RNG_TEST, 9);
+    uint64_t n = 0, runs_before = draw(key, &n, 4), runs_after = draw(key, &n, 4);
+    open_fixture(&f, 1 + (int)draw(key, &n, 30), (uint64_t)_i + 500);
+    random_program(&after, 1 + (int)draw(key, &n, 30), (uint64_t)_i + 900, f.arena);
+    for (int p = 0; p < N_PROGRAMS; p++)
+        programs[p] = p == PROGRAM_TRAIN ? &after : &f.none;
+    for (uint64_t r = 0; r < runs_before; r++)
+        run_once(&f);
+    uint64_t changed_ps = clock_end_ps(&f.clock);
+    clock_replan(&f.clock, f.programs, programs, f.arena);
+    ck_assert_uint_eq(clock_end_ps(&f.clock), changed_ps);
+    for (uint64_t r = 0; r < runs_after; r++) {
+        run_program(&f.clock, &after, PROGRAM_TRAIN);
+        for (int i = 0; i < after.n_instrs && r == 0; i++)
+            ck_assert_uint_ge(f.clock.end_ps[PROGRAM_TRAIN][i], changed_ps + after.instrs[i].cost.time_ps);
+    }
+    struct ledger ledger, expected;
+    memset(&expected, 0, sizeof expected);
+    for (int i = 0; i < f.train.n_instrs && runs_before; i++)
+        ledger_add(&expected, op_class(f.train.instrs[i].op->kind), &f.train.instrs[i].cost, runs_before);
+    for (int i = 0; i < after.n_instrs && runs_after; i++)
+        ledger_add(&expected, op_class(after.instrs[i].op->kind), &after.instrs[i].cost, runs_after);
+    clock_ledger(&f.clock, programs, clock_end_ps(&f.clock), 3, 2, &ledger); /* validates that the parts sum */
+    for (int c = 0; c < N_KERNEL_CLASSES; c++) {
+        ck_assert_uint_eq(ledger.entry[c].busy_ps, expected.entry[c].busy_ps);
+        ck_assert_uint_eq(ledger.entry[c].count, expected.entry[c].count);
+    }
+    arena_free(f.arena);
+}
+END_TEST
+
 Suite *suite_clock(void)
 {
     Suite *suite = suite_create("clock");
@@ -253,6 +298,7 @@ Suite *suite_clock(void)
     tcase_add_test(tcase, idle_until_the_first_message);
     tcase_add_test(tcase, idle_until_a_decision);
     tcase_add_test(tcase, jump_equals_running);
+    tcase_add_loop_test(tcase, another_plan_loses_nothing, 0, 40);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -533,6 +533,63 @@ START_TEST(impossible_specs_are_told)
 }
 END_TEST
 
+/* Stuck after programming or before: the same cells; a larger share sticks more columns, about that many. */
+START_TEST(columns_that_stick_conduct_nothing)
+{
+    struct crossbar_spec spec = some_spec(), stuck = spec;
+    struct bench bench = bench_of(CROSSBAR_FORWARD, 3, 70, 50, 400 + (uint32_t)_i);
+    struct crossbar_read read = {.step = 1};
+    spec.mapping = stuck.mapping = _i % 2 ? CROSSBAR_OFFSET : CROSSBAR_DIFFERENTIAL;
+    stuck.stuck_columns = 0.3;
+    struct crossbar_matrix *later = crossbar_program(&spec, bench.out, bench.in, bench.w, 5, 3, 1),
+                           *before = crossbar_program(&stuck, bench.out, bench.in, bench.w, 5, 3, 1);
+    float *other = calloc(bench.rows * bench.results, sizeof *other);
+    crossbar_forward(later, &read, (int64_t)bench.rows, bench.x, NULL, other, &bench.work);
+    crossbar_stick(later, 0.1);
+    size_t few, some, columns = crossbar_columns(later, &few);
+    crossbar_stick(later, 0.3);
+    crossbar_columns(later, &some);
+    ck_assert_uint_eq(columns, 2 * 4 * 70); /* two blocks of rows, four slices of two bits */
+    ck_assert(few > columns / 20 && few < columns / 6 && some > columns / 5 && some < columns * 2 / 5);
+    crossbar_forward(before, &read, (int64_t)bench.rows, bench.x, NULL, bench.y, &bench.work);
+    ck_assert_mem_ne(other, bench.y, bench.rows * bench.results * sizeof *other);
+    crossbar_forward(later, &read, (int64_t)bench.rows, bench.x, NULL, other, &bench.work);
+    ck_assert_mem_eq(other, bench.y, bench.rows * bench.results * sizeof *other);
+    free(other);
+    crossbar_free(later);
+    crossbar_free(before);
+    bench_release(&bench);
+}
+END_TEST
+
+/* Every column stuck: as if nothing had been programmed, in either mapping (weights that no column stands flipped
+ * for). */
+START_TEST(stuck_everywhere_is_empty_everywhere)
+{
+    struct crossbar_spec spec = some_spec();
+    struct bench bench = bench_of(CROSSBAR_FORWARD, 3, 20, 50, 410 + (uint32_t)_i);
+    struct crossbar_read read = {.step = 1};
+    spec.mapping = _i ? CROSSBAR_OFFSET : CROSSBAR_DIFFERENTIAL;
+    for (int64_t k = 0; k < bench.out * bench.in; k++)
+        bench.w[k] = -1;
+    struct crossbar_matrix *matrix = crossbar_program(&spec, bench.out, bench.in, bench.w, 5, 3, 1);
+    crossbar_stick(matrix, 1);
+    size_t all, columns = crossbar_columns(matrix, &all);
+    ck_assert_uint_eq(all, columns);
+    crossbar_forward(matrix, &read, (int64_t)bench.rows, bench.x, NULL, bench.y, &bench.work);
+    double half = _i ? 128 * crossbar_weight_step(matrix) : 0;
+    for (size_t t = 0; t < bench.rows; t++) {
+        double inputs = 0;
+        for (size_t l = 0; l < bench.lines; l++)
+            inputs += (double)bench.x[t * bench.lines + l];
+        for (size_t r = 0; r < bench.results; r++)
+            ck_assert_double_eq_tol((double)bench.y[t * bench.results + r], -half * inputs, 0.2 * half + 1e-9);
+    }
+    crossbar_free(matrix);
+    bench_release(&bench);
+}
+END_TEST
+
 Suite *suite_crossbar(void)
 {
     Suite *suite = suite_create("crossbar");
@@ -549,6 +606,8 @@ Suite *suite_crossbar(void)
     tcase_add_test(cells, stuck_cells_are_as_many_as_asked_for);
     tcase_add_test(cells, normal_numbers_have_normal_moments);
     tcase_add_test(cells, impossible_specs_are_told);
+    tcase_add_loop_test(cells, columns_that_stick_conduct_nothing, 0, 4);
+    tcase_add_loop_test(cells, stuck_everywhere_is_empty_everywhere, 0, 2);
     suite_add_tcase(suite, reads);
     suite_add_tcase(suite, cells);
     return suite;

@@ -31,7 +31,7 @@ static enum status make_plan(struct planned *planned, const char *text, struct f
     if (status == STATUS_OK)
         status = build_model_config(&planned->job, NULL, &planned->config, fault);
     if (status == STATUS_OK)
-        status = build_plan(&planned->job, &planned->config, &planned->machine, planned->arena, &planned->plan,
+        status = build_plan(&planned->job, &planned->config, &planned->machine, NULL, planned->arena, &planned->plan,
                             &planned->matrices, fault);
     return status;
 }

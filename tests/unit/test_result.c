@@ -153,6 +153,24 @@ static void expect_same_modes(const struct run *a, const struct run *b)
     }
 }
 
+static void expect_same_faults(const struct run *a, const struct run *b)
+{
+    ck_assert_int_eq(a->n_faults, b->n_faults);
+    ck_assert_int_eq(a->faults_to_come, b->faults_to_come);
+    for (int i = 0; i < a->n_faults; i++) {
+        const struct run_fault *x = &a->fault[i], *y = &b->fault[i];
+        ck_assert_str_eq(x->device, y->device);
+        ck_assert_str_eq(x->kind, y->kind);
+        ck_assert_str_eq(x->action, y->action);
+        ck_assert_str_eq(x->reason, y->reason);
+        ck_assert(x->factor == y->factor && x->at_ps == y->at_ps && x->time_ps == y->time_ps && x->step == y->step);
+        ck_assert(x->recovery_ps == y->recovery_ps && x->recovery_fj == y->recovery_fj);
+        ck_assert(x->recovery_cells == y->recovery_cells && x->steps_undone == y->steps_undone);
+        ck_assert(x->steps_since == y->steps_since && x->step_before_ps == y->step_before_ps);
+        ck_assert(x->step_after_ps == y->step_after_ps);
+    }
+}
+
 static void expect_same_choice(const struct run_choice *a, const struct run_choice *b)
 {
     ck_assert(is_same_text(a->objective, b->objective) && is_same_text(a->chosen, b->chosen));
@@ -184,6 +202,7 @@ static void expect_same_run(const struct run *a, const struct run *b)
     expect_same_switch(a, b);
     expect_same_modes(a, b);
     expect_same_choice(&a->choice, &b->choice);
+    expect_same_faults(a, b);
 }
 
 START_TEST(test_result_round_trip)

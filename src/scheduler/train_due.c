@@ -1,0 +1,220 @@
+/* train_due.c - faults of the emulated hardware in a training run: which one is next, and what it takes away.
+ *
+ * A fault strikes at the first end of a step at or after its time; steps are whole.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/describe.h"
+#include "scheduler/train_private.h"
+
+static int find_device(const struct machine *machine, const char *name)
+{
+    for (int d = 0; d < machine->n_devices; d++)
+        if (strcmp(machine->specs[d].name, name) == 0)
+            return d;
+    return -1;
+}
+
+static int is_kind(const struct job_fault *fault, const char *kind)
+{
+    return strcmp(fault->kind, kind) == 0;
+}
+
+static uint64_t picoseconds(double s)
+{
+    return (uint64_t)(s * 1e12 + 0.5);
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct due *a = left, *b = right;
+    if (a->at_ps != b->at_ps)
+        return a->at_ps < b->at_ps ? -1 : 1;
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+static struct due *sort_due(const struct training *training)
+{
+    const struct job *job = training->job;
+    struct due *due = arena_array(training->arena, (size_t)job->n_faults + 1, sizeof *due);
+    for (int i = 0; i < job->n_faults; i++)
+        due[i] = (struct due){.at_ps = picoseconds(job->fault[i].at_s),
+                              .number = i,
+                              .device = find_device(&training->machine, job->fault[i].device)};
+    if (job->n_faults > 1)
+        qsort(due, (size_t)job->n_faults, sizeof *due, by_time);
+    return due;
+}
+
+static enum status check_device(const struct training *training, int i, struct fault *fault)
+{
+    const struct job *job = training->job;
+    const struct machine *machine = &training->machine;
+    const struct job_fault *told = &job->fault[i];
+    int d = find_device(machine, told->device);
+    if (d < 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: faults[%d].device: expected a device of the machine, such as %s or %s, found '%s'",
+                         job->source, i, machine->specs[0].name, machine->specs[machine->n_devices - 1].name,
+                         told->device);
+    if (!is_kind(told, "columns-stick"))
+        return STATUS_OK;
+    const struct device_spec *spec = &machine->specs[d];
+    if (!machine->backends[d]->units_needed)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: faults[%d].kind: expected fails, degrades or link-slows, since %s has no crossbars, "
+                         "found columns-stick",
+                         job->source, i, told->device);
+    if (spec->cells.fidelity && strcmp(spec->cells.fidelity, "ideal") == 0)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: faults[%d].kind: expected %s with fidelity quantized or analog, since ideal cells have no "
+            "columns, found columns-stick",
+            job->source, i, told->device);
+    return STATUS_OK;
+}
+
+enum status faults_check(const struct training *training, struct fault *fault)
+{
+    const struct job *job = training->job;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < job->n_faults && status == STATUS_OK; i++)
+        status = check_device(training, i, fault);
+    const struct due *due = status == STATUS_OK ? sort_due(training) : NULL;
+    for (int i = 0; i < job->n_faults && status == STATUS_OK; i++)
+        for (int k = 0; k < i && status == STATUS_OK; k++)
+            if (due[k].device == due[i].device && is_kind(&job->fault[due[k].number], "fails"))
+                status =
+                    fault_set(fault, STATUS_USAGE,
+                              "%s: faults[%d].device: expected a device that is left, found %s, which fails before",
+                              job->source, due[i].number, job->fault[due[i].number].device);
+    return status;
+}
+
+void faults_open(struct course *course)
+{
+    const struct training *training = course->training;
+    course->due = sort_due(training);
+    course->n_due = training->job->n_faults;
+    struct run_fault *fault = arena_array(training->arena, (size_t)course->n_due + 1, sizeof *fault);
+    for (int i = 0; i < course->n_due; i++) {
+        const struct job_fault *told = &training->job->fault[course->due[i].number];
+        fault[i] = (struct run_fault){.device = training->machine.specs[course->due[i].device].name,
+                                      .kind = told->kind,
+                                      .factor = told->factor == JOB_UNSET ? 0 : told->factor,
+                                      .at_ps = course->due[i].at_ps,
+                                      .action = "",
+                                      .reason = ""};
+    }
+    course->result->run.fault = fault;
+}
+
+static uint64_t step_ps(const struct run *run, int back)
+{
+    return run->step[run->n_steps - 1 - back].time_ps - run->step[run->n_steps - 2 - back].time_ps;
+}
+
+/* Half of what fits at the pace of the last two steps: a step takes at most twice as long as those before it, once
+ * there have been three of its kind. */
+int64_t faults_known_until(const struct course *course, int64_t step, int64_t until)
+{
+    const struct run *run = &course->result->run;
+    if (course->n_struck == course->n_due)
+        return until;
+    if (run->n_steps < 3 || step - course->even_since < 3)
+        return step + 1;
+    uint64_t pace_ps = step_ps(run, 0) > step_ps(run, 1) ? step_ps(run, 0) : step_ps(run, 1),
+             at_ps = course->due[course->n_struck].at_ps, left_ps = at_ps > course->now_ps ? at_ps - course->now_ps : 0;
+    uint64_t fit = left_ps / (2 * (pace_ps ? pace_ps : 1));
+    int64_t n = fit < 1 ? 1 : fit < (uint64_t)(until - step) ? (int64_t)fit : until - step;
+    return step + n;
+}
+
+/* Shares of speeds multiply; of the columns that still conduct, too. */
+void faults_mark(struct training *training, const struct due *due)
+{
+    const struct job_fault *told = &training->job->fault[due->number];
+    struct device_spec *spec = &training->machine.specs[due->device];
+    if (is_kind(told, "fails")) {
+        training->machine.lost[due->device] = 1;
+        spec->speed = spec->link_speed = 0; /* nobody waits for it any more */
+    } else if (is_kind(told, "degrades")) {
+        spec->speed = (spec->speed > 0 ? spec->speed : 1) * told->factor;
+    } else if (is_kind(told, "link-slows")) {
+        spec->link_speed = (spec->link_speed > 0 ? spec->link_speed : 1) * told->factor;
+    } else {
+        spec->cells.stuck_columns = 1 - (1 - spec->cells.stuck_columns) * (1 - told->factor);
+    }
+}
+
+static void archive_told(struct run *run, size_t n, struct archive *archive)
+{
+    struct run_fault none, *told = n ? run->fault : &none;
+    size_t stride = sizeof *told;
+    archive_column(archive, "time_ps", &told->time_ps, n, stride);
+    archive_column(archive, "step", &told->step, n, stride);
+    archive_texts(archive, "action", &told->action, n, stride);
+    archive_texts(archive, "reason", &told->reason, n, stride);
+    archive_column(archive, "recovery_ps", &told->recovery_ps, n, stride);
+    archive_wide(archive, "recovery_fj", &told->recovery_fj, n, stride);
+    archive_column(archive, "recovery_cells", &told->recovery_cells, n, stride);
+    archive_column(archive, "steps_undone", &told->steps_undone, n, stride);
+}
+
+void faults_archive(struct course *course, struct archive *archive)
+{
+    struct run *run = &course->result->run;
+    struct due none, *due = course->n_due ? course->due : &none;
+    archive_enter(archive, "faults");
+    size_t n = archive_count(archive, "struck", (size_t)course->n_struck);
+    if (n > (size_t)course->n_due)
+        bug("%zu faults have struck, of %d", n, course->n_due);
+    course->n_struck = run->n_faults = (int)n;
+    archive_column(archive, "joins_next", &due->joins_next, n, sizeof *due);
+    archive_column(archive, "without_low", &due->without_low, n, sizeof *due);
+    archive_column(archive, "kept_cells", &due->kept_cells, n, sizeof *due);
+    archive_told(run, n, archive);
+    archive_leave(archive);
+}
+
+/* Steps of the phase of a step; of the whole run when it has none. */
+static void phase_of(const struct run *run, int64_t step, int64_t *first, int64_t *last)
+{
+    *first = 1;
+    *last = run->n_steps;
+    for (int p = 0; p < run->n_phases; p++)
+        if (run->phase[p].first_step <= step && step <= run->phase[p].last_step) {
+            *first = run->phase[p].first_step;
+            *last = run->phase[p].last_step;
+        }
+}
+
+/* Steps first .. last are cut where other faults have struck. */
+static void cut_at_faults(const struct run *run, int64_t step, int64_t *first, int64_t *last)
+{
+    for (int k = 0; k < run->n_faults; k++) {
+        int64_t other = run->fault[k].step;
+        if (other < step && other >= *first)
+            *first = other + 1;
+        if (other > step && other < *last)
+            *last = other;
+    }
+}
+
+void faults_describe(struct course *course)
+{
+    struct run *run = &course->result->run;
+    run->faults_to_come = course->n_due - course->n_struck;
+    for (int i = 0; i < run->n_faults; i++) {
+        struct run_fault *told = &run->fault[i];
+        int64_t first, last;
+        told->steps_since = run->n_steps - told->step;
+        phase_of(run, told->step, &first, &last);
+        cut_at_faults(run, told->step, &first, &last);
+        told->step_before_ps = describe_step_ps(run, first, told->step);
+        phase_of(run, told->step + 1, &first, &last);
+        cut_at_faults(run, told->step, &first, &last);
+        told->step_after_ps = describe_step_ps(run, told->step + 1, last);
+    }
+}
