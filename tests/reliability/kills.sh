@@ -7,6 +7,7 @@
 set -u
 cd "$(dirname "$0")/../.."
 . scripts/mpi-env.sh
+. tests/reliability/lib.sh
 export OMPI_MCA_odls_base_sigkill_timeout=0
 kills=${1:-60} RANDOM=${2:-1}
 program=$PWD/${BUILD:-build}/polyrank
@@ -42,9 +43,9 @@ done
 
 # The checkpoint that stands: its step and its mode.
 standing() {
-    local file=$work/run/checkpoint.h5
-    [ -e "$file" ] || file=$work/run/checkpoint.prev.h5
-    [ -e "$file" ] || { echo "- -"; return; }
+    local file
+    file=$(standing_file)
+    [ -n "$file" ] || { echo "- -"; return; }
     local step state
     step=$(h5dump -d /state/run/step "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
     state=$(h5dump -d /state/switch/state "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p')
@@ -54,7 +55,7 @@ standing() {
 
 # Waits until the run under PID has passed STEP, then at most a tenth of a second, and kills a random one of its ranks.
 kill_after() { # kill_after PID STEP
-    local step _ all
+    local step _
     while kill -0 "$1"; do
         read -r step _ < <(standing)
         [ "$step" = - ] && [ "$2" -gt 0 ] && { sleep 0.02; continue; }
@@ -62,15 +63,7 @@ kill_after() { # kill_after PID STEP
         break
     done
     sleep "0.$(printf '%03d' $((RANDOM % 100)))"
-    mapfile -t all < <(pgrep -P "$1")
-    [ ${#all[@]} -gt 0 ] || all=("$1")
-    kill -KILL "${all[$((RANDOM % ${#all[@]}))]}"
-}
-
-other() { # other N: another number of ranks
-    local n=$1
-    while [ "$n" = "$1" ]; do n=${ranks[$((RANDOM % ${#ranks[@]}))]}; done
-    echo "$n"
+    kill_one "$1"
 }
 
 exec 2>/dev/null # the shell tells of every process that was killed
@@ -96,17 +89,7 @@ while [ $n_kills -lt "$kills" ]; do
         break
     done
     [ $rows -gt 0 ] || continue
-    if ! start "$job" "$n" --checkpoint-steps $every --resume auto; then
-        result="FAILED: $(grep -m 1 '^polyrank: ' "$work/stderr")"
-    else
-        result=equal
-        for f in $files; do
-            [ -e "$work/$job/$f" ] || continue
-            cmp -s "$work/$job/$f" "$work/run/$f" || result="DIFFERS: $f"
-        done
-    fi
-    printf '  %s\n' "$result"
-    if [ "$result" = equal ]; then passed=$((passed + rows)); else failed=$((failed + rows)); fi
+    finish $rows "$job" "$n" --checkpoint-steps $every --resume auto
 done
 echo "$n_kills kills, $in_writing of them while a checkpoint was written"
 echo "$passed passed, $failed failed"

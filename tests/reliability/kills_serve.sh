@@ -8,6 +8,7 @@
 set -u
 cd "$(dirname "$0")/../.."
 . scripts/mpi-env.sh
+. tests/reliability/lib.sh
 export OMPI_MCA_odls_base_sigkill_timeout=0
 kills=${1:-60} RANDOM=${2:-1}
 program=$PWD/${BUILD:-build}/polyrank
@@ -57,25 +58,12 @@ for job in functional timing; do
     mv "$work/run" "$work/$job"
 done
 
-kill_one() { # kill_one PID: a random one of the ranks under it, or itself
-    local all
-    mapfile -t all < <(pgrep -P "$1")
-    [ ${#all[@]} -gt 0 ] || all=("$1")
-    kill -KILL "${all[$((RANDOM % ${#all[@]}))]}" 2>/dev/null
-}
-
 # Requests served in the checkpoint that is gone on from.
 standing() {
-    local file=$work/run/checkpoint.h5
-    [ -e "$file" ] || file=$work/run/checkpoint.prev.h5
-    [ -e "$file" ] || { echo -; return; }
+    local file
+    file=$(standing_file)
+    [ -n "$file" ] || { echo -; return; }
     h5dump -a progress "$file" 2>/dev/null | sed -n 's/.*(0): \([0-9]*\).*/\1/p'
-}
-
-other() { # other N: another number of ranks
-    local n=$1
-    while [ "$n" = "$1" ]; do n=${ranks[$((RANDOM % ${#ranks[@]}))]}; done
-    echo "$n"
 }
 
 exec 2>/dev/null # the shell tells of every process that was killed
@@ -102,17 +90,7 @@ while [ $n_kills -lt "$kills" ]; do
         break
     done
     [ $rows -gt 0 ] || continue
-    if ! start "$job" "$n" --checkpoint-steps $every --resume auto; then
-        result="FAILED: $(grep -m 1 '^polyrank: ' "$work/stderr")"
-    else
-        result=equal
-        for f in $files; do
-            [ -e "$work/$job/$f" ] || continue
-            cmp -s "$work/$job/$f" "$work/run/$f" || result="DIFFERS: $f"
-        done
-    fi
-    printf '  %s\n' "$result"
-    if [ "$result" = equal ]; then passed=$((passed + rows)); else failed=$((failed + rows)); fi
+    finish $rows "$job" "$n" --checkpoint-steps $every --resume auto
 done
 echo "$n_kills kills"
 echo "$passed passed, $failed failed"
