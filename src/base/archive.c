@@ -125,6 +125,10 @@ static void add(struct archive *archive, const struct archive_entry *entry)
     archive->entry[archive->n++] = *entry;
 }
 
+static const char *const type_name[N_ARCHIVE_TYPES] = {
+    [ARCHIVE_U8] = "uint8",   [ARCHIVE_I32] = "int32",   [ARCHIVE_U32] = "uint32",  [ARCHIVE_I64] = "int64",
+    [ARCHIVE_U64] = "uint64", [ARCHIVE_F32] = "float32", [ARCHIVE_F64] = "float64", [ARCHIVE_I16] = "int16"};
+
 /* Reads an entry that has to have this type and length into values without gaps. */
 static int restore(struct archive *archive, const struct archive_entry *entry, void *values)
 {
@@ -135,8 +139,8 @@ static int restore(struct archive *archive, const struct archive_entry *entry, v
     if (archive->source.look(archive->source.state, entry->name, &type, &n, &archive->fault) != STATUS_OK)
         return 0;
     if (type != entry->type || n != entry->n) {
-        fault_set(&archive->fault, STATUS_IO, "%s: expected %llu values of type %d, found %llu of type %d", entry->name,
-                  (unsigned long long)entry->n, (int)entry->type, (unsigned long long)n, (int)type);
+        fault_set(&archive->fault, STATUS_IO, "%s: expected %llu values of type %s, found %llu of type %s", entry->name,
+                  (unsigned long long)entry->n, type_name[entry->type], (unsigned long long)n, type_name[type]);
         return 0;
     }
     return n == 0 || archive->source.read(archive->source.state, entry, values, &archive->fault) == STATUS_OK;

@@ -1,7 +1,6 @@
 #include "base/launcher.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* The value is the number of processes where it tells. */
@@ -39,22 +38,4 @@ double launcher_end_time_s(void)
 {
     long long value = whole("SLURM_JOB_END_TIME");
     return value > 0 ? (double)value : 0;
-}
-
-int launcher_restarts(void)
-{
-    long long value = whole("SLURM_RESTART_COUNT");
-    return value > 0 && value < 1 << 30 ? (int)value : 0;
-}
-
-const char *launcher_job(char *text, int size)
-{
-    long long array = whole("SLURM_ARRAY_JOB_ID"), task = whole("SLURM_ARRAY_TASK_ID"), job = whole("SLURM_JOB_ID");
-    if (array >= 0 && task >= 0)
-        snprintf(text, (size_t)size, "%lld_%lld", array, task);
-    else if (job >= 0)
-        snprintf(text, (size_t)size, "%lld", job);
-    else
-        return NULL;
-    return text;
 }

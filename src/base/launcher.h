@@ -16,11 +16,4 @@ int launcher_size(const char **variable);
  * that is no time counts as not told. */
 double launcher_end_time_s(void);
 
-/* Local. How often the batch system has started this job again (SLURM_RESTART_COUNT), 0 for the first time. */
-int launcher_restarts(void);
-
-/* Local. The job's name as the batch system's commands want it ("1234", "1234_7" of an array) in `text`, or NULL
- * outside of one. */
-const char *launcher_job(char *text, int size);
-
 #endif

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/differences.h"
@@ -124,10 +123,8 @@ static enum status write_all(struct comm *comm, struct state_writer *writer, con
         }
     }
     free(buffer);
-    if (lost.status != STATUS_OK) {
-        *fault = FAULT_NONE;
+    if (lost.status != STATUS_OK)
         *fault = lost;
-    }
     return fault->status;
 }
 

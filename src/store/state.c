@@ -216,7 +216,8 @@ const struct state_head *state_head(const struct state_file *file)
     return &file->head;
 }
 
-static enum status type_in_file(const struct h5_shape *shape, enum archive_type *type)
+/* 0: of no type that is saved. */
+static int type_in_file(const struct h5_shape *shape, enum archive_type *type)
 {
     static const struct {
         enum h5_kind kind;
@@ -229,9 +230,9 @@ static enum status type_in_file(const struct h5_shape *shape, enum archive_type 
         if (shape->kind == known[t].kind && shape->element_bytes == known[t].bytes &&
             (shape->kind == H5_KIND_FLOAT || shape->is_signed == known[t].is_signed)) {
             *type = (enum archive_type)t;
-            return STATUS_OK;
+            return 1;
         }
-    return STATUS_IO;
+    return 0;
 }
 
 static enum status look(void *state, const char *name, enum archive_type *type, uint64_t *n, struct fault *fault)
@@ -241,7 +242,7 @@ static enum status look(void *state, const char *name, enum archive_type *type, 
     struct h5_shape shape;
     const char *object = object_of(arena, name);
     enum status status = h5_shape(file->file, object, &shape, fault);
-    if (status == STATUS_OK && type_in_file(&shape, type) != STATUS_OK)
+    if (status == STATUS_OK && !type_in_file(&shape, type))
         status =
             fault_set(fault, STATUS_IO, "%s: %s: expected numbers, found another type", h5_path(file->file), object);
     if (status == STATUS_OK)
