@@ -6,6 +6,9 @@
 
 __extension__ typedef unsigned __int128 wide_uint;
 
+/* Femtojoules of a joule: in files energies stand as whole joules and the rest. */
+#define FJ_PER_J UINT64_C(1000000000000000)
+
 /* Local. Femtojoules to joules, correctly rounded. */
 static inline double joules(wide_uint energy_fj)
 {

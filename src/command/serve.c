@@ -13,6 +13,7 @@
 #include "config/text.h"
 #include "report/serving_csv.h"
 #include "report/serving_json.h"
+#include "report/serving_read.h"
 #include "report/serving_result.h"
 #include "report/serving_tables.h"
 #include "scheduler/serve.h"
@@ -145,6 +146,16 @@ static const char *model_text(const struct serve *serve)
                         config->name, config->layers, config->d_model, config->heads, config->kv_heads);
 }
 
+static void print_report(const struct serve *serve, const struct serving_summary *summary,
+                         const struct serving_devices *devices, const struct serving_faults *faults)
+{
+    printf("\n");
+    plan_serve_head(serve);
+    printf("\n");
+    serving_tables_print(summary, devices, faults, serve->arena, stdout);
+    printf("\nresults: %s/\n", serve->job->output.directory);
+}
+
 static enum status tell(const struct serve *serve, const struct serve_result *result, struct fault *fault)
 {
     const struct serving_file file = {
@@ -153,19 +164,18 @@ static enum status tell(const struct serve *serve, const struct serve_result *re
         .config = job_print(serve->arena, serve->job),
         .summary = &result->serving.summary,
         .record = result->serving.record,
+        .devices = &result->devices,
+        .faults = &result->faults,
         .n_samples = result->n_samples,
         .sample = result->sample,
     };
-    enum status status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary, fault);
+    enum status status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), file.summary,
+                                            file.devices, file.faults, fault);
     if (status == STATUS_OK) /* the last one: where it is, the run is complete */
         status = serving_result_write(output_path(serve->arena, serve->job, "serving.h5"), &file, fault);
     if (status != STATUS_OK)
         return status;
-    printf("\n");
-    plan_serve_head(serve);
-    printf("\n");
-    serving_tables_print(&result->serving.summary, serve->arena, stdout);
-    printf("\nresults: %s/\n", serve->job->output.directory);
+    print_report(serve, file.summary, file.devices, file.faults);
     return STATUS_OK;
 }
 
@@ -233,8 +243,8 @@ static enum status find_rate(struct serve *serve, const struct job_options *opti
     if (status == STATUS_OK && first) {
         tell_search(&result);
         if (result.end == SEARCH_FOUND)
-            status =
-                serving_json_write(output_path(serve->arena, serve->job, "summary.json"), &result.best.summary, fault);
+            status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), &result.best.summary,
+                                        NULL, NULL, fault);
     }
     return agree(serve->comm, 0, fault);
 }
@@ -250,12 +260,13 @@ static void tell_wall(const struct serve_result *result)
             (double)summary->output_tokens / result->wall_s, result->instructions);
 }
 
-/* Rank 0. A run that goes on may have come to its end before. */
+/* Rank 0. A run that goes on may have come to its end before: then its report is told again. */
 static int is_complete(const struct serve *serve, struct fault *fault)
 {
     const char *path = output_path(serve->arena, serve->job, "serving.h5");
     const char *config = serving_result_config(path, serve->arena);
     char differences[512];
+    struct serving_run run;
     if (!config)
         return 0;
     if (differences_of_jobs(config, job_print(serve->arena, serve->job), differences, sizeof differences) > 0) {
@@ -263,7 +274,10 @@ static int is_complete(const struct serve *serve, struct fault *fault)
                   differences);
         return 0;
     }
+    if (serving_result_read(path, serve->arena, &run, fault) != STATUS_OK)
+        return 0;
     fprintf(stderr, "polyrank: %s is complete: nothing is left to do\n", path);
+    print_report(serve, &run.summary, &run.devices, &run.faults);
     return 1;
 }
 

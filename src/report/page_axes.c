@@ -96,23 +96,23 @@ static int are_alike(const struct run_device *a, const struct run_device *b)
     return strcmp(a->kind, b->kind) == 0 && strcmp(a->profile, b->profile) == 0;
 }
 
-int device_groups(const struct run *run, struct arena *arena, struct device_group **groups)
+int device_groups(const struct run_devices *devices, struct arena *arena, struct device_group **groups)
 {
-    int n = 0, is_many = run->n_devices > LEDGERS_MAX_COLUMNS;
-    *groups = arena_array(arena, (size_t)run->n_devices + 1, sizeof **groups);
-    for (int d = 0; d < run->n_devices; d++) {
+    int n = 0, is_many = devices->n > LEDGERS_MAX_COLUMNS;
+    *groups = arena_array(arena, (size_t)devices->n + 1, sizeof **groups);
+    for (int d = 0; d < devices->n; d++) {
         int g = is_many ? 0 : n;
-        while (g < n && !are_alike(&run->device[(*groups)[g].device[0]], &run->device[d]))
+        while (g < n && !are_alike(&devices->device[(*groups)[g].device[0]], &devices->device[d]))
             g++;
         struct device_group *group = &(*groups)[g];
         if (g == n) {
-            group->device = arena_array(arena, (size_t)run->n_devices, sizeof *group->device);
+            group->device = arena_array(arena, (size_t)devices->n, sizeof *group->device);
             n++;
         }
         group->device[group->n++] = d;
     }
     for (int g = 0; g < n; g++) {
-        const struct run_device *first = &run->device[(*groups)[g].device[0]];
+        const struct run_device *first = &devices->device[(*groups)[g].device[0]];
         (*groups)[g].name =
             is_many ? arena_printf(arena, "%s %s (%d)", first->kind, first->profile, (*groups)[g].n) : first->name;
     }

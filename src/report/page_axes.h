@@ -39,7 +39,7 @@ struct device_group {
 };
 
 /* Local. Groups in the order of the devices; returns how many. */
-int device_groups(const struct run *run, struct arena *arena, struct device_group **groups);
+int device_groups(const struct run_devices *devices, struct arena *arena, struct device_group **groups);
 
 /* Local. The colours of kernel classes and of energy parts, the same in every figure. */
 enum colour colour_of_class(int kernel_class);

@@ -3,6 +3,7 @@
 
 #include "base/unit.h"
 #include "report/breakdown.h"
+#include "report/ledgers.h"
 #include "report/page_axes.h"
 #include "report/page_sections.h"
 
@@ -52,20 +53,24 @@ static void bar_of_parts(const struct ledger *ledger, struct bar *bar)
     add_part(bar, "idle", COLOUR_REST, ledger->idle_energy_fj);
 }
 
-static struct bar sum_bars(const struct run *run, const int *device, int n,
+static void add_bars(struct bar *sum, const struct ledger *ledger, void (*bar_of)(const struct ledger *, struct bar *))
+{
+    struct bar bar = {.n = 0};
+    bar_of(ledger, &bar);
+    for (int i = 0; i < bar.n; i++) {
+        sum->name[i] = bar.name[i];
+        sum->colour[i] = bar.colour[i];
+        sum->value[i] += bar.value[i];
+    }
+    sum->n = bar.n;
+}
+
+static struct bar sum_bars(const struct run_devices *devices, const int *device, int n,
                            void (*bar_of)(const struct ledger *, struct bar *))
 {
     struct bar sum = {.n = 0};
-    for (int d = 0; d < n; d++) {
-        struct bar bar = {.n = 0};
-        bar_of(&run->device[device[d]].ledger, &bar);
-        for (int i = 0; i < bar.n; i++) {
-            sum.name[i] = bar.name[i];
-            sum.colour[i] = bar.colour[i];
-            sum.value[i] += bar.value[i];
-        }
-        sum.n = bar.n;
-    }
+    for (int d = 0; d < n; d++)
+        add_bars(&sum, &devices->device[device[d]].ledger, bar_of);
     return sum;
 }
 
@@ -106,40 +111,44 @@ static const struct kind {
      "Energy by part of the machine, all devices", 1e15, 0, bar_of_parts},
 };
 
-static struct bar bar_of_all(const struct run *run, struct arena *arena, const struct kind *kind)
+static struct bar bar_of_all(const struct run_devices *devices, const struct kind *kind)
 {
-    int *all = arena_array(arena, (size_t)run->n_devices + 1, sizeof *all);
-    for (int d = 0; d < run->n_devices; d++)
-        all[d] = d;
-    return sum_bars(run, all, run->n_devices, kind->bar_of);
+    struct bar sum = {.n = 0};
+    const struct ledger host = ledgers_host(devices);
+    for (int d = 0; d < devices->n; d++)
+        add_bars(&sum, &devices->device[d].ledger, kind->bar_of);
+    add_bars(&sum, &host, kind->bar_of);
+    return sum;
 }
 
-static void add_figure(struct document *document, const struct run *run, const struct kind *kind)
+static void add_figure(struct document *document, const struct run_devices *devices, const struct kind *kind)
 {
     struct device_group *groups;
-    int n = device_groups(run, document->arena, &groups);
+    int n = device_groups(devices, document->arena, &groups), has_links = !kind->is_time && devices->host.count;
     struct figure *figure = figure_new(document->arena, kind->id, kind->title, kind->note);
-    struct bar all = bar_of_all(run, document->arena, kind);
+    struct bar all = bar_of_all(devices, kind);
     figure->x = figure_axis(kind->x_name, "%", 1, "share_percent");
     figure->x.min = 0;
     figure->x.max = 100;
     figure->value_csv = kind->value_csv;
-    add_bar(figure, "all devices", &all, kind->per_unit);
+    if (has_links)
+        figure->note = arena_printf(document->arena, "%s The first bar has the links to the host, too.", kind->note);
+    add_bar(figure, has_links ? "all" : "all devices", &all, kind->per_unit);
     for (int g = 0; g < n; g++) {
-        struct bar bar = sum_bars(run, groups[g].device, groups[g].n, kind->bar_of);
+        struct bar bar = sum_bars(devices, groups[g].device, groups[g].n, kind->bar_of);
         add_bar(figure, groups[g].name, &bar, kind->per_unit);
     }
     document_figure(document, figure);
 }
 
-static void add_table(struct document *document, const struct run *run, const struct kind *kind)
+static void add_table(struct document *document, const struct run_devices *devices, const struct kind *kind)
 {
-    struct bar all = bar_of_all(run, document->arena, kind);
+    struct bar all = bar_of_all(devices, kind);
     uint64_t tenths[MAX_PARTS], whole[MAX_PARTS];
     wide_uint sum = 0;
     for (int i = 0; i < all.n; i++)
         sum += all.value[i];
-    wide_uint total = kind->is_time ? sum / (wide_uint)run->n_devices : sum;
+    wide_uint total = kind->is_time ? sum / (wide_uint)devices->n : sum;
     struct column_unit unit = kind->is_time ? time_unit(total) : energy_unit(total);
     apportion_percent(all.value, all.n, tenths);
     apportion(all.value, all.n, column_thousandths(total, unit), whole);
@@ -185,10 +194,9 @@ static void device_row(struct text_table *table, const struct run_device *device
     text_table_cell(table, "%.1f", all_fj ? 100 * (double)energy_fj / (double)all_fj : 0.0);
 }
 
-static void add_devices(struct document *document, const struct run *run)
+static void add_devices(struct document *document, const struct run_devices *devices)
 {
     struct text_table *table = text_table_new(document->arena);
-    wide_uint all_fj = 0;
     text_table_column(table, ALIGN_LEFT, "device", NULL);
     text_table_column(table, ALIGN_LEFT, "profile", NULL);
     text_table_column(table, ALIGN_RIGHT, "node", NULL);
@@ -198,22 +206,23 @@ static void add_devices(struct document *document, const struct run *run)
     text_table_column(table, ALIGN_RIGHT, "idle", "%");
     text_table_column(table, ALIGN_RIGHT, "energy", NULL);
     text_table_column(table, ALIGN_RIGHT, "share", "%");
-    for (int d = 0; d < run->n_devices; d++)
-        all_fj += ledger_energy_fj(&run->device[d].ledger);
-    for (int d = 0; d < run->n_devices; d++)
-        device_row(table, &run->device[d], all_fj);
+    wide_uint all_fj = run_devices_energy_fj(devices);
+    for (int d = 0; d < devices->n; d++)
+        device_row(table, &devices->device[d], all_fj);
     document_table(document, "Devices", table);
 }
 
 void page_add_breakdown(struct document *document, const struct subject *subject)
 {
-    const struct run *run = &subject->run;
-    if (run->n_devices == 0)
+    const struct run_devices devices = subject_devices(subject, document->arena);
+    if (devices.n == 0)
         return;
     document_heading(document, "breakdown", "Time and energy");
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        add_figure(document, run, &kinds[k]);
+        add_figure(document, &devices, &kinds[k]);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        add_table(document, run, &kinds[k]);
-    add_devices(document, run);
+        add_table(document, &devices, &kinds[k]);
+    if (subject->kind == SUBJECT_SERVING)
+        page_add_serving_energy(document, subject);
+    add_devices(document, &devices);
 }

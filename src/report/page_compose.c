@@ -6,11 +6,14 @@ static enum status add_run(struct document *document, const struct subject *subj
     if (subject->kind == SUBJECT_SERVING) {
         page_add_latency(document, subject);
         page_add_load(document, subject);
-        page_add_serving_energy(document, subject);
+        page_add_faults(document, subject);
+        page_add_breakdown(document, subject);
+        page_add_roofline(document, subject);
         return STATUS_OK;
     }
     page_add_loss(document, subject);
     page_add_switch(document, subject);
+    page_add_faults(document, subject);
     page_add_errors(document, subject);
     enum status status = page_add_timeline(document, subject, fault);
     page_add_breakdown(document, subject);

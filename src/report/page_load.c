@@ -31,6 +31,7 @@ static void add_requests(struct document *document, const struct serving_run *ru
     figure->y.is_whole = 1;
     figure->y.min = 0;
     figure_add_curve(figure, "in the system", COLOUR_BLUE, CURVE_STEPS, INTERVALS + 1, x, y);
+    page_mark_serving_faults(figure, run, start_ps);
     document_figure(document, figure);
 }
 
@@ -157,6 +158,7 @@ static void add_chart(struct document *document, const struct serving_run *run, 
         n < run->summary.n_instances
             ? arena_printf(document->arena, " The first %zu of %zu instances.", n, run->summary.n_instances)
             : "");
+    page_mark_serving_faults(figure, run, 0);
     document_figure(document, figure);
 }
 

@@ -95,6 +95,7 @@ static void add_figure(struct document *document, const struct run *run, const s
     figure->y.is_log = is_wide(curve->loss, curve->n);
     add_bands(figure, run, curve, axis);
     add_decisions(figure, run, curve, axis);
+    page_mark_faults(figure, run, curve, axis);
     add_curves(figure, curve, axis);
     add_test_loss(figure, run, curve, axis);
     document_figure(document, figure);

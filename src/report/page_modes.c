@@ -41,7 +41,8 @@ static void busy_cell(struct text_table *table, const struct run_mode *mode, con
 static void add_utilisation(struct document *document, const struct run *run)
 {
     struct device_group *groups;
-    int n = device_groups(run, document->arena, &groups);
+    const struct run_devices devices = run_devices(run);
+    int n = device_groups(&devices, document->arena, &groups);
     struct text_table *table = text_table_new(document->arena);
     text_table_column(table, ALIGN_LEFT, "device", NULL);
     text_table_column(table, ALIGN_LEFT, "profile", NULL);

@@ -32,14 +32,14 @@ static int are_alike(const struct run_device *a, const struct run_device *b)
     return strcmp(a->kind, b->kind) == 0 && strcmp(a->profile, b->profile) == 0;
 }
 
-static int collect(const struct run *run, const struct run_device *like, struct point *points)
+static int collect(const struct run_devices *devices, const struct run_device *like, struct point *points)
 {
     int n = 0;
     for (int c = 0; c < N_KERNEL_CLASSES; c++) {
         struct point point = {.class = c};
-        for (int d = 0; d < run->n_devices; d++) {
-            const struct ledger_entry *entry = &run->device[d].ledger.entry[c];
-            if (!are_alike(&run->device[d], like))
+        for (int d = 0; d < devices->n; d++) {
+            const struct ledger_entry *entry = &devices->device[d].ledger.entry[c];
+            if (!are_alike(&devices->device[d], like))
                 continue;
             point.count += entry->count;
             point.flops += (double)entry->flops;
@@ -148,29 +148,30 @@ static struct text_table *new_table(struct arena *arena)
     return table;
 }
 
-static int is_first_alike(const struct run *run, int d)
+static int is_first_alike(const struct run_devices *devices, int d)
 {
     for (int e = 0; e < d; e++)
-        if (are_alike(&run->device[e], &run->device[d]))
+        if (are_alike(&devices->device[e], &devices->device[d]))
             return 0;
     return 1;
 }
 
 void page_add_roofline(struct document *document, const struct subject *subject)
 {
-    const struct run *run = &subject->run;
+    const struct run_devices devices = subject_devices(subject, document->arena);
     struct text_table *table = new_table(document->arena);
     int rows = 0;
-    for (int d = 0; d < run->n_devices; d++) {
+    for (int d = 0; d < devices.n; d++) {
         struct point points[N_KERNEL_CLASSES];
+        const struct run_device *device = &devices.device[d];
         struct roof roof;
-        int n = is_first_alike(run, d) ? collect(run, &run->device[d], points) : 0;
-        if (n == 0 || !subject->has_job || !roof_of(&subject->job, run->device[d].kind, run->device[d].profile, &roof))
+        int n = is_first_alike(&devices, d) ? collect(&devices, device, points) : 0;
+        if (n == 0 || !subject->has_job || !roof_of(&subject->job, device->kind, device->profile, &roof))
             continue;
         if (rows == 0)
             document_heading(document, "roofline", "Roofline");
-        add_figure(document, &run->device[d], &roof, points, n);
-        add_rows(table, &run->device[d], &roof, points, n);
+        add_figure(document, device, &roof, points, n);
+        add_rows(table, device, &roof, points, n);
         rows += n;
     }
     if (rows)

@@ -5,6 +5,7 @@
 #define REPORT_PAGE_SECTIONS_H
 
 #include "report/document.h"
+#include "report/page_axes.h"
 #include "report/subject.h"
 
 /* Local. What ran: facts of one run, or a table of several. Before the first heading. */
@@ -28,7 +29,16 @@ void page_add_errors(struct document *document, const struct subject *subject);
  * Faults: a trace that is damaged or foreign. */
 enum status page_add_timeline(struct document *document, const struct subject *subject, struct fault *fault);
 
-/* Local. Where virtual time and energy went. */
+/* Local. Faults of the emulated hardware: tables. Marks in figures: of training over the axis of a curve or over
+ * virtual time, of serving over virtual time since start_ps; the figure's note says what they are. */
+void page_add_faults(struct document *document, const struct subject *subject);
+void page_mark_faults(struct figure *figure, const struct run *run, const struct progress_curve *curve,
+                      enum progress_axis axis);
+void page_mark_faults_in_time(struct figure *figure, const struct run *run);
+void page_mark_serving_faults(struct figure *figure, const struct serving_run *run, uint64_t start_ps);
+
+/* Local. Where virtual time and energy went: of devices, by kernel class and part; of serving runs
+ * page_add_serving_energy within it. */
 void page_add_breakdown(struct document *document, const struct subject *subject);
 
 /* Local. Rates of kernels under the peak and the bandwidth of each device profile. */
@@ -37,7 +47,7 @@ void page_add_roofline(struct document *document, const struct subject *subject)
 /* Local. Crossbars: what lies in them, how often they were written, what they survive. */
 void page_add_wear(struct document *document, const struct subject *subject);
 
-/* Local. Serving: latencies, load over time, energy. */
+/* Local. Serving: latencies, load over time, energy of instances and tokens. */
 void page_add_latency(struct document *document, const struct subject *subject);
 void page_add_load(struct document *document, const struct subject *subject);
 void page_add_serving_energy(struct document *document, const struct subject *subject);

@@ -1,6 +1,4 @@
-/* Energy and time of a serving run: parts by instance, devices at work. */
-#include <inttypes.h>
-
+/* Energy of a serving run: by instance, of a generated token. */
 #include "report/breakdown.h"
 #include "report/page_axes.h"
 #include "report/page_sections.h"
@@ -39,59 +37,26 @@ static void parts_of(const struct serving_instance_summary *instance, wide_uint 
     part_fj[N_ENERGY_PARTS] += instance->idle_energy_fj;
 }
 
-static void add_parts(struct document *document, const struct serving_summary *sum)
+/* With several instances; one is all of it, and has the figure of its parts. */
+static void add_instances(struct document *document, const struct serving_summary *sum)
 {
-    wide_uint all_fj[PARTS] = {0};
-    struct figure *figure =
-        figure_new(document->arena, "energy-parts", "Energy by part of the machine",
-                   "Where the energy went: static power, arithmetic, memories, links; idle is stand-by "
-                   "power between iterations.");
+    struct figure *figure = figure_new(document->arena, "energy-instances", "Energy of each instance",
+                                       "The same by instance; static power is at work and while waiting.");
+    if (sum->n_instances < 2)
+        return;
     figure->x = figure_axis("share of energy", "%", 1, "share_percent");
     figure->x.min = 0;
     figure->x.max = 100;
     figure->value_csv = "energy_j";
-    for (size_t i = 0; i < sum->n_instances; i++)
-        parts_of(&sum->instance[i], all_fj);
-    add_bar(figure, "all instances", all_fj);
-    for (size_t i = 0; sum->n_instances > 1 && i < sum->n_instances && i < MOST_ROWS; i++) {
+    for (size_t i = 0; i < sum->n_instances && i < MOST_ROWS; i++) {
         wide_uint part_fj[PARTS] = {0};
         parts_of(&sum->instance[i], part_fj);
         add_bar(figure, arena_printf(document->arena, "instance %zu", i), part_fj);
     }
+    if (sum->n_instances > MOST_ROWS)
+        figure->note =
+            arena_printf(document->arena, "%s The first %d of %zu.", figure->note, MOST_ROWS, sum->n_instances);
     document_figure(document, figure);
-}
-
-static void add_devices(struct document *document, const struct serving_summary *sum)
-{
-    double span_s = (double)(sum->end_ps - sum->first_arrival_ps) * 1e-12;
-    int rows = 0, left_out = 0;
-    struct figure *figure = figure_new(document->arena, "utilisation", "Devices at work", "");
-    figure->x = figure_axis("share of the run's virtual time", "%", 1, "share_percent");
-    figure->x.min = 0;
-    figure->x.max = 100;
-    figure->value_csv = "time_s";
-    for (size_t i = 0; i < sum->n_instances; i++)
-        for (uint32_t d = 0; d < sum->instance[i].n_devices; d++) {
-            if (rows == MOST_ROWS) {
-                left_out++;
-                continue;
-            }
-            double busy_s = (double)sum->instance[i].device_busy_ps[d] * 1e-12;
-            double share = span_s > 0 ? 100 * busy_s / span_s : 0;
-            const char *name = sum->instance[i].device_name[d];
-            int row =
-                figure_add_row(figure, sum->n_instances > 1 ? arena_printf(document->arena, "%zu: %s", i, name) : name);
-            const char *label = arena_printf(document->arena, "%.0f %%", share);
-            figure_add_box(figure, &(struct figure_box){row, "at work", label, COLOUR_BLUE, 0, share, busy_s});
-            figure_add_box(
-                figure, &(struct figure_box){row, "waiting or idle", NULL, COLOUR_REST, share, 100, span_s - busy_s});
-            rows++;
-        }
-    figure->note =
-        left_out ? arena_printf(document->arena, "The first %d devices; %d more are in the table.", rows, left_out)
-                 : "Share of the run in which each device works; the rest is waiting for others, or idle.";
-    if (rows)
-        document_figure(document, figure);
 }
 
 static void add_table(struct document *document, const struct serving_summary *sum)
@@ -124,35 +89,12 @@ static void add_table(struct document *document, const struct serving_summary *s
     text_table_thousandths(table, total);
     text_table_percent_total(table, tenths, PARTS);
     text_table_cell(table, "%.4g", sum->energy_per_output_token_j);
-    document_table(document, "Energy", table);
-}
-
-static void add_device_table(struct document *document, const struct serving_summary *sum)
-{
-    struct text_table *table = text_table_new(document->arena);
-    double span_ps = (double)(sum->end_ps - sum->first_arrival_ps);
-    text_table_column(table, ALIGN_LEFT, "device", NULL);
-    text_table_column(table, ALIGN_RIGHT, "instance", NULL);
-    text_table_column(table, ALIGN_RIGHT, "at work", "s");
-    text_table_column(table, ALIGN_RIGHT, "share", "%");
-    for (size_t i = 0; i < sum->n_instances; i++)
-        for (uint32_t d = 0; d < sum->instance[i].n_devices; d++) {
-            double busy_ps = (double)sum->instance[i].device_busy_ps[d];
-            text_table_row(table);
-            text_table_cell(table, "%s", sum->instance[i].device_name[d]);
-            text_table_cell(table, "%zu", i);
-            text_table_cell(table, "%.6g", busy_ps * 1e-12);
-            text_table_cell(table, "%.1f", span_ps > 0 ? 100 * busy_ps / span_ps : 0.0);
-        }
-    document_table(document, "Devices", table);
+    document_table(document, "Energy of the run, and of a generated token", table);
 }
 
 void page_add_serving_energy(struct document *document, const struct subject *subject)
 {
     const struct serving_summary *sum = &subject->serving.summary;
-    document_heading(document, "breakdown", "Time and energy");
-    add_parts(document, sum);
-    add_devices(document, sum);
+    add_instances(document, sum);
     add_table(document, sum);
-    add_device_table(document, sum);
 }

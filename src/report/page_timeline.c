@@ -234,7 +234,8 @@ static void add_phases(struct document *document, const struct run *run)
         figure_new(document->arena, "timeline-phases", "Devices by phase",
                    "Which devices take part in which phase of the run; it kept no trace of single instructions.");
     struct device_group *groups;
-    int n = device_groups(run, document->arena, &groups);
+    const struct run_devices devices = run_devices(run);
+    int n = device_groups(&devices, document->arena, &groups);
     figure->x = axis_time("virtual time", (double)run->end_ps * 1e-12, "virtual_time_s");
     figure->x.min = 0;
     figure->value_csv = "phase_s";
@@ -255,6 +256,7 @@ static void add_phases(struct document *document, const struct run *run)
                                                             .value = to - from});
         }
     }
+    page_mark_faults_in_time(figure, run);
     document_figure(document, figure);
 }
 

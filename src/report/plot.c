@@ -177,16 +177,35 @@ static double pixel_of(const struct drawing *d, double at)
     return d->left + share * (d->width - d->left - d->right);
 }
 
+static double label_center(const struct drawing *d, const struct figure_line *line)
+{
+    double half = half_width(d, line->label);
+    return within(pixel_of(d, line->at / d->figure->x.per_unit), half, d->width - half);
+}
+
+/* The first of labels that would touch each other is drawn; tables have all of them. */
+static int is_covered(const struct drawing *d, int l)
+{
+    const struct figure_line *line = &d->figure->line[l];
+    for (int k = 0; k < l && !line->is_horizontal; k++) {
+        const struct figure_line *other = &d->figure->line[k];
+        if (other->is_horizontal || !other->label)
+            continue;
+        if (fabs(label_center(d, line) - label_center(d, other)) <
+            half_width(d, line->label) + half_width(d, other->label) + 3)
+            return 1;
+    }
+    return 0;
+}
+
 static void put_label(const struct drawing *d, const struct figure_line *line, double at)
 {
     if (line->is_horizontal)
         fprintf(d->out, "set label '%s' at graph 0.99, first %.12g right offset 0, 0.5 front", text(d, line->label),
                 at);
-    else {
-        double half = half_width(d, line->label), center = within(pixel_of(d, at), half, d->width - half);
+    else
         fprintf(d->out, "set label '%s' at screen %.6g, graph 1.0 center offset 0, 0.6 front", text(d, line->label),
-                center / d->width);
-    }
+                label_center(d, line) / d->width);
     fprintf(d->out, " textcolor rgb '%s'\n", colour(d, line->colour));
 }
 
@@ -200,7 +219,7 @@ static void put_lines(const struct drawing *d)
         else
             fprintf(d->out, "set arrow from first %.12g, graph 0 to first %.12g, graph 1", at, at);
         fprintf(d->out, " nohead front dashtype (6,4) lw 1.2 lc rgb '%s'\n", colour(d, line->colour));
-        if (line->label && d->figure->n_lines <= MOST_LABELS)
+        if (line->label && d->figure->n_lines <= MOST_LABELS && !is_covered(d, l))
             put_label(d, line, at);
     }
 }

@@ -48,7 +48,7 @@ const struct result_field *result_device_field(int field)
     static const struct result_field fields[RESULT_DEVICE_FIELDS] = {
         {"memory_bytes", "byte", "device memory needed"},
         {"capacity_bytes", "byte", "device memory there is"},
-        {"idle_ps", "ps", "virtual time after the device's last work"},
+        {"idle_ps", "ps", "virtual time in which the device has nothing to do"},
         {"end_ps", "ps", "virtual time of the run"},
     };
     return &fields[field];

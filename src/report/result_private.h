@@ -7,7 +7,7 @@
 #define RESULT_SCHEMA "polyrank-result"
 
 /* Femtojoules of a joule: energies are stored as whole joules and the rest. */
-#define RESULT_FJ_PER_J UINT64_C(1000000000000000)
+#define RESULT_FJ_PER_J FJ_PER_J
 
 struct result_field {
     const char *name, *units, *long_name; /* units NULL: those of the target */
@@ -38,8 +38,13 @@ enum { RESULT_RUN_TEXTS = 5 };
 const char *result_run_text_name(int text);
 const char **result_run_text(struct run *run, int text);
 
-/* Local. The groups /switch, /arms and /phase: absent when the run has no such content. Do nothing after a fault. */
+/* Local. The group /device: what each device is and has done; also of serving.h5. Absent without devices: 0 of them. */
 struct h5;
+void result_write_devices(struct h5 *file, struct arena *arena, const struct run_device *device, int n,
+                          struct fault *fault);
+void result_read_devices(struct h5 *file, struct arena *arena, int *n, struct run_device **device, struct fault *fault);
+
+/* Local. The groups /switch, /arms and /phase: absent when the run has no such content. Do nothing after a fault. */
 void result_write_switch(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_switch(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 

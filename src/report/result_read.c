@@ -1,7 +1,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "report/breakdown.h"
 #include "report/result_private.h"
 #include "store/h5.h"
 
@@ -225,113 +224,13 @@ static void read_baselines(struct reader *r)
         r->run->baseline[i] = (struct run_baseline){names[i], rows.horizons[i], rows.horizon[i], rows.all[i]};
 }
 
-/* The file's classes and parts must be this program's: their order is that of the arrays. */
-static void check_names(struct reader *r, const char *object, int n, const char *const *expected)
-{
-    const char *const *names = read_names(r, object, n);
-    for (int i = 0; !has_failed(r) && i < n; i++)
-        if (strcmp(names[i], expected[i]) != 0)
-            fault_set(r->fault, STATUS_USAGE, "%s: %s: expected '%s', found '%s': another version wrote it",
-                      h5_path(r->file), object, expected[i], names[i]);
-}
-
-static void check_scales(struct reader *r)
-{
-    const char *classes[N_KERNEL_CLASSES], *parts[N_ENERGY_PARTS];
-    for (int c = 0; c < N_KERNEL_CLASSES; c++)
-        classes[c] = kernel_class_name(c);
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        parts[p] = energy_part_name(p);
-    check_names(r, "/device/class", N_KERNEL_CLASSES, classes);
-    check_names(r, "/device/part", N_ENERGY_PARTS, parts);
-}
-
-static void read_fields(struct reader *r, int64_t n)
-{
-    const int64_t dims[] = {n, N_KERNEL_CLASSES};
-    for (int f = 0; f < RESULT_CLASS_FIELDS; f++) {
-        const char *name = arena_printf(r->arena, "/device/%s", result_class_field(f)->name);
-        const uint64_t *values = read_array(r, name, H5_UINT64, 2, dims);
-        for (int64_t d = 0; values && d < n; d++)
-            for (int c = 0; c < N_KERNEL_CLASSES; c++)
-                *result_class_value(&r->run->device[d].ledger, f, c) = values[d * N_KERNEL_CLASSES + c];
-    }
-    for (int f = 0; f < RESULT_DEVICE_FIELDS; f++) {
-        const char *name = arena_printf(r->arena, "/device/%s", result_device_field(f)->name);
-        const uint64_t *values = read_array(r, name, H5_UINT64, 1, dims);
-        for (int64_t d = 0; values && d < n; d++)
-            *result_device_value(&r->run->device[d], f) = values[d];
-    }
-    const uint64_t *node = read_array(r, "/device/node", H5_UINT64, 1, dims);
-    for (int64_t d = 0; node && d < n; d++)
-        r->run->device[d].node = (int)node[d];
-}
-
-/* Energies in fJ from whole joules and the rest; NULL after a fault. */
-static const wide_uint *read_energies(struct reader *r, const char *name, int n_dims, const int64_t *dims)
-{
-    size_t n = 1;
-    for (int d = 0; d < n_dims; d++)
-        n *= (size_t)dims[d];
-    const uint64_t *whole_j = read_array(r, arena_printf(r->arena, "%s_whole_j", name), H5_UINT64, n_dims, dims);
-    const uint64_t *rest_fj = read_array(r, arena_printf(r->arena, "%s_rest_fj", name), H5_UINT64, n_dims, dims);
-    if (has_failed(r))
-        return NULL;
-    wide_uint *energy_fj = arena_array(r->arena, n, sizeof *energy_fj);
-    for (size_t i = 0; i < n; i++)
-        energy_fj[i] = (wide_uint)whole_j[i] * RESULT_FJ_PER_J + rest_fj[i];
-    return energy_fj;
-}
-
-static void read_device_energies(struct reader *r, int64_t n)
-{
-    const int64_t dims[] = {n, N_KERNEL_CLASSES, N_ENERGY_PARTS};
-    const wide_uint *energy_fj = read_energies(r, "/device/energy", 3, dims);
-    const wide_uint *wait_fj = read_energies(r, "/device/wait_energy", 1, dims);
-    const wide_uint *idle_fj = read_energies(r, "/device/idle_energy", 1, dims);
-    for (int64_t d = 0; !has_failed(r) && d < n; d++) {
-        struct ledger *ledger = &r->run->device[d].ledger;
-        ledger->wait_energy_fj = wait_fj[d];
-        ledger->idle_energy_fj = idle_fj[d];
-        for (int c = 0; c < N_KERNEL_CLASSES; c++)
-            for (int p = 0; p < N_ENERGY_PARTS; p++)
-                ledger->entry[c].energy_fj[p] = *energy_fj++;
-    }
-}
-
-/* What a table of shares needs; a damaged file must not become a bug. */
-static void check_ledger(struct reader *r, const struct run_device *device)
-{
-    const struct ledger *ledger = &device->ledger;
-    wide_uint sum_ps = ledger->idle_ps;
-    for (int c = 0; c < N_KERNEL_CLASSES; c++)
-        sum_ps += (wide_uint)ledger->compute_ps[c] + ledger->wait_ps[c];
-    if (sum_ps != ledger->end_ps)
-        fault_set(r->fault, STATUS_USAGE, "%s: /device: the times of %s do not sum to the run's %" PRIu64 " ps",
-                  h5_path(r->file), device->name, ledger->end_ps);
-}
-
 static void read_devices(struct reader *r)
 {
-    int64_t n = length_of(r, "/device/device");
-    if (!has_failed(r) && n != r->run->n_devices)
-        fault_set(r->fault, STATUS_USAGE, "%s: /device/device: expected %d devices, found %" PRId64, h5_path(r->file),
-                  r->run->n_devices, n);
-    if (has_failed(r) || n == 0)
-        return;
-    check_scales(r);
-    const char *const *names = read_names(r, "/device/device", n), *const *kinds = read_names(r, "/device/kind", n);
-    const char *const *profiles = read_names(r, "/device/profile", n);
-    r->run->device = arena_array(r->arena, (size_t)n, sizeof *r->run->device);
-    for (int64_t d = 0; !has_failed(r) && d < n; d++) {
-        r->run->device[d].name = names[d];
-        r->run->device[d].kind = kinds[d];
-        r->run->device[d].profile = profiles[d];
-    }
-    read_fields(r, n);
-    read_device_energies(r, n);
-    for (int64_t d = 0; !has_failed(r) && d < n; d++)
-        check_ledger(r, &r->run->device[d]);
+    int expected = r->run->n_devices;
+    result_read_devices(r->file, r->arena, &r->run->n_devices, &r->run->device, r->fault);
+    if (!has_failed(r) && r->run->n_devices != expected)
+        fault_set(r->fault, STATUS_USAGE, "%s: /device/device: expected %d devices, found %d", h5_path(r->file),
+                  expected, r->run->n_devices);
 }
 
 static void read_weight(struct reader *r, const char *group, const char *name, struct run_parameter *list, int n)

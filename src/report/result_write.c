@@ -1,6 +1,5 @@
 #include <math.h>
 
-#include "report/breakdown.h"
 #include "report/result_private.h"
 #include "store/h5.h"
 
@@ -20,8 +19,8 @@ static int has_failed(const struct writer *w)
 /* What an array is: its shape, and the scale of each dimension. */
 struct shape {
     int n_dims;
-    int64_t dims[3];
-    const char *scale[3];
+    int64_t dims[2];
+    const char *scale[2];
 };
 
 static void describe(struct writer *w, const char *name, const char *units, const char *long_name)
@@ -271,116 +270,6 @@ static void write_baselines(struct writer *w)
     write_metrics(w, &rows);
 }
 
-/* Energies [n] in fJ as joules, and exactly as whole joules and the rest; `name` is the path without its unit. */
-static void write_energies(struct writer *w, const char *name, const struct shape *shape, const wide_uint *energy_fj,
-                           size_t n, const char *long_name)
-{
-    uint64_t *whole_j = arena_array(w->arena, n, sizeof *whole_j), *rest_fj = arena_array(w->arena, n, sizeof *rest_fj);
-    double *values = arena_array(w->arena, n, sizeof *values);
-    for (size_t i = 0; i < n; i++) {
-        whole_j[i] = (uint64_t)(energy_fj[i] / RESULT_FJ_PER_J);
-        rest_fj[i] = (uint64_t)(energy_fj[i] % RESULT_FJ_PER_J);
-        values[i] = joules(energy_fj[i]);
-    }
-    write_array(w, arena_printf(w->arena, "%s_j", name), H5_FLOAT64, shape, values,
-                &(struct result_field){NULL, "J", long_name});
-    write_array(w, arena_printf(w->arena, "%s_whole_j", name), H5_UINT64, shape, whole_j,
-                &(struct result_field){NULL, "J", "exact: whole joules; the rest is beside it"});
-    write_array(w, arena_printf(w->arena, "%s_rest_fj", name), H5_UINT64, shape, rest_fj,
-                &(struct result_field){NULL, "fJ", "exact: what the whole joules leave"});
-}
-
-static void write_class_fields(struct writer *w, int64_t n, const struct shape *shape)
-{
-    uint64_t *values = arena_array(w->arena, (size_t)n * N_KERNEL_CLASSES, sizeof *values);
-    for (int f = 0; f < RESULT_CLASS_FIELDS; f++) {
-        const struct result_field *field = result_class_field(f);
-        for (int64_t d = 0; d < n; d++) {
-            struct ledger ledger = w->run->device[d].ledger;
-            for (int c = 0; c < N_KERNEL_CLASSES; c++)
-                values[d * N_KERNEL_CLASSES + c] = *result_class_value(&ledger, f, c);
-        }
-        write_array(w, path_in(w, "/device", field->name), H5_UINT64, shape, values, field);
-    }
-}
-
-static void write_device_fields(struct writer *w, int64_t n, const struct shape *shape)
-{
-    uint64_t *values = arena_array(w->arena, (size_t)n, sizeof *values);
-    for (int f = 0; f < RESULT_DEVICE_FIELDS; f++) {
-        const struct result_field *field = result_device_field(f);
-        for (int64_t d = 0; d < n; d++) {
-            struct run_device device = w->run->device[d];
-            values[d] = *result_device_value(&device, f);
-        }
-        write_array(w, path_in(w, "/device", field->name), H5_UINT64, shape, values, field);
-    }
-    for (int64_t d = 0; d < n; d++)
-        values[d] = (uint64_t)w->run->device[d].node;
-    write_array(w, "/device/node", H5_UINT64, shape, values, &(struct result_field){NULL, "1", "node of the cluster"});
-}
-
-static void write_device_energies(struct writer *w, int64_t n)
-{
-    const struct shape line = {1, {n}, {"/device/device"}};
-    const struct shape cube = {
-        3, {n, N_KERNEL_CLASSES, N_ENERGY_PARTS}, {"/device/device", "/device/class", "/device/part"}};
-    size_t per_device = (size_t)N_KERNEL_CLASSES * N_ENERGY_PARTS, i = 0;
-    wide_uint *energy_fj = arena_array(w->arena, (size_t)n * per_device, sizeof *energy_fj);
-    wide_uint *wait_fj = arena_array(w->arena, (size_t)n, sizeof *wait_fj);
-    wide_uint *idle_fj = arena_array(w->arena, (size_t)n, sizeof *idle_fj);
-    for (int64_t d = 0; d < n; d++) {
-        const struct ledger *ledger = &w->run->device[d].ledger;
-        wait_fj[d] = ledger->wait_energy_fj;
-        idle_fj[d] = ledger->idle_energy_fj;
-        for (int c = 0; c < N_KERNEL_CLASSES; c++)
-            for (int p = 0; p < N_ENERGY_PARTS; p++)
-                energy_fj[i++] = ledger->entry[c].energy_fj[p];
-    }
-    write_energies(w, "/device/energy", &cube, energy_fj, (size_t)n * per_device, "energy of instructions");
-    write_energies(w, "/device/wait_energy", &line, wait_fj, (size_t)n, "stand-by energy while waiting");
-    write_energies(w, "/device/idle_energy", &line, idle_fj, (size_t)n, "stand-by energy after the device's last work");
-}
-
-static void write_device_names(struct writer *w, int n)
-{
-    const char **names[3];
-    for (int i = 0; i < 3; i++)
-        names[i] = arena_array(w->arena, (size_t)n, sizeof **names);
-    for (int d = 0; d < n; d++) {
-        names[0][d] = w->run->device[d].name;
-        names[1][d] = w->run->device[d].kind;
-        names[2][d] = w->run->device[d].profile;
-    }
-    write_name_scale(w, "/device/device", n, names[0], "emulated device");
-    static const char *const paths[] = {"/device/kind", "/device/profile"};
-    for (int i = 0; i < 2; i++) {
-        if (!has_failed(w))
-            h5_write_strings(w->file, paths[i], n, names[1 + i], w->fault);
-        if (!has_failed(w))
-            h5_attach_scales(w->file, paths[i], 1, (const char *const[]){"/device/device"}, w->fault);
-        describe(w, paths[i], NULL, i == 0 ? "kind of device" : "entry in the device catalogue");
-    }
-}
-
-static void write_devices(struct writer *w)
-{
-    const char *classes[N_KERNEL_CLASSES], *parts[N_ENERGY_PARTS];
-    int n = w->run->n_devices;
-    if (n == 0)
-        return;
-    for (int c = 0; c < N_KERNEL_CLASSES; c++)
-        classes[c] = kernel_class_name(c);
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        parts[p] = energy_part_name(p);
-    write_device_names(w, n);
-    write_name_scale(w, "/device/class", N_KERNEL_CLASSES, classes, "kernel class");
-    write_name_scale(w, "/device/part", N_ENERGY_PARTS, parts, "where in the device energy goes");
-    write_class_fields(w, n, &(struct shape){2, {n, N_KERNEL_CLASSES}, {"/device/device", "/device/class"}});
-    write_device_fields(w, n, &(struct shape){1, {n}, {"/device/device"}});
-    write_device_energies(w, n);
-}
-
 static void write_weights(struct writer *w, const char *group, const struct run_parameter *list, int n,
                           const char *meaning)
 {
@@ -421,7 +310,7 @@ enum status result_write(const char *path, const struct run *run, struct fault *
         write_curve(&w);
         write_evaluations(&w);
         write_baselines(&w);
-        write_devices(&w);
+        result_write_devices(w.file, w.arena, run->device, run->n_devices, fault);
         write_weights(&w, "/model", run->parameter, run->n_parameters_stored, "trained weight");
         if (run->n_merged)
             write_weights(&w, "/merged", run->merged, run->n_merged, "weight with its adapters added");

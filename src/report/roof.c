@@ -89,6 +89,34 @@ static int of_cpu(const struct cluster_device *device, struct roof *roof)
     return 1;
 }
 
+/* Bytes of an element in the cache. */
+static int kv_bytes(const struct job *job, const struct cluster_device *device)
+{
+    const char *numerics = device->numerics ? device->numerics : job->placement.numerics;
+    if (strcmp(job->serve.kv_numerics, "int8") == 0)
+        return 1;
+    return strcmp(numerics, "fp16") == 0 || strcmp(numerics, "bf16") == 0 ? 2 : 4;
+}
+
+static int of_hbm_pim(const struct job *job, const struct cluster_device *device, struct roof *roof)
+{
+    const struct hbm_pim_profile *catalogued = catalogue_hbm_pim(device->profile);
+    if (!catalogued)
+        return 0;
+    struct hbm_pim_profile pim = *catalogued;
+    take_int(&pim.stacks, device->stacks);
+    if (device->power_limit >= 0)
+        pim.power_limited = (int)device->power_limit;
+    double commands_per_s = 1e12 / ((double)hbm_pim_mac_interval(&pim) * (double)pim.clock_ps) * hbm_pim_channels(&pim);
+    roof->bytes_per_s = commands_per_s * hbm_pim_units(&pim) * pim.column_bytes;
+    roof->peak_flop_per_s = roof->bytes_per_s * 2 / kv_bytes(job, device);
+    roof->vector_flop_per_s = pim.softmax_ops_per_s * pim.stacks;
+    roof->peak_text = "processing units";
+    roof->vector_text = "softmax unit";
+    roof->memory_text = "banks to their processing units";
+    return 1;
+}
+
 int roof_of(const struct job *job, const char *kind, const char *profile, struct roof *roof)
 {
     const struct cluster_device *device = find(job, kind, profile);
@@ -102,6 +130,8 @@ int roof_of(const struct job *job, const char *kind, const char *profile, struct
         is_known = of_systolic(device, roof);
     else if (strcmp(kind, "reram") == 0)
         is_known = of_reram(device, roof);
+    else if (strcmp(kind, "hbm-pim") == 0)
+        is_known = of_hbm_pim(job, device, roof);
     else if (strcmp(kind, "cpu") == 0)
         is_known = of_cpu(device, roof);
     if (device->peak_flop_per_s > 0)

@@ -13,12 +13,13 @@ struct roof {
     const char *peak_text, *vector_text, *memory_text; /* what they are: "tf32 matrix units" */
 };
 
-/* Local. Of the devices of this kind and profile in the job's cluster. 0 when there are none, or the kind has no such
- * limits here (hbm-pim).
+/* Local. Of the devices of this kind and profile in the job's cluster. 0 when there are none.
  *
  * gpu: rates of the profile at the device's number format (fp32 for the rest), DRAM bandwidth by specification.
  * systolic: 2 x arrays x rows x columns x clock; lanes x operations x clock; DRAM bandwidth.
  * reram: 2 x weights that all crossbars hold / time between two reads (device/reram.h); tile buffers.
+ * hbm-pim: MAC commands of all channels at their interval (power limit), each so many columns of banks and 2 FLOP for
+ * each element in them; the softmax units for the rest.
  * cpu: cores x clock x FLOP per cycle; DRAM bandwidth by specification. */
 int roof_of(const struct job *job, const char *kind, const char *profile, struct roof *roof);
 

@@ -41,6 +41,27 @@ double run_energy_j(const struct run *run)
     return joules(sum_fj);
 }
 
+struct run_devices run_devices(const struct run *run)
+{
+    return (struct run_devices){.n = run->n_devices, .device = run->device, .end_ps = run->end_ps};
+}
+
+wide_uint run_entry_energy_fj(const struct ledger_entry *entry)
+{
+    wide_uint sum_fj = 0;
+    for (int p = 0; p < N_ENERGY_PARTS; p++)
+        sum_fj += entry->energy_fj[p];
+    return sum_fj;
+}
+
+wide_uint run_devices_energy_fj(const struct run_devices *devices)
+{
+    wide_uint sum_fj = run_entry_energy_fj(&devices->host);
+    for (int d = 0; d < devices->n; d++)
+        sum_fj += ledger_energy_fj(&devices->device[d].ledger);
+    return sum_fj;
+}
+
 double run_writes_per_cell(const struct run_cells *cells)
 {
     return cells->cells ? (double)cells->cell_writes / (double)cells->cells * cells->pulses : 0;

@@ -49,6 +49,14 @@ struct run_device {
     struct ledger ledger;
 };
 
+/* Devices side by side, to be told: a view. */
+struct run_devices {
+    int n;
+    const struct run_device *device; /* [n] */
+    uint64_t end_ps;                 /* of the run: every ledger's */
+    struct ledger_entry host;        /* over links to the host beside the devices' own programs (serving); else 0 */
+};
+
 struct run_parameter {
     const char *name;
     int n_dims;
@@ -204,6 +212,13 @@ struct run {
     int64_t faults_to_come;  /* of the job, later than the run's end */
     uint64_t end_ps;
 };
+
+/* Local. The devices of a run. */
+struct run_devices run_devices(const struct run *run);
+
+/* Local. Energy of one entry; of all devices and the host's links. */
+wide_uint run_entry_energy_fj(const struct ledger_entry *entry);
+wide_uint run_devices_energy_fj(const struct run_devices *devices);
 
 /* Local. Adds steps first..last of one mode to the phases: to the last phase when that has this name, else as a new
  * one. They must follow the steps added before (a bug otherwise). `name` is kept, not copied. */

@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "report/summary_device.h"
+
 static json_t *number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
@@ -51,7 +53,56 @@ static json_t *recovery(const struct serving_recovery *recovery)
         (double)recovery->stop_energy_fj * 1e-15, "recompute_energy_j", (double)recovery->recompute_energy_fj * 1e-15);
 }
 
-enum status serving_json_write(const char *path, const struct serving_summary *summary, struct fault *fault)
+static void set(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        bug("JSON: '%s' cannot be set: out of memory or not UTF-8", key);
+}
+
+static json_t *ledgers(const struct serving_devices *devices)
+{
+    json_t *list = json_array();
+    for (int d = 0; d < devices->n; d++) {
+        json_t *object = summary_device_json(&devices->device[d]);
+        set(object, "instance", json_integer(devices->instance[d]));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+/* What went over links to the host, instance by instance; only where something did. */
+static json_t *links(const struct serving_devices *devices)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < devices->n_instances; i++)
+        if (devices->host[i].count)
+            json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:I, s:f}", "instance", (json_int_t)i, "count",
+                                                  (json_int_t)devices->host[i].count, "busy_ps",
+                                                  (json_int_t)devices->host[i].busy_ps, "bytes",
+                                                  (json_int_t)devices->host[i].bytes, "energy_j",
+                                                  joules(run_entry_energy_fj(&devices->host[i]))));
+    return list;
+}
+
+static json_t *fault_list(const struct serving_faults *faults)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < faults->n; i++) {
+        const struct serving_fault *told = &faults->fault[i];
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "device", told->device, "kind",
+                            told->kind, "factor", told->factor, "instance", (json_int_t)told->instance, "at_ps",
+                            (json_int_t)told->at_ps, "virtual_time_ps", (json_int_t)told->struck_ps, "stop_ps",
+                            (json_int_t)told->stop_ps, "stop_energy_j", joules(told->stop_energy_fj),
+                            "requests_that_lost_kv", (json_int_t)told->n_requests, "lost_tokens",
+                            (json_int_t)told->lost_tokens, "tokens_kept_on_host", (json_int_t)told->kept_tokens));
+    }
+    return list;
+}
+
+enum status serving_json_write(const char *path, const struct serving_summary *summary,
+                               const struct serving_devices *devices, const struct serving_faults *faults,
+                               struct fault *fault)
 {
     json_t *root = json_pack(
         "{s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:I, s:o}", "requests",
@@ -69,6 +120,12 @@ enum status serving_json_write(const char *path, const struct serving_summary *s
         json_object_set_new(root, "recovery", recovery(&summary->recovery));
     if (!root)
         bug("a summary that is no JSON");
+    if (devices) {
+        set(root, "device", ledgers(devices));
+        set(root, "host", links(devices));
+    }
+    if (faults && faults->n)
+        set(root, "fault", fault_list(faults));
     int bad = json_dump_file(root, path, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
     json_decref(root);
     return bad ? fault_set(fault, STATUS_IO, "%s: cannot write", path) : STATUS_OK;

@@ -5,10 +5,10 @@
 
 #include "report/breakdown.h"
 #include "report/result_columns.h"
+#include "report/serving_groups.h"
 #include "report/serving_result.h"
 
 #define SCHEMA "polyrank-serving"
-#define FJ_PER_J UINT64_C(1000000000000000)
 
 enum { N_METRICS = 5, N_STATISTICS = 6, PARTS = N_ENERGY_PARTS + 1 };
 
@@ -219,33 +219,6 @@ static void read_instances(struct reader *r)
     read_energies(r, &c);
 }
 
-/* Devices stand instance by instance. */
-static void read_devices(struct reader *r)
-{
-    struct serving_summary *sum = &r->run->summary;
-    struct h5_shape shape = {.n_dims = 1};
-    if (has_failed(r) || !h5_exists(r->file, "/device/device"))
-        return;
-    struct columns c = columns_of(r->file, r->arena, r->fault, "/device", "device", 0);
-    if (h5_shape(r->file, "/device/device", &shape, r->fault) == STATUS_OK)
-        c.n = shape.dims[0];
-    const char *const *names = columns_get_names(&c, "device");
-    const uint32_t *instance = columns_get(&c, "instance", H5_UINT32);
-    uint64_t *busy = columns_get(&c, "busy_ps", H5_UINT64);
-    for (int64_t d = 0; !has_failed(r) && d < c.n; d++) {
-        if (instance[d] >= sum->n_instances || (d > 0 && instance[d] < instance[d - 1])) {
-            fault_set(r->fault, STATUS_USAGE, "%s: /device/instance: expected numbers of instances in order, found %u",
-                      h5_path(r->file), instance[d]);
-            return;
-        }
-        struct serving_instance_summary *of = &sum->instance[instance[d]];
-        if (of->n_devices++ == 0) {
-            of->device_name = &names[d];
-            of->device_busy_ps = &busy[d];
-        }
-    }
-}
-
 static void read_samples(struct reader *r)
 {
     struct columns c = columns_of(r->file, r->arena, r->fault, "/sample", "sample", 0);
@@ -278,7 +251,8 @@ enum status serving_result_read(const char *path, struct arena *arena, struct se
     read_spreads(&r);
     read_requests(&r);
     read_instances(&r);
-    read_devices(&r);
+    serving_read_devices(r.file, arena, &read.summary, &read.devices, fault);
+    serving_read_faults(r.file, arena, &read.summary, &read.faults, fault);
     read_samples(&r);
     h5_close(r.file);
     if (!has_failed(&r))

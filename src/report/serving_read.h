@@ -4,12 +4,15 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "report/serving_devices.h"
 #include "store/served.h"
 
 struct serving_run {
     const char *title, *model, *config; /* as in struct serving_file; title and model may be NULL */
     struct serving_summary summary;     /* all but in_system_ps, which the file does not have */
     struct served *record;              /* [summary.n_requests] by number; seen_ps is 0 */
+    struct serving_devices devices;
+    struct serving_faults faults;
     size_t n_samples;
     struct serving_sample *sample; /* [n_samples] */
     double told_energy_j;          /* the file's total; summary.energy_fj is the sum of its parts */

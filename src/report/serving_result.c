@@ -3,10 +3,10 @@
 #include <math.h>
 
 #include "report/breakdown.h"
+#include "report/serving_groups.h"
 #include "store/h5.h"
 
 #define SCHEMA "polyrank-serving"
-#define FJ_PER_J UINT64_C(1000000000000000)
 
 /* After the first fault nothing more is written, so that the calls below need no checks of their own. */
 struct writer {
@@ -329,79 +329,6 @@ static void write_instances(struct writer *w)
     write_energies(w, n);
 }
 
-/* ---- faults ---- */
-
-enum { RECOVERY_FIELDS = 8 };
-
-static const struct field recovery_fields[RECOVERY_FIELDS] = {
-    {"/recovery/n_faults", "1", "faults of its devices"},
-    {"/recovery/n_lost_devices", "1", "devices lost"},
-    {"/recovery/n_requests", "1", "times that a request lost its KV"},
-    {"/recovery/lost_tokens", "1", "tokens of KV lost"},
-    {"/recovery/kept_tokens", "1", "tokens of KV kept on the host"},
-    {"/recovery/recomputed_tokens", "1", "tokens of KV computed once more"},
-    {"/recovery/stop_ps", "ps", "virtual time in which nothing was computed: noticing, planning, loading"},
-    {"/recovery/recompute_ps", "ps", "share, by tokens, of iterations with tokens that are computed once more"},
-};
-
-static uint64_t recovery_value(const struct serving_recovery *r, int field)
-{
-    const uint64_t values[RECOVERY_FIELDS] = {r->n_faults,    r->n_lost_devices,    r->n_requests, r->lost_tokens,
-                                              r->kept_tokens, r->recomputed_tokens, r->stop_ps,    r->recompute_ps};
-    return values[field];
-}
-
-/* Where there were faults. */
-static void write_recovery(struct writer *w)
-{
-    const struct serving_summary *sum = w->told->summary;
-    int64_t n = (int64_t)sum->n_instances;
-    const struct frame frame = {1, {n}, {"/instance/instance"}};
-    if (!sum->recovery.n_faults)
-        return;
-    uint64_t *value = arena_array(w->arena, (size_t)n, sizeof *value);
-    double *energy_j = arena_array(w->arena, (size_t)n, sizeof *energy_j);
-    for (int f = 0; f < RECOVERY_FIELDS; f++) {
-        for (int64_t i = 0; i < n; i++)
-            value[i] = recovery_value(&sum->instance[i].recovery, f);
-        write_array(w, recovery_fields[f].name, H5_UINT64, &frame, value, recovery_fields[f].units,
-                    recovery_fields[f].long_name);
-    }
-    for (int64_t i = 0; i < n; i++)
-        energy_j[i] = joules(sum->instance[i].recovery.stop_energy_fj);
-    write_array(w, "/recovery/stop_energy_j", H5_FLOAT64, &frame, energy_j, "J", "energy of the stops");
-    for (int64_t i = 0; i < n; i++)
-        energy_j[i] = joules(sum->instance[i].recovery.recompute_energy_fj);
-    write_array(w, "/recovery/recompute_energy_j", H5_FLOAT64, &frame, energy_j, "J",
-                "share, by tokens, of the energy of iterations with tokens that are computed once more");
-}
-
-static void write_devices(struct writer *w)
-{
-    const struct serving_summary *sum = w->told->summary;
-    int64_t n = 0, at = 0;
-    for (size_t i = 0; i < sum->n_instances; i++)
-        n += sum->instance[i].n_devices;
-    if (n == 0)
-        return;
-    const struct frame frame = {1, {n}, {"/device/device"}};
-    const char **name = arena_array(w->arena, (size_t)n, sizeof *name);
-    uint32_t *instance = arena_array(w->arena, (size_t)n, sizeof *instance);
-    uint64_t *busy_ps = arena_array(w->arena, (size_t)n, sizeof *busy_ps);
-    double *share = arena_array(w->arena, (size_t)n, sizeof *share);
-    for (uint32_t i = 0; i < sum->n_instances; i++)
-        for (uint32_t d = 0; d < sum->instance[i].n_devices; d++, at++) {
-            name[at] = sum->instance[i].device_name[d];
-            instance[at] = i;
-            busy_ps[at] = sum->instance[i].device_busy_ps[d];
-            share[at] = (double)busy_ps[at] / (double)(sum->end_ps - sum->first_arrival_ps);
-        }
-    write_name_scale(w, "/device/device", n, name, "device");
-    write_array(w, "/device/instance", H5_UINT32, &frame, instance, "1", "instance that the device belongs to");
-    write_array(w, "/device/busy_ps", H5_UINT64, &frame, busy_ps, "ps", "virtual time at work");
-    write_array(w, "/device/utilisation", H5_FLOAT64, &frame, share, "1", "share of the time of the run at work");
-}
-
 /* ---- samples ---- */
 
 enum { SAMPLE_COUNTS = 6, SAMPLE_MEANS = 4 };
@@ -466,8 +393,8 @@ enum status serving_result_write(const char *path, const struct serving_file *fi
         write_summary(&w);
         write_requests(&w);
         write_instances(&w);
-        write_recovery(&w);
-        write_devices(&w);
+        serving_write_faults(w.file, w.arena, file->summary, file->faults, fault);
+        serving_write_devices(w.file, w.arena, file->summary, file->devices, fault);
         write_samples(&w);
         if (has_failed(&w))
             h5_abandon(w.file);

@@ -8,9 +8,10 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "report/serving_devices.h"
 #include "store/served.h"
 
-enum { SERVING_SCHEMA_VERSION = 1 };
+enum { SERVING_SCHEMA_VERSION = 2 };
 
 struct serving_file {
     const char *title;  /* name of the job; may be NULL */
@@ -18,6 +19,8 @@ struct serving_file {
     const char *config; /* the resolved job as text; may be NULL */
     const struct serving_summary *summary;
     const struct served *record; /* [summary->n_requests] */
+    const struct serving_devices *devices;
+    const struct serving_faults *faults;
     size_t n_samples;
     const struct serving_sample *sample; /* [n_samples]; may be NULL */
 };

@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "report/breakdown.h"
+#include "report/fault_tables.h"
+#include "report/ledgers.h"
 #include "report/table.h"
 
 static void time_cell(struct text_table *table, double time_s)
@@ -117,27 +119,6 @@ static void print_instances(const struct serving_summary *sum, struct arena *are
     text_table_print(table, out, TABLE_WIDTH);
 }
 
-static void print_devices(const struct serving_summary *sum, struct arena *arena, FILE *out)
-{
-    struct text_table *table = text_table_new(arena);
-    text_table_column(table, ALIGN_RIGHT, "instance", NULL);
-    text_table_column(table, ALIGN_LEFT, "device", NULL);
-    text_table_column(table, ALIGN_RIGHT, "busy", "s");
-    text_table_column(table, ALIGN_RIGHT, "utilisation", "%");
-    uint32_t n = 0;
-    for (size_t i = 0; i < sum->n_instances; i++)
-        for (uint32_t d = 0; d < sum->instance[i].n_devices; d++, n++) {
-            double busy_ps = (double)sum->instance[i].device_busy_ps[d];
-            text_table_row(table);
-            text_table_cell(table, "%zu", i);
-            text_table_cell(table, "%s", sum->instance[i].device_name[d]);
-            text_table_cell(table, "%.6g", busy_ps * 1e-12);
-            text_table_cell(table, "%.1f", share_percent(busy_ps, span_ps(sum)));
-        }
-    if (n)
-        text_table_print(table, out, TABLE_WIDTH);
-}
-
 enum { ENERGY_ROWS = N_ENERGY_PARTS + 1 };
 
 static void print_energy(const struct serving_summary *sum, struct arena *arena, FILE *out)
@@ -174,41 +155,10 @@ static void print_energy(const struct serving_summary *sum, struct arena *arena,
     text_table_print(table, out, TABLE_WIDTH);
 }
 
-static void recovery_row(struct text_table *table, const char *name, uint64_t count, uint64_t time_ps,
-                         wide_uint energy_fj)
+void serving_tables_print(const struct serving_summary *sum, const struct serving_devices *devices,
+                          const struct serving_faults *faults, struct arena *arena, FILE *out)
 {
-    text_table_row(table);
-    text_table_cell(table, "%s", name);
-    text_table_cell(table, "%" PRIu64, count);
-    if (energy_fj == 0) {
-        text_table_cell(table, "-");
-        text_table_cell(table, "-");
-        return;
-    }
-    text_table_cell(table, "%.6g", (double)time_ps * 1e-12);
-    text_table_cell(table, "%.6g", joules(energy_fj));
-}
-
-static void print_recovery(const struct serving_recovery *recovery, struct arena *arena, FILE *out)
-{
-    struct text_table *table = text_table_new(arena);
-    text_table_column(table, ALIGN_LEFT, "faults and recovery, all instances", NULL);
-    text_table_column(table, ALIGN_RIGHT, "number", NULL);
-    text_table_column(table, ALIGN_RIGHT, "time", "s");
-    text_table_column(table, ALIGN_RIGHT, "energy", "J");
-    recovery_row(table, "faults", recovery->n_faults, 0, 0);
-    recovery_row(table, "devices lost: stops for it", recovery->n_lost_devices, recovery->stop_ps,
-                 recovery->stop_energy_fj);
-    recovery_row(table, "requests that lost their KV", recovery->n_requests, 0, 0);
-    recovery_row(table, "tokens of KV lost", recovery->lost_tokens, 0, 0);
-    recovery_row(table, "tokens of KV kept on the host", recovery->kept_tokens, 0, 0);
-    recovery_row(table, "tokens computed once more for it", recovery->recomputed_tokens, recovery->recompute_ps,
-                 recovery->recompute_energy_fj);
-    text_table_print(table, out, TABLE_WIDTH);
-}
-
-void serving_tables_print(const struct serving_summary *sum, struct arena *arena, FILE *out)
-{
+    const struct run_devices view = serving_devices_view(devices, arena);
     fprintf(out,
             "Served %zu requests, %" PRIu64 " prompt tokens, %" PRIu64
             " generated tokens, in %.6g s of virtual time\n\n",
@@ -218,12 +168,8 @@ void serving_tables_print(const struct serving_summary *sum, struct arena *arena
     print_rates(sum, arena, out);
     fprintf(out, "\n");
     print_instances(sum, arena, out);
-    fprintf(out, "\n");
-    print_devices(sum, arena, out);
+    fault_serving_print(out, &sum->recovery, faults, arena);
+    ledgers_print(out, &view, arena);
     fprintf(out, "\n");
     print_energy(sum, arena, out);
-    if (sum->recovery.n_faults) {
-        fprintf(out, "\n");
-        print_recovery(&sum->recovery, arena, out);
-    }
 }

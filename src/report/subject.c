@@ -167,6 +167,12 @@ enum status subject_open(const char *given, struct arena *arena, struct subject 
     return STATUS_OK;
 }
 
+struct run_devices subject_devices(const struct subject *subject, struct arena *arena)
+{
+    return subject->kind == SUBJECT_SERVING ? serving_devices_view(&subject->serving.devices, arena)
+                                            : run_devices(&subject->run);
+}
+
 double subject_time_s(const struct subject *subject)
 {
     const struct serving_summary *sum = &subject->serving.summary;

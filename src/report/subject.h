@@ -33,6 +33,9 @@ enum status subject_open(const char *given, struct arena *arena, struct subject 
 /* Local. A file of the run's folder. */
 const char *subject_path(const struct subject *subject, struct arena *arena, const char *name);
 
+/* Local. Its devices, of all instances. */
+struct run_devices subject_devices(const struct subject *subject, struct arena *arena);
+
 /* Local. Virtual time and energy of the run. */
 double subject_time_s(const struct subject *subject);
 double subject_energy_j(const struct subject *subject);

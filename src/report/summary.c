@@ -143,7 +143,8 @@ static void print_totals(FILE *out, const struct run *run)
 void summary_print_ledgers(FILE *out, const struct run *run)
 {
     struct arena *arena = arena_new();
-    ledgers_print(out, run, arena);
+    const struct run_devices devices = run_devices(run);
+    ledgers_print(out, &devices, arena);
     print_totals(out, run);
     arena_free(arena);
 }

@@ -7,6 +7,7 @@
 #include "report/output.h"
 #include "report/result.h"
 #include "report/summary.h"
+#include "report/summary_device.h"
 
 static void set(json_t *object, const char *key, json_t *value)
 {
@@ -115,7 +116,7 @@ static json_t *engines_json(const struct ledger *ledger)
     return object;
 }
 
-static json_t *device_json(const struct run_device *device)
+json_t *summary_device_json(const struct run_device *device)
 {
     struct breakdown breakdown;
     json_t *object = json_object();
@@ -358,7 +359,7 @@ static json_t *run_json(const struct run *run)
     for (int i = 0; i < run->n_baselines; i++)
         append(baselines, baseline_json(&run->baseline[i]));
     for (int i = 0; i < run->n_devices; i++)
-        append(devices, device_json(&run->device[i]));
+        append(devices, summary_device_json(&run->device[i]));
     set(object, "curve", curve_json(run));
     set(object, "evaluation", evaluations);
     set(object, "baseline", baselines);

@@ -68,19 +68,25 @@ static void check_energies(struct checking *c, const struct run *run, double tol
 }
 
 /* Arithmetic that takes no time or no energy. */
+static void check_free(struct checking *c, const struct run_device *device, int n)
+{
+    const char *free_of_cost = NULL;
+    for (int d = 0; d < n; d++)
+        for (int k = 0; k < N_KERNEL_CLASSES; k++) {
+            const struct ledger_entry *entry = &device[d].ledger.entry[k];
+            if ((entry->flops || entry->bytes) && (!entry->busy_ps || !run_entry_energy_fj(entry)))
+                free_of_cost = arena_printf(c->arena, "%s of %s", kernel_class_name(k), device[d].name);
+        }
+    add(c, "no work without time and energy", !free_of_cost, "%s", free_of_cost ? free_of_cost : "all kernels");
+}
+
 static void check_costs(struct checking *c, const struct run *run)
 {
     uint64_t flops = 0;
-    const char *free_of_cost = NULL;
     for (int d = 0; d < run->n_devices; d++)
-        for (int k = 0; k < N_KERNEL_CLASSES; k++) {
-            const struct ledger_entry *entry = &run->device[d].ledger.entry[k];
-            flops += entry->flops;
-            if ((entry->flops || entry->bytes) &&
-                (!entry->busy_ps || !ledger_class_energy_fj(&run->device[d].ledger, k)))
-                free_of_cost = arena_printf(c->arena, "%s of %s", kernel_class_name(k), run->device[d].name);
-        }
-    add(c, "no work without time and energy", !free_of_cost, "%s", free_of_cost ? free_of_cost : "all kernels");
+        for (int k = 0; k < N_KERNEL_CLASSES; k++)
+            flops += run->device[d].ledger.entry[k].flops;
+    check_free(c, run->device, run->n_devices);
     add(c, "arithmetic of the devices sums to the run's", flops == run->flops, "%" PRIu64 " and %" PRIu64 " FLOP",
         flops, run->flops);
 }
@@ -234,6 +240,54 @@ static void check_serving_energy(struct checking *c, const struct serving_run *r
     add(c, "no device works longer than the run lasts", bad == 0, "%u of %u devices", n - bad, n);
 }
 
+/* Exactly, part by part: instructions, waiting, idle and links to the host are all that an instance takes. */
+static void check_ledgers(struct checking *c, const struct serving_run *run)
+{
+    const struct serving_summary *sum = &run->summary;
+    uint32_t n_bad = 0, n_late = 0;
+    for (uint32_t i = 0; i < sum->n_instances; i++) {
+        wide_uint energy_fj[N_ENERGY_PARTS], idle_fj;
+        serving_devices_energy(&run->devices, i, energy_fj, &idle_fj);
+        int is_bad = idle_fj != sum->instance[i].idle_energy_fj;
+        for (int p = 0; p < N_ENERGY_PARTS; p++)
+            is_bad |= energy_fj[p] != sum->instance[i].energy_fj[p];
+        n_bad += (uint32_t)is_bad;
+    }
+    for (int d = 0; d < run->devices.n; d++) {
+        const struct ledger *ledger = &run->devices.device[d].ledger;
+        wide_uint sum_ps = ledger->idle_ps;
+        for (int k = 0; k < N_KERNEL_CLASSES; k++)
+            sum_ps += (wide_uint)ledger->compute_ps[k] + ledger->wait_ps[k];
+        n_late += sum_ps != ledger->end_ps || ledger->end_ps != sum->end_ps - sum->first_arrival_ps;
+    }
+    add(c, "energies by device and kernel class sum to those of the instances", n_bad == 0 && run->devices.n > 0,
+        "%zu of %zu instances, to the femtojoule", sum->n_instances - n_bad, sum->n_instances);
+    add(c, "times of each device sum to the run's", n_late == 0 && run->devices.n > 0, "%d of %d devices",
+        run->devices.n - (int)n_late, run->devices.n);
+    check_free(c, run->devices.device, run->devices.n);
+}
+
+/* Faults in order within the run; their stops are those of the instances. */
+static void check_faults(struct checking *c, const struct serving_run *run)
+{
+    const struct serving_summary *sum = &run->summary;
+    uint64_t stop_ps = 0, lost = 0, last_ps = 0;
+    int is_ordered = 1;
+    for (int f = 0; f < run->faults.n; f++) {
+        const struct serving_fault *fault = &run->faults.fault[f];
+        is_ordered &= fault->struck_ps >= last_ps && fault->struck_ps >= fault->at_ps &&
+                      fault->struck_ps + fault->stop_ps <= sum->end_ps;
+        last_ps = fault->struck_ps;
+        stop_ps += fault->stop_ps;
+        lost += fault->lost_tokens;
+    }
+    if (run->faults.n || sum->recovery.n_faults)
+        add(c, "faults come in order, and their costs sum to those of the instances",
+            is_ordered && (uint64_t)run->faults.n == sum->recovery.n_faults && stop_ps == sum->recovery.stop_ps &&
+                lost == sum->recovery.lost_tokens,
+            "%d faults, stops of %" PRIu64 " ps, %" PRIu64 " tokens of KV lost", run->faults.n, stop_ps, lost);
+}
+
 static void check_samples(struct checking *c, const struct serving_run *run)
 {
     uint64_t output = 0;
@@ -278,6 +332,8 @@ void validity_check(const struct subject *subject, struct arena *arena, struct v
     check_requests(&c, &subject->serving);
     check_percentiles(&c, &subject->serving);
     check_serving_energy(&c, &subject->serving);
+    check_ledgers(&c, &subject->serving);
+    check_faults(&c, &subject->serving);
     check_samples(&c, &subject->serving);
     check_csv(&c, subject);
 }

@@ -240,6 +240,7 @@ struct serve_engine_options serve_engine_options_of(const struct serve *serve, c
         .bos = tokenizer ? tokenizer->bos : -1,
         .host_link = serve->job->cluster.links.host,
         .overhead_ps = (uint64_t)(serve->job->cluster.iteration_overhead_s * 1e12 + 0.5),
+        .start_ps = serve->requests.n ? serve->requests.request[0].arrival_ps : 0,
         .weights = weights,
     };
 }

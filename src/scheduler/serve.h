@@ -4,6 +4,7 @@
 
 #include "config/job.h"
 #include "model/model_file.h"
+#include "report/serving_devices.h"
 #include "scheduler/serve_engine.h"
 #include "serving/search.h"
 #include "serving/serving.h"
@@ -58,6 +59,8 @@ struct serve_sink {
 
 struct serve_result {
     struct serving_result serving;
+    struct serving_devices devices;
+    struct serving_faults faults;
     struct serving_sample *sample; /* [n_samples] */
     size_t n_samples;
     double wall_s;

@@ -100,8 +100,27 @@ static struct state_head head_of(const struct serve_course *course)
 
 static void archive_faults(struct serve_course *course, struct archive *archive)
 {
-    archive_column(archive, "faults/has_happened", &course->due->has_happened, (size_t)course->n_due,
-                   sizeof *course->due);
+    size_t n = (size_t)course->n_due, stride = sizeof *course->due;
+    struct serving_fault *told = &course->due->told;
+    archive_enter(archive, "faults");
+    archive_column(archive, "has_happened", &course->due->has_happened, n, stride);
+    archive_column(archive, "struck_ps", &told->struck_ps, n, stride);
+    archive_column(archive, "stop_ps", &told->stop_ps, n, stride);
+    archive_wide(archive, "stop_energy_fj", &told->stop_energy_fj, n, stride);
+    archive_column(archive, "n_requests", &told->n_requests, n, stride);
+    archive_column(archive, "lost_tokens", &told->lost_tokens, n, stride);
+    archive_column(archive, "kept_tokens", &told->kept_tokens, n, stride);
+    archive_leave(archive);
+}
+
+/* What the engines have done under earlier plans, and how long they were at work. */
+static void archive_ledgers(struct serve_course *course, struct archive *archive)
+{
+    for (size_t i = 0; i < course->n_sites; i++) {
+        archive_enter(archive, "ledger/%04zu", i);
+        serve_ledger_archive(serve_engine_ledger(course->site[i].engine), archive);
+        archive_leave(archive);
+    }
 }
 
 static void archive_engines(struct serve_course *course, struct archive *archive)
@@ -140,6 +159,7 @@ static enum status archive_run(struct serve_course *course, struct archive *arch
 {
     const struct serve_sink *sink = course->sink;
     service_archive(course->service, archive);
+    archive_ledgers(course, archive);
     archive_enter(archive, "sample");
     archive_samples(course, archive);
     archive_leave(archive);

@@ -12,8 +12,9 @@ struct serve_engine {
     struct decoder_source weights;
     struct executor *executor;
     struct arena *arena;
-    uint64_t *busy_ps, *wait_power_mw;
+    uint64_t *busy_ps, *wait_power_mw, *device_idle_mw;
     uint64_t idle_power_mw, kv_bytes_per_token;
+    struct serve_ledger ledger; /* rank 0 */
     struct link_profile host;
     int interrupts;
     int is_abandoned;
@@ -47,12 +48,14 @@ static void describe_devices(struct serve_engine *engine)
     uint64_t shards = engine->plan->layout.pims_per_gpu ? (uint64_t)engine->plan->layout.shards : 1;
     engine->busy_ps = arena_array(engine->arena, n, sizeof *engine->busy_ps);
     engine->wait_power_mw = arena_array(engine->arena, n, sizeof *engine->wait_power_mw);
+    engine->device_idle_mw = arena_array(engine->arena, n, sizeof *engine->device_idle_mw);
     engine->idle_power_mw = engine->kv_bytes_per_token = 0;
     for (int d = 0; d < machine->n_devices; d++) {
         if (engine->plan->lost && engine->plan->lost[d])
             continue;
         engine->wait_power_mw[d] = machine->backends[d]->wait_power_mw(machine->states[d]);
-        engine->idle_power_mw += device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
+        engine->device_idle_mw[d] = device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
+        engine->idle_power_mw += engine->device_idle_mw[d];
         engine->kv_bytes_per_token += engine->plan->need[d].kv_bytes_per_token;
     }
     engine->kv_bytes_per_token = (engine->kv_bytes_per_token + shards - 1) / shards;
@@ -81,6 +84,7 @@ enum status serve_engine_open(struct comm *comm, const struct decoder_plan *plan
     else
         fault_set(fault, STATUS_USAGE, "unknown link profile '%s': polyrank devices lists them", options->host_link);
     describe_devices(engine);
+    serve_ledger_init(&engine->ledger, plan->machine->n_devices, options->start_ps, arena);
     enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
         status = open_executor(engine, fault);
@@ -176,6 +180,7 @@ static enum status iterate(void *state, const struct serving_iteration *iteratio
     cost->time_ps = result.end_ps - iteration->start_ps + engine->options.overhead_ps;
     memcpy(cost->energy_fj, own.energy_fj, sizeof cost->energy_fj);
     add_waiting(engine, cost->time_ps, cost);
+    serve_ledger_iteration(&engine->ledger, cost->time_ps, engine->options.overhead_ps);
     return STATUS_OK;
 }
 
@@ -194,18 +199,30 @@ static enum status tokens(void *state, const struct serving_iteration *iteration
     return STATUS_OK;
 }
 
-/* KV of n tokens over the link to the host, one way. */
-static enum status move(void *state, const struct serving_move *moved, struct serving_cost *cost, struct fault *fault)
+/* KV of n tokens over the link to the host, one way. Both ends of a hand-over go on computing, so that their stand-by
+ * power is counted already. */
+static enum status transfer(void *state, const struct serving_move *moved, struct serving_cost *cost,
+                            struct fault *fault)
 {
-    const struct serve_engine *engine = state;
+    struct serve_engine *engine = state;
     struct cost link;
     (void)fault;
     link_transfer_cost(&engine->host, moved->n_tokens * engine->kv_bytes_per_token, &link);
     cost->time_ps = link.time_ps;
     memcpy(cost->energy_fj, link.energy_fj, sizeof cost->energy_fj);
-    for (int d = 0; d < engine->plan->machine->n_devices; d++)
-        cost->energy_fj[ENERGY_STATIC] += engine->wait_power_mw[d] * link.time_ps;
+    serve_ledger_host(&engine->ledger, &link, 0);
     return STATUS_OK;
+}
+
+/* The same while every device waits. */
+static enum status swap(void *state, const struct serving_move *moved, struct serving_cost *cost, struct fault *fault)
+{
+    struct serve_engine *engine = state;
+    enum status status = transfer(state, moved, cost, fault);
+    for (int d = 0; d < engine->plan->machine->n_devices; d++)
+        cost->energy_fj[ENERGY_STATIC] += engine->wait_power_mw[d] * cost->time_ps;
+    serve_ledger_iteration(&engine->ledger, cost->time_ps, cost->time_ps);
+    return status;
 }
 
 static void reset(void *state)
@@ -214,6 +231,7 @@ static void reset(void *state)
     struct fault fault = FAULT_NONE;
     executor_close(engine->executor);
     engine->executor = NULL;
+    serve_ledger_init(&engine->ledger, engine->plan->machine->n_devices, engine->options.start_ps, engine->arena);
     if (open_executor(engine, &fault) != STATUS_OK)
         bug("an executor that was open before does not open again: %s", fault.text);
 }
@@ -228,8 +246,8 @@ struct serving_engine serve_engine_kind(const struct decoder_plan *plan, int tim
         .n_devices = (uint32_t)plan->machine->n_devices,
         .device_name = plan->device_name,
         .iterate = iterate,
-        .swap = timing_only ? move : NULL,
-        .transfer = timing_only ? move : NULL,
+        .swap = timing_only ? swap : NULL,
+        .transfer = timing_only ? transfer : NULL,
         .tokens = timing_only ? NULL : tokens,
         .reset = timing_only ? reset : NULL,
     };
@@ -272,16 +290,46 @@ int serve_engine_interrupts(const struct serve_engine *engine)
     return engine->interrupts;
 }
 
-enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, struct fault *fault)
+/* What the devices have done under this plan goes into the ledger; on rank 0. */
+static enum status close_stretch(struct serve_engine *engine, uint64_t end_ps, struct fault *fault)
 {
+    struct arena *arena = arena_new();
+    struct ledger *instructions = NULL;
+    enum status status = executor_ledgers(engine->executor, arena, &instructions, fault);
+    const struct serve_stretch stretch = {.instructions = instructions,
+                                          .wait_power_mw = engine->wait_power_mw,
+                                          .idle_power_mw = engine->device_idle_mw,
+                                          .lost = engine->plan->lost,
+                                          .end_ps = end_ps};
+    if (status == STATUS_OK && comm_rank(engine->comm) == 0)
+        serve_ledger_close(&engine->ledger, &stretch);
+    arena_free(arena);
+    return status;
+}
+
+enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, uint64_t now_ps,
+                                struct fault *fault)
+{
+    enum status status = close_stretch(engine, now_ps, fault);
     executor_close(engine->executor);
     engine->executor = NULL;
     engine->plan = plan;
     describe_devices(engine);
-    enum status status = open_executor(engine, fault);
+    if (status == STATUS_OK)
+        status = open_executor(engine, fault);
     if (status != STATUS_OK)
         serve_engine_abandon(engine);
     return status;
+}
+
+enum status serve_engine_end(struct serve_engine *engine, uint64_t end_ps, struct fault *fault)
+{
+    return close_stretch(engine, end_ps, fault);
+}
+
+struct serve_ledger *serve_engine_ledger(struct serve_engine *engine)
+{
+    return &engine->ledger;
 }
 
 void serve_engine_reprice(struct serve_engine *engine)

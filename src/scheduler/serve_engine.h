@@ -8,6 +8,7 @@
 #define SCHEDULER_SERVE_ENGINE_H
 
 #include "scheduler/decoder_plan.h"
+#include "scheduler/serve_ledger.h"
 #include "serving/engine.h"
 
 struct serve_engine_options {
@@ -17,6 +18,7 @@ struct serve_engine_options {
     int32_t eos, bos;      /* tokens that end an answer; -1: none */
     const char *host_link; /* link profile: swaps, hand-overs */
     uint64_t overhead_ps;  /* time of the host's engine for each iteration, in which every device waits */
+    uint64_t start_ps;     /* of the run: from here on devices that have nothing to do draw idle power */
     uint32_t trace_steps;
     const struct decoder_source *weights; /* functional */
 };
@@ -49,8 +51,16 @@ void serve_engine_abandon(struct serve_engine *engine);
 int serve_engine_interrupts(const struct serve_engine *engine);
 
 /* Collective, between iterations. Goes over to another plan for the same model and limits: an empty cache, clocks at
- * zero, weights where the plan wants them. Borrows the plan. */
-enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, struct fault *fault);
+ * zero, weights where the plan wants them; the ledger keeps what was done. Borrows the plan. now_ps counts on rank 0.
+ */
+enum status serve_engine_replan(struct serve_engine *engine, const struct decoder_plan *plan, uint64_t now_ps,
+                                struct fault *fault);
+
+/* Collective, after the last iteration; once. The ledger is complete on rank 0. end_ps counts on rank 0. */
+enum status serve_engine_end(struct serve_engine *engine, uint64_t end_ps, struct fault *fault);
+
+/* Local. Of rank 0; for stops, to save and restore, and at the end. */
+struct serve_ledger *serve_engine_ledger(struct serve_engine *engine);
 
 /* Local, on all ranks alike, between iterations. Speeds of devices in the plan's machine have changed. */
 void serve_engine_reprice(struct serve_engine *engine);

@@ -167,22 +167,24 @@ static uint64_t bytes_to(const struct decoder_plan *before, const struct decoder
     return (uint64_t)program->n_instrs * DESCRIPTOR_BYTES + (is_dealt_anew ? after->need[d].weight_bytes : 0);
 }
 
+/* *load: over the links. */
 static void price_loss(const struct serve *serve, const struct decoder_plan *before, const struct decoder_plan *after,
-                       struct serving_loss *loss)
+                       struct serving_loss *loss, struct cost *load)
 {
     const struct machine *machine = after->machine;
-    uint64_t load_ps = 0;
+    *load = (struct cost){.time_ps = 0};
     for (int d = 0; d < machine->n_devices; d++) {
-        uint64_t bytes = bytes_to(before, after, d);
+        uint64_t bytes = bytes_to(before, after, d), load_ps = load->time_ps;
         struct cost cost;
         if (!bytes)
             continue;
         link_transfer_cost(catalogue_link(machine->specs[d].host_link), bytes, &cost);
-        load_ps = cost.time_ps > load_ps ? cost.time_ps : load_ps;
-        for (int part = 0; part < N_ENERGY_PARTS; part++)
-            loss->energy_fj[part] += cost.energy_fj[part];
+        cost_add(load, &cost);
+        load->time_ps = cost.time_ps > load_ps ? cost.time_ps : load_ps;
     }
-    loss->time_ps = load_ps + (uint64_t)(serve->job->serve.recovery_s * 1e12 + 0.5);
+    loss->time_ps = load->time_ps + (uint64_t)(serve->job->serve.recovery_s * 1e12 + 0.5);
+    for (int part = 0; part < N_ENERGY_PARTS; part++)
+        loss->energy_fj[part] = load->energy_fj[part];
     for (int d = 0; d < machine->n_devices; d++)
         if (!after->lost[d])
             loss->energy_fj[ENERGY_STATIC] +=
@@ -191,8 +193,8 @@ static void price_loss(const struct serve *serve, const struct decoder_plan *bef
 
 /* ---- a fault happens ---- */
 
-/* All ranks of the engine. */
-static enum status happen(struct serve_course *course, struct serve_due *due, struct fault *fault)
+/* All ranks of the engine; now_ps counts on rank 0. */
+static enum status happen(struct serve_course *course, struct serve_due *due, uint64_t now_ps, struct fault *fault)
 {
     struct serve_site *site = &course->site[due->fault->instance];
     due->has_happened = 1;
@@ -201,7 +203,7 @@ static enum status happen(struct serve_course *course, struct serve_due *due, st
     if (status != STATUS_OK)
         serve_engine_abandon(site->engine);
     else if (fails(due))
-        status = serve_engine_replan(site->engine, site->plan, fault);
+        status = serve_engine_replan(site->engine, site->plan, now_ps, fault);
     else
         serve_engine_reprice(site->engine);
     return status;
@@ -209,34 +211,77 @@ static enum status happen(struct serve_course *course, struct serve_due *due, st
 
 enum status serve_course_follow_fault(struct serve_course *course, uint32_t number, struct fault *fault)
 {
-    return happen(course, &course->due[number], fault);
+    return happen(course, &course->due[number], 0, fault);
+}
+
+/* An instance stops for the loss of a device, and goes on with what is left. */
+static enum status lose(struct serve_course *course, const struct serve_due *due, const struct decoder_plan *before,
+                        struct fault *fault)
+{
+    const struct serve *serve = course->serve;
+    uint32_t instance = (uint32_t)due->fault->instance;
+    struct serve_site *site = &course->site[instance];
+    struct serving_loss loss = {.engine = &site->serving,
+                                .keeps_host = strcmp(serve->job->serve.recovery, "reload") == 0};
+    struct cost load;
+    price_loss(serve, before, site->plan, &loss, &load);
+    serve_ledger_host(serve_engine_ledger(site->engine), &load, loss.time_ps);
+    site->serving = serve_engine_of(site->engine);
+    if (service_lose(course->service, instance, &loss, fault) != STATUS_OK)
+        fault_prefix(fault, "%s fails at %g s", due->fault->device, due->fault->at_s);
+    return fault->status;
 }
 
 static enum status lead(struct serve_course *course, int f, struct fault *fault)
 {
-    struct serve *serve = course->serve;
     struct serve_due *due = &course->due[f];
     uint32_t instance = (uint32_t)due->fault->instance;
     struct serve_site *site = &course->site[instance];
     const struct decoder_plan *before = site->plan;
+    uint64_t now_ps = service_progress(course->service).now_ps;
     enum status status = STATUS_OK;
-    if (!serve->timing_only)
+    if (!course->serve->timing_only)
         status = serve_engine_wish(site->engine, SERVE_WISH_FAULT + (uint32_t)f, fault);
     if (status == STATUS_OK)
-        status = happen(course, due, fault);
+        status = happen(course, due, now_ps, fault);
     if (status != STATUS_OK)
         return status;
+    const struct serving_recovery then = service_recovery(course->service, instance);
     service_note_fault(course->service, instance);
-    if (!fails(due))
-        return STATUS_OK;
-    struct serving_loss loss = {.engine = &site->serving,
-                                .keeps_host = strcmp(serve->job->serve.recovery, "reload") == 0};
-    price_loss(serve, before, site->plan, &loss);
-    site->serving = serve_engine_of(site->engine);
-    status = service_lose(course->service, instance, &loss, fault);
-    if (status != STATUS_OK)
-        fault_prefix(fault, "%s fails at %g s", due->fault->device, due->fault->at_s);
-    return status;
+    if (fails(due) && lose(course, due, before, fault) != STATUS_OK)
+        return fault->status;
+    const struct serving_recovery now = service_recovery(course->service, instance);
+    due->told = (struct serving_fault){.struck_ps = now_ps,
+                                       .stop_ps = now.stop_ps - then.stop_ps,
+                                       .stop_energy_fj = now.stop_energy_fj - then.stop_energy_fj,
+                                       .n_requests = now.n_requests - then.n_requests,
+                                       .lost_tokens = now.lost_tokens - then.lost_tokens,
+                                       .kept_tokens = now.kept_tokens - then.kept_tokens};
+    return STATUS_OK;
+}
+
+/* What the job says of them, beside what was counted. */
+void serve_course_tell_faults(const struct serve_course *course, struct serve_result *result)
+{
+    struct serving_faults *faults = &result->faults;
+    faults->fault = arena_array(course->serve->arena, (size_t)course->n_due + 1, sizeof *faults->fault);
+    for (int f = 0; f < course->n_due; f++) {
+        const struct serve_due *due = &course->due[f];
+        int at = faults->n;
+        if (!due->has_happened) {
+            faults->n_to_come++;
+            continue;
+        }
+        for (; at > 0 && faults->fault[at - 1].struck_ps > due->told.struck_ps; at--)
+            faults->fault[at] = faults->fault[at - 1];
+        faults->fault[at] = due->told;
+        faults->fault[at].device = due->fault->device;
+        faults->fault[at].kind = due->fault->kind;
+        faults->fault[at].factor = fails(due) ? 0 : due->fault->factor;
+        faults->fault[at].instance = (uint32_t)due->fault->instance;
+        faults->fault[at].at_ps = due->at_ps;
+        faults->n++;
+    }
 }
 
 void serve_course_set_wake(struct serve_course *course)

@@ -37,6 +37,7 @@ struct serve_due {
     uint64_t at_ps; /* not before the first request */
     int device;
     uint8_t has_happened;
+    struct serving_fault told; /* once it has; rank 0 */
 };
 
 /* A run. On other ranks than 0 only what functional engines need. */
@@ -59,7 +60,7 @@ struct serve_course {
 };
 
 /* What rank 0 asks of the others in functional runs (serve_engine_wish). */
-enum { SERVE_WISH_END, SERVE_WISH_SAVE, SERVE_WISH_FAULT /* and above: number of the due fault */ };
+enum { SERVE_WISH_END, SERVE_WISH_SAVE, SERVE_WISH_LEDGERS, SERVE_WISH_FAULT /* and above: number of the due fault */ };
 
 /* ---- serve_checkpoint.c ---- */
 
@@ -92,6 +93,9 @@ enum status serve_course_open_sites(struct serve_course *course, struct fault *f
 
 /* Rank 0, at every instant: lets happen what is due. */
 enum status serve_course_faults(struct serve_course *course, struct fault *fault);
+
+/* Local. The faults that have happened, in that order, and how many have not. */
+void serve_course_tell_faults(const struct serve_course *course, struct serve_result *result);
 
 /* Collective, functional: the others' part of a fault. */
 enum status serve_course_follow_fault(struct serve_course *course, uint32_t number, struct fault *fault);

@@ -67,6 +67,57 @@ static enum status control(void *state, struct service *service, struct fault *f
     return status == STATUS_OK ? serve_course_control(course, fault) : status;
 }
 
+/* Collective over the engine's ranks, of which only rank 0 comes here. */
+static enum status end_engine(struct serve_course *course, struct serve_site *site, uint64_t end_ps,
+                              struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    if (!course->serve->timing_only)
+        status = serve_engine_wish(site->engine, SERVE_WISH_LEDGERS, fault);
+    return status == STATUS_OK ? serve_engine_end(site->engine, end_ps, fault) : status;
+}
+
+static void tell_device(const struct serve_course *course, const struct serve_ledger *ledger, int d,
+                        struct run_device *told)
+{
+    const struct decoder_plan *plan = &course->serve->plan;
+    const struct decoder_need *need = &plan->need[d];
+    const struct device_spec *spec = &plan->machine->specs[d];
+    uint64_t kv_bytes =
+        need->kv_bytes_per_token ? need->capacity_bytes - need->weight_bytes - need->activation_bytes : 0;
+    *told = (struct run_device){.name = plan->device_name[d],
+                                .kind = spec->kind,
+                                .profile = spec->profile,
+                                .node = spec->node,
+                                .memory_bytes = need->weight_bytes + need->activation_bytes + kv_bytes,
+                                .capacity_bytes = need->capacity_bytes,
+                                .ledger = ledger->device[d]};
+}
+
+/* What every device has done, instance by instance. */
+static enum status tell_devices(struct serve_course *course, struct fault *fault)
+{
+    struct arena *arena = course->serve->arena;
+    struct serving_devices *told = &course->result->devices;
+    size_t n_each = (size_t)course->serve->plan.machine->n_devices, n = course->n_sites * n_each;
+    enum status status = STATUS_OK;
+    told->device = arena_array(arena, n + 1, sizeof *told->device);
+    told->instance = arena_array(arena, n + 1, sizeof *told->instance);
+    told->host = arena_array(arena, course->n_sites, sizeof *told->host);
+    told->n_instances = (uint32_t)course->n_sites;
+    for (uint32_t i = 0; i < course->n_sites && status == STATUS_OK; i++) {
+        struct serve_site *site = &course->site[i];
+        status = end_engine(course, site, course->result->serving.summary.end_ps, fault);
+        const struct serve_ledger *ledger = serve_engine_ledger(site->engine);
+        told->host[i] = ledger->host;
+        for (int d = 0; d < ledger->n_devices; d++) {
+            told->instance[told->n] = i;
+            tell_device(course, ledger, d, &told->device[told->n++]);
+        }
+    }
+    return status;
+}
+
 /* Rank 0: all requests on the engines. */
 static enum status serve_all(struct serve_course *course, struct fault *fault)
 {
@@ -78,6 +129,9 @@ static enum status serve_all(struct serve_course *course, struct fault *fault)
     enum status status = serving_run(&serve->serving, &serve->requests, engines, course->n_sites, &sink, serve->arena,
                                      &course->result->serving, fault);
     course->result->wall_s = wall_s() - course->start_s;
+    if (status == STATUS_OK)
+        status = tell_devices(course, fault);
+    serve_course_tell_faults(course, course->result);
     for (size_t i = 0; i < course->n_sites && status == STATUS_OK; i++)
         course->result->instructions += executor_wall(serve_engine_executor(course->site[i].engine)).instructions;
     return status;
@@ -92,8 +146,12 @@ static enum status follow(struct serve_course *course, struct fault *fault)
     uint32_t wish = SERVE_WISH_END;
     enum status status = serve_engine_follow(engine, &wish, fault);
     while (status == STATUS_OK && wish != SERVE_WISH_END) {
-        status = wish == SERVE_WISH_SAVE ? serve_course_save(course, fault)
-                                         : serve_course_follow_fault(course, wish - SERVE_WISH_FAULT, fault);
+        if (wish == SERVE_WISH_SAVE)
+            status = serve_course_save(course, fault);
+        else if (wish == SERVE_WISH_LEDGERS)
+            status = serve_engine_end(engine, 0, fault);
+        else
+            status = serve_course_follow_fault(course, wish - SERVE_WISH_FAULT, fault);
         if (status == STATUS_OK)
             status = serve_engine_follow(engine, &wish, fault);
     }

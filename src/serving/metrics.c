@@ -143,20 +143,6 @@ static void sum_records(const struct served *record, size_t n, struct serving_su
     }
 }
 
-static void add_recovery(struct serving_recovery *sum, const struct serving_recovery *part)
-{
-    sum->n_faults += part->n_faults;
-    sum->n_lost_devices += part->n_lost_devices;
-    sum->n_requests += part->n_requests;
-    sum->lost_tokens += part->lost_tokens;
-    sum->kept_tokens += part->kept_tokens;
-    sum->recomputed_tokens += part->recomputed_tokens;
-    sum->stop_ps += part->stop_ps;
-    sum->recompute_ps += part->recompute_ps;
-    sum->stop_energy_fj += part->stop_energy_fj;
-    sum->recompute_energy_fj += part->recompute_energy_fj;
-}
-
 static void sum_instances(struct serving_summary *summary)
 {
     for (size_t i = 0; i < summary->n_instances; i++) {
@@ -167,7 +153,7 @@ static void sum_instances(struct serving_summary *summary)
         summary->prefix_queried_tokens += instance->prefix_queried_tokens;
         summary->prefix_hit_tokens += instance->prefix_hit_tokens;
         summary->n_iterations += instance->n_iterations;
-        add_recovery(&summary->recovery, &instance->recovery);
+        served_add_recovery(&summary->recovery, &instance->recovery);
     }
 }
 

@@ -13,6 +13,11 @@ void service_wake(struct service *service, uint64_t at_ps)
     service->wake_ps = at_ps;
 }
 
+struct serving_recovery service_recovery(const struct service *service, uint32_t instance)
+{
+    return service->instance[instance].total.recovery;
+}
+
 void service_note_fault(struct service *service, uint32_t instance)
 {
     service_touch(service, instance)->total.recovery.n_faults++;

@@ -23,6 +23,9 @@ int service_can_change(const struct service *service, uint32_t instance);
 /* Local. There shall be an instant at at_ps (later than now), as long as requests are not served. One at a time. */
 void service_wake(struct service *service, uint64_t at_ps);
 
+/* Local. What faults have cost an instance up to now. */
+struct serving_recovery service_recovery(const struct service *service, uint32_t instance);
+
 /* Local. Counts a fault of an instance. */
 void service_note_fault(struct service *service, uint32_t instance);
 

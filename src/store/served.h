@@ -83,6 +83,32 @@ struct serving_recovery {
     wide_uint stop_energy_fj, recompute_energy_fj; /* parts of energy_fj */
 };
 
+/* Local. Adds what another instance's faults have cost. */
+static inline void served_add_recovery(struct serving_recovery *sum, const struct serving_recovery *part)
+{
+    sum->n_faults += part->n_faults;
+    sum->n_lost_devices += part->n_lost_devices;
+    sum->n_requests += part->n_requests;
+    sum->lost_tokens += part->lost_tokens;
+    sum->kept_tokens += part->kept_tokens;
+    sum->recomputed_tokens += part->recomputed_tokens;
+    sum->stop_ps += part->stop_ps;
+    sum->recompute_ps += part->recompute_ps;
+    sum->stop_energy_fj += part->stop_energy_fj;
+    sum->recompute_energy_fj += part->recompute_energy_fj;
+}
+
+/* A fault of the emulated hardware that struck the run. */
+struct serving_fault {
+    const char *device, *kind; /* "pim3", "fails" */
+    double factor;             /* speed that is left; 0: the device failed */
+    uint32_t instance;
+    uint64_t at_ps, struck_ps;                     /* virtual time: of the job, at which it showed */
+    uint64_t stop_ps;                              /* from then on nothing was computed for so long */
+    wide_uint stop_energy_fj;                      /* of that time */
+    uint64_t n_requests, lost_tokens, kept_tokens; /* that lost their KV; of KV: lost, kept on the host */
+};
+
 struct serving_instance_summary {
     uint64_t n_iterations, busy_ps;
     uint64_t prefill_tokens, output_tokens;
