@@ -93,9 +93,10 @@ static const char *find_value(const struct settings *settings, const char *path)
     return NULL;
 }
 
-static int must_equal(const char *path)
+/* What serving was asked for shows in its sizes: traces, prompts and generators can say the same. */
+static int must_equal(const struct comparison *comparison, const char *path)
 {
-    return strncmp(path, "data.", 5) == 0;
+    return comparison->run && strncmp(path, "data.", 5) == 0;
 }
 
 /* The name of a job and where its results go say nothing about the run. */
@@ -123,18 +124,40 @@ static int add_sizes(const struct run *a, const struct run *b, const char **keys
     return n;
 }
 
-int compare_differences(const struct run *a, const struct run *b, int must_be_equal, struct arena *arena,
+static int add_serving_sizes(const struct serving_summary *a, const struct serving_summary *b, const char **keys)
+{
+    int n = 0;
+    if (a->n_requests != b->n_requests)
+        keys[n++] = "requests";
+    if (a->prompt_tokens != b->prompt_tokens)
+        keys[n++] = "prompt tokens";
+    if (a->output_tokens != b->output_tokens)
+        keys[n++] = "generated tokens";
+    return n;
+}
+
+static const char *config_of(const struct comparison *comparison, int r)
+{
+    return comparison->run ? comparison->run[r].config : comparison->serving[r].config;
+}
+
+int compare_differences(const struct comparison *comparison, int run, int must_be_equal, struct arena *arena,
                         const char ***keys)
 {
-    struct settings left = read_settings(a->config, arena), right = read_settings(b->config, arena);
+    struct settings left = read_settings(config_of(comparison, 0), arena),
+                    right = read_settings(config_of(comparison, run), arena);
     *keys = arena_array(arena, (size_t)left.n + (size_t)right.n + 4, sizeof **keys);
     int n = 0;
     for (int i = 0; i < left.n + right.n; i++) {
         const char *path = i < left.n ? left.setting[i].path : right.setting[i - left.n].path;
         int is_new = i < left.n || !find_value(&left, path);
-        if (is_new && !is_label(path) && must_equal(path) == must_be_equal &&
+        if (is_new && !is_label(path) && must_equal(comparison, path) == must_be_equal &&
             !is_same(find_value(&left, path), find_value(&right, path)))
             (*keys)[n++] = path;
     }
-    return must_be_equal ? n + add_sizes(a, b, *keys + n) : n;
+    if (!must_be_equal)
+        return n;
+    if (comparison->run)
+        return n + add_sizes(&comparison->run[0], &comparison->run[run], *keys + n);
+    return n + add_serving_sizes(&comparison->serving[0].summary, &comparison->serving[run].summary, *keys + n);
 }

@@ -84,34 +84,45 @@ static struct text_table *new_table(struct arena *arena, const int *number, int 
 static void warn(struct document *document, const struct comparison *comparison, const int *number, int r)
 {
     const char **keys;
-    int n = compare_differences(&comparison->run[0], &comparison->run[r], 1, document->arena, &keys);
+    int n = compare_differences(comparison, r, 1, document->arena, &keys);
     if (n)
-        document_sentence(document,
-                          "Warning: run %d was not tested on the data of run %d (%s%s differs): their errors "
-                          "cannot be compared.",
-                          number[r] + 1, number[0] + 1, keys[0], n > 1 ? " and more" : "");
+        document_sentence(document, "Warning: run %d was not %s of run %d (%s%s differs): %s cannot be compared.",
+                          number[r] + 1, comparison->run ? "tested on the data" : "asked for the requests",
+                          number[0] + 1, keys[0], n > 1 ? " and more" : "",
+                          comparison->run ? "their errors" : "their latencies and energies");
 }
 
-static void add_training_table(struct document *document, const struct subject *subject, int n)
+/* All runs of a kind. */
+static void add_quantities(struct document *document, const struct comparison *comparison, const int *number)
+{
+    struct text_table *table = new_table(document->arena, number, comparison->n_runs);
+    for (int q = 0; q < comparison->n_quantities; q++)
+        if (!comparison->quantity[q].is_detail)
+            quantity_row(table, &comparison->quantity[q], comparison->n_runs);
+    document_table(document, comparison->run ? "Training runs side by side" : "Serving runs side by side", table);
+    for (int r = 1; r < comparison->n_runs; r++)
+        warn(document, comparison, number, r);
+}
+
+static void add_table(struct document *document, const struct subject *subject, int n, enum subject_kind kind)
 {
     struct run *runs = arena_array(document->arena, (size_t)n, sizeof *runs);
+    struct serving_run *serving = arena_array(document->arena, (size_t)n, sizeof *serving);
     const char **paths = arena_array(document->arena, (size_t)n, sizeof *paths);
     int *number = arena_array(document->arena, (size_t)n, sizeof *number), m = 0;
     struct comparison comparison;
     for (int i = 0; i < n; i++)
-        if (subject[i].kind == SUBJECT_TRAINING) {
+        if (subject[i].kind == kind) {
             runs[m] = subject[i].run;
+            serving[m] = subject[i].serving;
             paths[m] = subject[i].file;
             number[m++] = i;
         }
-    compare_runs(&comparison, runs, paths, m, document->arena);
-    struct text_table *table = new_table(document->arena, number, m);
-    for (int q = 0; q < comparison.n_quantities; q++)
-        if (!comparison.quantity[q].is_detail)
-            quantity_row(table, &comparison.quantity[q], m);
-    document_table(document, "Training runs side by side", table);
-    for (int r = 1; r < m; r++)
-        warn(document, &comparison, number, r);
+    if (kind == SUBJECT_TRAINING)
+        compare_runs(&comparison, runs, paths, m, document->arena);
+    else
+        compare_serving(&comparison, serving, paths, m, document->arena);
+    add_quantities(document, &comparison, number);
 }
 
 /* ---- serving ---- */
@@ -141,61 +152,6 @@ static void add_latencies(struct document *document, const struct subject *subje
         document_figure(document, figure);
 }
 
-enum { N_SERVING_QUANTITIES = 12 };
-
-/* Those of which less is better have ratios base / run, as speeds have run / base: above 1 the run is better. */
-static void serving_values(const struct serving_summary *sum, double *value)
-{
-    const double values[N_SERVING_QUANTITIES] = {
-        (double)sum->n_requests,  (double)(sum->end_ps - sum->first_arrival_ps) * 1e-12,
-        joules(sum->energy_fj),   sum->energy_per_output_token_j,
-        sum->output_tokens_per_s, sum->requests_per_s,
-        sum->ttft_s.p50,          sum->ttft_s.p99,
-        sum->tpot_s.p50,          sum->tpot_s.p99,
-        sum->e2e_s.p50,           sum->e2e_s.p99};
-    for (int q = 0; q < N_SERVING_QUANTITIES; q++)
-        value[q] = values[q];
-}
-
-static void add_serving_table(struct document *document, const struct subject *subject, int n)
-{
-    static const struct {
-        const char *name, *unit;
-        int better; /* -1 less, 1 more, 0 neither */
-    } quantities[N_SERVING_QUANTITIES] = {{"requests", "1", 0},
-                                          {"virtual time", "s", -1},
-                                          {"energy", "J", -1},
-                                          {"energy per generated token", "J", -1},
-                                          {"generated tokens", "1/s", 1},
-                                          {"requests finished", "1/s", 1},
-                                          {"TTFT p50", "s", -1},
-                                          {"TTFT p99", "s", -1},
-                                          {"TPOT p50", "s", -1},
-                                          {"TPOT p99", "s", -1},
-                                          {"E2E p50", "s", -1},
-                                          {"E2E p99", "s", -1}};
-    double(*value)[N_SERVING_QUANTITIES] = arena_array(document->arena, (size_t)n, sizeof *value);
-    int *number = arena_array(document->arena, (size_t)n, sizeof *number), m = 0;
-    for (int i = 0; i < n; i++)
-        if (subject[i].kind == SUBJECT_SERVING) {
-            serving_values(&subject[i].serving.summary, value[m]);
-            number[m++] = i;
-        }
-    struct text_table *table = new_table(document->arena, number, m);
-    for (int q = 0; q < N_SERVING_QUANTITIES; q++) {
-        text_table_row(table);
-        text_table_cell(table, "%s", quantities[q].name);
-        text_table_cell(table, "%s", quantities[q].unit);
-        for (int r = 0; r < m; r++) {
-            double ratio = quantities[q].better > 0 ? value[r][q] / value[0][q] : value[0][q] / value[r][q];
-            value_cell(table, value[r][q]);
-            if (r > 0)
-                value_cell(table, quantities[q].better ? ratio : NAN);
-        }
-    }
-    document_table(document, "Serving runs side by side", table);
-}
-
 void page_add_comparison(struct document *document, const struct subject *subject, int n)
 {
     int is_training = count_of(subject, n, SUBJECT_TRAINING) > 1,
@@ -208,9 +164,9 @@ void page_add_comparison(struct document *document, const struct subject *subjec
     for (int k = 0; is_serving && k < N_LATENCIES; k++)
         add_latencies(document, subject, n, (enum latency_kind)k);
     if (is_training)
-        add_training_table(document, subject, n);
+        add_table(document, subject, n, SUBJECT_TRAINING);
     if (is_serving)
-        add_serving_table(document, subject, n);
+        add_table(document, subject, n, SUBJECT_SERVING);
     document_sentence(document,
                       "Ratios are above 1 where the run is better than the first one: time, energy, latency and "
                       "error of the first over the run's, throughput of the run over the first's. Times of parts "
