@@ -26,6 +26,12 @@ struct told {
     struct serving_result result;
     struct serving_sample sample[MOST_SAMPLES];
     size_t n_samples;
+    struct run_device device[INSTANCES];
+    uint32_t instance_of[INSTANCES];
+    struct ledger_entry host[INSTANCES];
+    struct serving_fault fault[2];
+    struct serving_devices devices;
+    struct serving_faults faults;
     struct serving_file file;
 };
 
@@ -42,6 +48,45 @@ static enum status keep_row(void *state, const struct served *record, struct fau
 {
     struct told *told = state;
     return told->csv.rows.path ? serving_csv_row(&told->csv, record, fault) : STATUS_OK;
+}
+
+/* Ledgers that sum to what the engines told: a third of static power while waiting, a fifth of it over the host's link.
+ */
+static void make_up_ledgers(struct told *told)
+{
+    const struct serving_summary *sum = &told->result.summary;
+    uint64_t span_ps = sum->end_ps - sum->first_arrival_ps;
+    for (uint32_t i = 0; i < INSTANCES; i++) {
+        const struct serving_instance_summary *instance = &sum->instance[i];
+        struct run_device *device = &told->device[i];
+        struct ledger *ledger = &device->ledger;
+        *device = (struct run_device){"toy", "gpu", "a100-80g", 0, 100, 1000, {.end_ps = span_ps}};
+        told->instance_of[i] = i;
+        ledger->compute_ps[CLASS_GEMM] = instance->device_busy_ps[0];
+        ledger->wait_ps[CLASS_TRANSFER] = instance->busy_ps - instance->device_busy_ps[0];
+        ledger->idle_ps = span_ps - instance->busy_ps;
+        ledger->idle_energy_fj = instance->idle_energy_fj;
+        ledger->entry[CLASS_GEMM] = (struct ledger_entry){.count = 7 + i, .busy_ps = instance->device_busy_ps[0]};
+        memcpy(ledger->entry[CLASS_GEMM].energy_fj, instance->energy_fj, sizeof instance->energy_fj);
+        wide_uint *own_fj = &ledger->entry[CLASS_GEMM].energy_fj[ENERGY_STATIC], whole_fj = *own_fj;
+        ledger->wait_energy_fj = whole_fj / 3;
+        told->host[i] = (struct ledger_entry){.count = 2, .busy_ps = 40, .bytes = 900};
+        told->host[i].energy_fj[ENERGY_STATIC] = whole_fj / 5;
+        *own_fj = whole_fj - whole_fj / 3 - whole_fj / 5;
+        ledger->entry[CLASS_GEMM].flops = 1000;
+        ledger->entry[CLASS_GEMM].bytes = 500;
+    }
+    told->devices = (struct serving_devices){INSTANCES, told->device, told->instance_of, told->host, INSTANCES};
+}
+
+/* Two faults of the second instance. */
+static void make_up_faults(struct told *told)
+{
+    struct serving_summary *sum = &told->result.summary;
+    told->fault[0] = (struct serving_fault){"toy", "degrades", 0.25, 1, 1000000, 1000005, 0, 0, 0, 0, 0};
+    told->fault[1] = (struct serving_fault){"toy", "fails", 0, 1, 2000000, 2000000, 77, 1234, 3, 40, 5};
+    told->faults = (struct serving_faults){2, told->fault, 1};
+    sum->recovery = sum->instance[1].recovery = (struct serving_recovery){2, 1, 3, 40, 5, 31, 77, 11, 1234, 99};
 }
 
 static void run(struct told *told, const char *csv_path)
@@ -74,7 +119,11 @@ static void run(struct told *told, const char *csv_path)
     if (csv_path)
         serving_csv_close(&told->csv, &fault);
     expect_ok(&fault);
-    told->file = (struct serving_file){.title = "a run",
+    make_up_ledgers(told);
+    make_up_faults(told);
+    told->file = (struct serving_file){.devices = &told->devices,
+                                       .faults = &told->faults,
+                                       .title = "a run",
                                        .model = "toy",
                                        .config = "name: toy\n",
                                        .summary = &told->result.summary,
@@ -171,8 +220,14 @@ static void expect_file(const struct told *told, struct h5 *file, struct fault *
     for (size_t i = 0; i < told->n_samples; i++)
         made += value[i];
     ck_assert_uint_eq(made, sum->output_tokens);
-    h5_read(file, "/device/busy_ps", H5_UINT64, INSTANCES, value, fault);
-    ck_assert_uint_eq(value[1], sum->instance[1].device_busy_ps[0]);
+    h5_read(file, "/device/compute_ps", H5_UINT64, (int64_t)INSTANCES * N_KERNEL_CLASSES, value, fault);
+    ck_assert_uint_eq(value[N_KERNEL_CLASSES + CLASS_GEMM], sum->instance[1].device_busy_ps[0]);
+    h5_dimension_names(file, "/device/energy_j", told->arena, names, fault);
+    ck_assert_str_eq(names[0], "device");
+    ck_assert_str_eq(names[1], "class");
+    ck_assert_str_eq(names[2], "part");
+    h5_read(file, "/fault/virtual_time_ps", H5_UINT64, 2, value, fault);
+    ck_assert_uint_eq(value[0], 1000005);
     expect_ok(fault);
 }
 
@@ -224,6 +279,34 @@ static void expect_same_summary(const struct serving_summary *a, const struct se
                   x->idle_energy_fj == y->idle_energy_fj);
         ck_assert_str_eq(x->device_name[0], y->device_name[0]);
         ck_assert_uint_eq(x->device_busy_ps[0], y->device_busy_ps[0]);
+        ck_assert(memcmp(&x->recovery, &y->recovery, sizeof x->recovery) == 0);
+    }
+    ck_assert(memcmp(&a->recovery, &b->recovery, sizeof a->recovery) == 0);
+}
+
+static void expect_same_hardware(const struct told *told, const struct serving_run *read)
+{
+    ck_assert_int_eq(read->devices.n, INSTANCES);
+    ck_assert_int_eq((int)read->devices.n_instances, INSTANCES);
+    for (int d = 0; d < INSTANCES; d++) {
+        const struct run_device *a = &told->device[d], *b = &read->devices.device[d];
+        ck_assert_str_eq(a->name, b->name);
+        ck_assert_str_eq(a->profile, b->profile);
+        ck_assert_uint_eq(a->memory_bytes, b->memory_bytes);
+        ck_assert_uint_eq(read->devices.instance[d], (unsigned)d);
+        ck_assert(memcmp(&a->ledger, &b->ledger, sizeof a->ledger) == 0);
+        ck_assert(memcmp(&told->host[d], &read->devices.host[d], sizeof told->host[d]) == 0);
+    }
+    ck_assert_int_eq(read->faults.n, 2);
+    ck_assert_int_eq(read->faults.n_to_come, 1);
+    for (int f = 0; f < 2; f++) {
+        const struct serving_fault *a = &told->fault[f], *b = &read->faults.fault[f];
+        ck_assert_str_eq(a->device, b->device);
+        ck_assert_str_eq(a->kind, b->kind);
+        ck_assert(a->factor == b->factor && a->instance == b->instance && a->at_ps == b->at_ps);
+        ck_assert(a->struck_ps == b->struck_ps && a->stop_ps == b->stop_ps && a->stop_energy_fj == b->stop_energy_fj);
+        ck_assert(a->n_requests == b->n_requests && a->lost_tokens == b->lost_tokens &&
+                  a->kept_tokens == b->kept_tokens);
     }
 }
 
@@ -259,6 +342,7 @@ START_TEST(the_file_is_understood)
     serving_result_read(path, told->arena, &read, &fault);
     expect_ok(&fault);
     expect_same_summary(&told->result.summary, &read.summary);
+    expect_same_hardware(told, &read);
     ck_assert_str_eq(read.title, "a run");
     ck_assert_str_eq(read.config, "name: toy\n");
     for (size_t i = 0; i < N; i++)
@@ -320,6 +404,26 @@ START_TEST(validity_sees_what_is_wrong)
     ck_assert_int_eq(failures(&subject, told->arena), 1);
     serving->summary.instance[1].device_busy_ps[0] = 0;
     ck_assert_int_eq(failures(&subject, told->arena), 0);
+    struct ledger *ledger = &serving->devices.device[0].ledger;
+    ledger->entry[CLASS_GEMM].energy_fj[ENERGY_DRAM]++; /* a femtojoule */
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    ledger->entry[CLASS_GEMM].energy_fj[ENERGY_DRAM]--;
+    serving->devices.host[1].energy_fj[ENERGY_STATIC]--;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->devices.host[1].energy_fj[ENERGY_STATIC]++;
+    ledger->wait_ps[CLASS_NORM]++;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    ledger->wait_ps[CLASS_NORM]--;
+    ledger->entry[CLASS_NORM].flops = 1;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    ledger->entry[CLASS_NORM].flops = 0;
+    serving->faults.fault[1].stop_ps++;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->faults.fault[1].stop_ps--;
+    serving->faults.fault[0].struck_ps = 2000001;
+    ck_assert_int_eq(failures(&subject, told->arena), 1);
+    serving->faults.fault[0].struck_ps = 1000005;
+    ck_assert_int_eq(failures(&subject, told->arena), 0);
     FILE *file = fopen(csv, "a");
     fputs("0,0,0,1,1,\n", file);
     fclose(file);
@@ -337,7 +441,7 @@ START_TEST(tables_fit_and_tell)
     size_t size;
     run(told, NULL);
     FILE *out = open_memstream(&text, &size);
-    serving_tables_print(&told->result.summary, told->arena, out);
+    serving_tables_print(&told->result.summary, &told->devices, &told->faults, told->arena, out);
     fclose(out);
     const struct serving_summary *sum = &told->result.summary;
     snprintf(expected, sizeof expected, "Served 200 requests, %llu prompt tokens, %llu generated tokens, in ",
@@ -346,6 +450,10 @@ START_TEST(tables_fit_and_tell)
     snprintf(expected, sizeof expected, "%.3f", 1e3 * sum->ttft_s.p99);
     ck_assert_ptr_nonnull(strstr(text, expected));
     ck_assert_ptr_nonnull(strstr(text, "goodput"));
+    ck_assert_ptr_nonnull(strstr(text, "degrades to 25 %"));
+    ck_assert_ptr_nonnull(strstr(text, "1 fault of the job came after the end of the run"));
+    ck_assert_ptr_nonnull(strstr(text, "1: toy"));
+    ck_assert_ptr_nonnull(strstr(text, "links to the host"));
     ck_assert_ptr_nonnull(strstr(text, "100.0"));
     for (const char *line = text, *end; *line; line = end + 1) {
         end = strchr(line, '\n');
