@@ -77,21 +77,30 @@ static enum status end_engine(struct serve_course *course, struct serve_site *si
     return status == STATUS_OK ? serve_engine_end(site->engine, end_ps, fault) : status;
 }
 
-static void tell_device(const struct serve_course *course, const struct serve_ledger *ledger, int d,
-                        struct run_device *told)
+/* Memory: weights, activations, and its part of the most KV that sequences had at a time. */
+static uint64_t memory_used(const struct serve_course *course, const struct serving_instance_summary *instance, int d)
 {
     const struct decoder_plan *plan = &course->serve->plan;
     const struct decoder_need *need = &plan->need[d];
+    uint64_t shards = plan->layout.pims_per_gpu ? (uint64_t)plan->partition.shards : 1;
+    uint64_t tokens = instance->kv_peak_blocks * course->serve->serving.block_tokens;
+    uint64_t fixed = need->weight_bytes + need->activation_bytes;
+    uint64_t kv = (tokens + shards - 1) / shards * need->kv_bytes_per_token;
+    return fixed + kv < need->capacity_bytes ? fixed + kv : need->capacity_bytes;
+}
+
+static void tell_device(const struct serve_course *course, uint32_t i, const struct ledger *ledger, int d,
+                        struct run_device *told)
+{
+    const struct decoder_plan *plan = &course->serve->plan;
     const struct device_spec *spec = &plan->machine->specs[d];
-    uint64_t kv_bytes =
-        need->kv_bytes_per_token ? need->capacity_bytes - need->weight_bytes - need->activation_bytes : 0;
     *told = (struct run_device){.name = plan->device_name[d],
                                 .kind = spec->kind,
                                 .profile = spec->profile,
                                 .node = spec->node,
-                                .memory_bytes = need->weight_bytes + need->activation_bytes + kv_bytes,
-                                .capacity_bytes = need->capacity_bytes,
-                                .ledger = ledger->device[d]};
+                                .memory_bytes = memory_used(course, &course->result->serving.summary.instance[i], d),
+                                .capacity_bytes = plan->need[d].capacity_bytes,
+                                .ledger = *ledger};
 }
 
 /* What every device has done, instance by instance. */
@@ -112,7 +121,7 @@ static enum status tell_devices(struct serve_course *course, struct fault *fault
         told->host[i] = ledger->host;
         for (int d = 0; d < ledger->n_devices; d++) {
             told->instance[told->n] = i;
-            tell_device(course, ledger, d, &told->device[told->n++]);
+            tell_device(course, i, &ledger->device[d], d, &told->device[told->n++]);
         }
     }
     return status;

@@ -45,7 +45,17 @@ serve: {requests: 60, arrivals: poisson, rate_per_s: 20, input_tokens: 64, outpu
 Y
 }
 
-# make_runs PROGRAM FOLDER: the runs hpt, gpu and serving in the folder, and the pages of each and of several.
+# faulty_jobs FOLDER: the jobs hpt and serving with faults of the emulated hardware; the last of each comes too late.
+faulty_jobs() {
+    { sed 's/^name: .*/name: hpt-faulty/' "$1/hpt.yaml"
+      echo 'faults: [{device: gpu1, at: 3 ms, kind: degrades, factor: 0.5}, {device: reram1, at: 13 ms, kind: fails}, {device: gpu0, at: 1 s, kind: fails}]'
+    } >"$1/hpt-faulty.yaml"
+    { sed 's/^name: .*/name: serving-faulty/; s/count: 2}/count: 4}/' "$1/serving.yaml"
+      echo 'faults: [{device: hbm-pim1, at: 1 s, kind: fails}, {device: gpu0, at: 2 s, kind: degrades, factor: 0.5}, {device: gpu1, at: 100 s, kind: fails}]'
+    } >"$1/serving-faulty.yaml"
+}
+
+# make_runs PROGRAM FOLDER: the runs hpt, gpu and serving in the folder, those with faults, and the pages of each and of several.
 make_runs() {
     local P=$1 to=$2
     "$P" data synth "$to/wind.h5" --stations 6 --rows 300 --seed 9 || return 1
@@ -56,6 +66,10 @@ make_runs() {
     "$P" train "$to/gpu.yaml" -q -o "$to/gpu" || return 1
     "$P" serve "$to/serving.yaml" -q -o "$to/serving" || return 1
     "$P" serve "$to/serving.yaml" -q -o "$to/busier" --set name=busier --set serve.rate_per_s=40 || return 1
+    faulty_jobs "$to"
+    "$P" train "$to/hpt-faulty.yaml" -q -o "$to/hpt-faulty" || return 1
+    "$P" serve "$to/serving-faulty.yaml" -q -o "$to/serving-faulty" || return 1
     (cd "$to" && "$P" report hpt -q -o hpt.html && "$P" report serving -q -o serving.html &&
+        "$P" report hpt-faulty -q -o hpt-faulty.html && "$P" report serving-faulty -q -o serving-faulty.html &&
         "$P" report hpt gpu serving busier -q -o several.html --title 'Several <runs> & more')
 }

@@ -67,7 +67,7 @@ timing() {
     shift 2
     serve "$name-timing" "$job" 0 --timing-only "$@" || return 1
     for f in "$name" "$name-timing"; do # without tensors there is room for more KV
-        grep -v mean_kv_share "$S/$f/summary.json" >"$S/$f/summary"
+        grep -v 'mean_kv_share\|memory_bytes' "$S/$f/summary.json" >"$S/$f/summary"
     done
     for f in requests.csv summary; do
         same "$name: timing only equals functional: $f" "$S/$name/$f" "$S/$name-timing/$f"

@@ -25,7 +25,12 @@ holds "page of training" hpt.html '<!DOCTYPE html>' '<b>PASSED</b>' 'id="loss-st
     'id="timeline-full"' 'id="timeline-low"' 'id="timeline-handover"' 'id="time"' 'id="energy-parts"' 'id="roofline-a100-80g"' \
     'id="roofline-isaac"' 'id="wear-map"' 'id="wear-life"' 'enter low' 'data:text/csv' 'prefers-color-scheme' 'fnv1a'
 holds "page of serving" serving.html 'id="ttft"' 'id="tpot"' 'id="e2e"' 'id="throughput-time"' 'id="batch-time"' 'id="kv-time"' \
-    'id="utilisation"' 'SLO' 'hbm-pim0' '<b>PASSED</b>'
+    'id="time"' 'id="energy-classes"' 'id="energy-parts"' 'id="roofline-a100-hbm3"' 'id="roofline-attacc-bank"' 'of a generated token' \
+    'SLO' 'hbm-pim0' '<b>PASSED</b>'
+holds "page of training with faults" hpt-faulty.html 'id="faults"' 'degrades to 50 %' 'reram1' '>F1<' 'cells programmed' \
+    'are the faults' '1 fault of the job came after the end' '<b>PASSED</b>'
+holds "page of serving with faults" serving-faulty.html 'id="faults"' 'hbm-pim1' '>F1<' '>F2<' 'requests that lost their KV' \
+    'links to the host' '1 fault of the job came after the end' '<b>PASSED</b>'
 holds "page of several runs" several.html 'Several &lt;runs&gt; &amp; more' 'id="compare-loss-time"' 'id="compare-ttft"' \
     'id="run-1-loss-steps"' 'id="run-4-e2e"' 'Serving runs side by side'
 if grep -qE '<script|src=|@import|url\(' ./*.html; then fail "pages need nothing else" "something to fetch"; else pass "pages need nothing else"; fi
@@ -107,3 +112,30 @@ sed -i '3d' changed/requests.csv
 got=$?
 [ "$got" = 3 ] && grep -q 'the sums in these files do not hold' "$WORK/stderr" && grep -q '<b>FAILED</b>' changed.html &&
     pass "a run that does not add up" || fail "a run that does not add up" "exit status $got" "$WORK/stderr"
+
+# runs side by side, by folder or by file
+works "compare serving" "$P" compare serving busier/serving.h5 --csv ratios.csv
+holds "compare serving" "$WORK/stdout" 'serving/serving.h5' 'energy per generated token' 'TTFT p99' 'generated tokens' 'energy: attention' \
+    'Ratios are above 1 where the run is better'
+python3 - ratios.csv serving busier <<'Y' && pass "ratios of serving" || fail "ratios of serving" "see above"
+import csv, json, sys
+rows = {(row["quantity"], row["run"]): row for row in csv.DictReader(open(sys.argv[1]))}
+a, b = (json.load(open(folder + "/summary.json")) for folder in sys.argv[2:])
+def told(name, one, other, ratio):
+    left, right = rows[name, "0"], rows[name, "1"]
+    assert abs(float(left["value"]) / one - 1) < 1e-9 and abs(float(right["value"]) / other - 1) < 1e-9, (name, left, right, one, other)
+    assert abs(float(right["ratio"]) / ratio - 1) < 1e-9, (name, right["ratio"], ratio)
+told("generated tokens", a["output_tokens_per_s"], b["output_tokens_per_s"], b["output_tokens_per_s"] / a["output_tokens_per_s"])
+for name, key in (("energy", "energy_j"), ("energy per generated token", "energy_per_output_token_j")):
+    told(name, a[key], b[key], a[key] / b[key])
+for name, key, part in (("TTFT p99", "ttft_s", "p99"), ("E2E p50", "e2e_s", "p50"), ("ITL max", "itl_s", "max")):
+    told(name, a[key][part], b[key][part], a[key][part] / b[key][part])
+energy = sum(sum(v for k, v in device["energy_j_by_class"].items() if k != "total") for device in a["device"])
+assert abs(energy / a["energy_j"] - 1) < 1e-9, (energy, a["energy_j"])
+Y
+works "compare training" "$P" compare gpu hpt
+holds "compare training by folders, with modes" "$WORK/stdout" 'gpu/result.h5' 'time: phase trial' 'energy: phase low' 'time of a step: full mode' \
+    'energy of a step: low mode' 'time: handovers' 'energy: handovers'
+refuses "compare of both kinds" 2 "expected runs of one kind, found hpt/result.h5 (training) and serving/serving.h5 (serving)" \
+    "$P" compare hpt serving
+refuses "compare with an empty folder" 2 "empty: no finished run" "$P" compare hpt empty

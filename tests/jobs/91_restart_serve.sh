@@ -66,6 +66,7 @@ hit() {
 }
 
 serve functional 1 && mv run functional
+sed -n '/^model /,$p' stdout >first
 serve timing 1 && mv run timing
 
 hit functional 2 KILL 137 --checkpoint-steps 9
@@ -76,6 +77,8 @@ status "functional: to the end on 3 ranks" 0
 equal "functional" functional
 serve functional 1 --resume auto
 status "functional: a complete run" 0
+sed -n '/^model /,$p' stdout >again
+same "functional: a complete run tells its report again" first again
 has "functional: a complete run" "run/serving.h5 is complete: nothing is left to do"
 serve functional 1
 status "functional: without --resume a result is not replaced" 2

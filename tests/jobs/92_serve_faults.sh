@@ -74,17 +74,43 @@ for j in slow link; do
     costs $j "r['faults'] == 1 and r['lost_devices'] == 0 and s['virtual_time_s'] > 1.2 * w['virtual_time_s']"
 done
 
-# The parts of time and energy sum: busy and idle are the run, parts and idle are the whole.
-/usr/bin/python3 - sequence/serving.h5 >sums 2>&1 <<'PY' && pass "the ledger sums" || fail "the ledger sums" "it does not" sums
+# The parts of time and energy sum: busy and idle are the run, parts and idle are the whole; ledgers of devices by kernel class are
+# all of it, with tensors and without.
+sums() {
+    /usr/bin/python3 - "$1/serving.h5" >sums 2>&1 <<'PY' && pass "$1: the ledger sums" || fail "$1: the ledger sums" "it does not" sums
 import h5py, sys
 f = h5py.File(sys.argv[1])
-fj = sum(int(w) * 10**15 + int(r) for w, r in zip(f["instance/energy_whole_j"][()].flat, f["instance/energy_rest_fj"][()].flat))
-assert abs(fj * 1e-15 - f.attrs["energy_j"]) < 1e-12 * f.attrs["energy_j"], (fj, f.attrs["energy_j"])
+def fj(name):
+    return [int(w) * 10**15 + int(r) for w, r in zip(f[name + "_whole_j"][()].flat, f[name + "_rest_fj"][()].flat)]
+told = fj("instance/energy")
+assert abs(sum(told) * 1e-15 - f.attrs["energy_j"]) < 1e-12 * f.attrs["energy_j"], (sum(told), f.attrs["energy_j"])
 end, busy = int(f["request/finish_ps"][()].max()), int(f["instance/busy_ps"][0])
 assert busy == end, (busy, end) # all requests are there from the start: the instance is never without work
-assert all(b <= busy for b in f["device/busy_ps"][()])
 assert f["recovery/stop_ps"][0] + f["recovery/recompute_ps"][0] < busy
 assert 0 < f["recovery/stop_energy_j"][0] + f["recovery/recompute_energy_j"][0] < f.attrs["energy_j"]
+d = f["device"]
+parts = len(d["part"])
+energy, host = fj("device/energy"), fj("host/energy")
+for p in range(parts):
+    part = sum(energy[p::parts]) + host[p] + (sum(fj("device/wait_energy")) if p == 0 else 0)
+    assert part == told[p], (d["part"][p], part, told[p])
+assert sum(fj("device/idle_energy")) == told[parts]
+for i in range(len(d["device"])):
+    assert d["compute_ps"][i].sum() + d["wait_ps"][i].sum() + d["idle_ps"][i] == d["end_ps"][i] == end
+    assert d["compute_ps"][i].sum() <= busy
+assert d["flops"][()].sum() > 0 and f["fault/stop_ps"][()].sum() == f["recovery/stop_ps"][()].sum() > 0
+assert f["fault/lost_tokens"][()].sum() == f["recovery/lost_tokens"][()].sum()
+PY
+}
+for run in sequence timing all gpus; do sums $run; done
+python3 - sequence timing >alike 2>&1 <<'PY' && pass "ledgers are the same without tensors" || fail "ledgers are the same without tensors" "they differ" alike
+import json, sys
+a, b = (json.load(open(folder + "/summary.json")) for folder in sys.argv[1:])
+assert len(a["device"]) == 4 and a["host"] and a["fault"]
+for device in a["device"] + b["device"]:
+    del device["memory_bytes"] # tensors are made for more blocks than are used
+for key in ("device", "host", "fault", "energy_j"):
+    assert a[key] == b[key], key
 PY
 
 refuses "nothing left" 5 "gpu0 fails at 0.004 s: what is left cannot serve" "$P" serve "$WORK/none.yaml" -q -o "$WORK/out2"
