@@ -8,6 +8,7 @@
 
 #include "folder.h"
 #include "report/compare.h"
+#include "report/roof.h"
 #include "report/serving_read.h"
 #include "report/serving_result.h"
 #include "report/subject.h"
@@ -115,6 +116,25 @@ static void count_faults(const struct serve_result *result, struct seen *seen)
     ck_assert_uint_eq(stop_ps, result->serving.summary.recovery.stop_ps);
 }
 
+/* No kernel is faster than its device can be. */
+static void expect_below_roofs(const struct subject *subject)
+{
+    for (int d = 0; d < subject->serving.devices.n; d++) {
+        const struct run_device *device = &subject->serving.devices.device[d];
+        struct roof roof;
+        ck_assert(roof_of(&subject->job, device->kind, device->profile, &roof));
+        for (int c = CLASS_GEMM; c <= CLASS_ATTENTION; c++) {
+            const struct ledger_entry *entry = &device->ledger.entry[c];
+            if (!entry->flops)
+                continue;
+            double rate = (double)entry->flops / ((double)entry->busy_ps * 1e-12);
+            double most = roof_at(&roof, (double)entry->flops / (double)entry->bytes, 1);
+            ck_assert_msg(rate <= most, "%s of %s: %g of %g FLOP/s", kernel_class_name((enum kernel_class)c),
+                          device->profile, rate, most);
+        }
+    }
+}
+
 /* The result as a file, and its checks. */
 static void expect_valid(const struct serve *serve, const struct serve_result *result, const char *path,
                          struct arena *arena)
@@ -134,6 +154,8 @@ static void expect_valid(const struct serve *serve, const struct serve_result *r
     validity_check(&subject, arena, &validity);
     for (int i = 0; i < validity.n; i++)
         ck_assert_msg(validity.check[i].holds, "%s: %s", validity.check[i].what, validity.check[i].found);
+    ck_assert(subject.has_job);
+    expect_below_roofs(&subject);
 }
 
 static void serve_one(const char *text, struct serve_result *result, const char *path, struct arena *arena)
@@ -224,6 +246,39 @@ START_TEST(the_rest_of_the_time_is_waiting_or_idle)
 }
 END_TEST
 
+/* Int8 elements are half as long as fp16: twice as many in a column, each for a multiplication and an addition. */
+START_TEST(processing_units_have_a_roof)
+{
+    static const char text[] = "name: x\ncluster:\n  name: x\n  devices:\n    - {kind: gpu, profile: a100-80g}\n"
+                               "    - {kind: hbm-pim, profile: attacc-bank, stacks: 5}\n  links: {host: pcie4}\n"
+                               "decoder: {model: llama-7b}\nplacement: {numerics: fp16}\nserve: {requests: 1}\n";
+    static const char *const overrides[] = {"serve.kv_numerics=int8", "cluster.devices[1].stacks=10",
+                                            "cluster.devices[1].power_limit=false"};
+    struct arena *arena = arena_new();
+    struct roof plain, other;
+    struct fault fault = FAULT_NONE;
+    struct job job;
+    job_parse(arena, "x", text, NULL, 0, &job, &fault);
+    expect_ok(&fault);
+    ck_assert(roof_of(&job, "hbm-pim", "attacc-bank", &plain));
+    ck_assert_double_eq(plain.peak_flop_per_s, plain.bytes_per_s); /* 2 FLOP for an element of 2 bytes */
+    for (int i = 0; i < 3; i++) {
+        job_parse(arena, "x", text, &overrides[i], 1, &job, &fault);
+        expect_ok(&fault);
+        ck_assert(roof_of(&job, "hbm-pim", "attacc-bank", &other));
+        ck_assert_double_eq_tol(other.peak_flop_per_s, (i < 2 ? 2 : 1.5) * plain.peak_flop_per_s,
+                                1e-9 * plain.peak_flop_per_s);
+        ck_assert_double_eq_tol(other.bytes_per_s,
+                                (i == 0   ? 1
+                                 : i == 1 ? 2
+                                          : 1.5) *
+                                    plain.bytes_per_s,
+                                1e-9 * plain.bytes_per_s);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* ---- comparison ---- */
 
 static double ratio_of(const struct comparison *comparison, const char *name)
@@ -283,6 +338,7 @@ Suite *suite_serving_ledger(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, ledgers_sum_to_what_the_run_tells);
     tcase_add_test(tcase, the_rest_of_the_time_is_waiting_or_idle);
+    tcase_add_test(tcase, processing_units_have_a_roof);
     tcase_add_test(tcase, ratios_above_one_are_better);
     suite_add_tcase(suite, tcase);
     return suite;
