@@ -111,36 +111,28 @@ static const struct told totals[] = {
 
 enum { N_TOTALS = sizeof totals / sizeof *totals, N_LATENCIES = 5, N_STATISTICS = 6 };
 
-static void add_latency(struct comparison *comparison, struct arena *arena, const char *name,
-                        const struct serving_spread *const *spread)
+static const struct serving_spread *spread_of(const struct serving_summary *sum, int latency)
 {
+    const struct serving_spread *const spread[N_LATENCIES] = {&sum->queue_s, &sum->ttft_s, &sum->tpot_s, &sum->itl_s,
+                                                              &sum->e2e_s};
+    return spread[latency];
+}
+
+static void add_latency(struct comparison *comparison, struct arena *arena, int latency)
+{
+    static const char *const name[N_LATENCIES] = {"queue", "TTFT", "TPOT", "ITL", "E2E"};
     static const char *const statistic[N_STATISTICS] = {"p50", "p99", "mean", "p90", "p95", "max"};
     enum { N_SHOWN = 2 }; /* the others are in the CSV file */
     for (int s = 0; s < N_STATISTICS; s++) {
-        struct quantity *quantity =
-            compare_add(comparison, arena_printf(arena, "%s %s", name, statistic[s]), "s", BETTER_LESS, s >= N_SHOWN);
+        struct quantity *quantity = compare_add(comparison, arena_printf(arena, "%s %s", name[latency], statistic[s]),
+                                                "s", BETTER_LESS, s >= N_SHOWN);
         for (int r = 0; r < comparison->n_runs; r++) {
-            const double values[N_STATISTICS] = {spread[r]->p50, spread[r]->p99, spread[r]->mean,
-                                                 spread[r]->p90, spread[r]->p95, spread[r]->max};
-            quantity->value[r] = spread[r]->n ? values[s] : NAN;
+            const struct serving_spread *spread = spread_of(&comparison->serving[r].summary, latency);
+            const double values[N_STATISTICS] = {spread->p50, spread->p99, spread->mean,
+                                                 spread->p90, spread->p95, spread->max};
+            quantity->value[r] = spread->n ? values[s] : NAN;
         }
     }
-}
-
-static void add_latencies(struct comparison *comparison, struct arena *arena)
-{
-    static const char *const names[N_LATENCIES] = {"queue", "TTFT", "TPOT", "ITL", "E2E"};
-    const struct serving_spread *spread[N_LATENCIES][COMPARE_MAX_RUNS];
-    for (int r = 0; r < comparison->n_runs; r++) {
-        const struct serving_summary *sum = &comparison->serving[r].summary;
-        spread[0][r] = &sum->queue_s;
-        spread[1][r] = &sum->ttft_s;
-        spread[2][r] = &sum->tpot_s;
-        spread[3][r] = &sum->itl_s;
-        spread[4][r] = &sum->e2e_s;
-    }
-    for (int m = 0; m < N_LATENCIES; m++)
-        add_latency(comparison, arena, names[m], spread[m]);
 }
 
 /* Of faults only where some run had one. */
@@ -169,6 +161,7 @@ void compare_serving(struct comparison *comparison, const struct serving_run *ru
         for (int r = 0; r < n; r++)
             quantity->value[r] = totals[q].of(&runs[r].summary);
     }
-    add_latencies(comparison, arena);
+    for (int m = 0; m < N_LATENCIES; m++)
+        add_latency(comparison, arena, m);
     compare_add_breakdowns(comparison, arena);
 }
