@@ -298,7 +298,7 @@ START_TEST(the_chosen_share_takes_least_time)
     struct setting s, other;
     uint64_t chosen_ps, ps;
     double energy_j;
-    const struct decoder_iteration typical = {MOST_SEQUENCES, CONTEXT / 2, 0};
+    const struct decoder_iteration typical = {MOST_SEQUENCES, CONTEXT / 2, 0, 0};
     setting_open(&s, 0, 1, pim, 1, FF_SHARE_AUTO);
     ck_assert_msg(s.status == STATUS_OK, "%s", s.fault.text);
     ck_assert_int_eq(decoder_plan_price(&s.plan, &typical, &chosen_ps, &energy_j, &s.fault), STATUS_OK);
