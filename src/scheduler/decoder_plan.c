@@ -97,10 +97,9 @@ static enum status check_weight_bits(const struct decoder_plan *plan, const stru
     for (int g = 0; g < plan->layout.n_gpus && limits->weight_bits; g++) {
         int d = plan->layout.gpu[g];
         if (!machine->backends[d]->supports(machine->states[d], &product))
-            return fault_set(fault, STATUS_USAGE,
-                             "serve.weight_numerics: expected same: %s, a %s with numerics %s, has no int8 products",
-                             machine->specs[d].name, machine->specs[d].profile,
-                             number_format_name(machine->specs[d].format));
+            return fault_set(
+                fault, STATUS_USAGE, "serve.weight_numerics: expected same: %s (%s, numerics %s) has no int8 products",
+                machine->specs[d].name, machine->specs[d].profile, number_format_name(machine->specs[d].format));
     }
     return STATUS_OK;
 }

@@ -111,7 +111,7 @@ text "more GPUs than KV heads" 2 "expected 1 to 2 GPUs, which share its KV heads
 text "PIM devices that do not share out" 2 "a multiple of 2, found 3" --set cluster.devices[0].count=2 --set cluster.devices[1].count=3
 trace_broken "more PIM devices at a GPU than can share" 2 "expected at most 32 hbm-pim devices at each GPU, found 33" 's/count: 2/count: 33/'
 text_broken "int8 weights on a GPU without int8 products" 2 "serve.weight_numerics: expected same" \
-    's/a100-hbm3/v100-32g/;s/serve: {/serve: {weight_numerics: int8, /'
+    's/a100-hbm3/v100/;s/serve: {/serve: {weight_numerics: int8, /'
 trace "int8 weights and a shared feed-forward" 2 "serve.weight_numerics: expected same with serve.ff_share" \
     --set serve.weight_numerics=int8 --set serve.ff_share=0.5
 text_broken "no GPU" 2 "found 0" '/kind: gpu/d'
