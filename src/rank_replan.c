@@ -80,6 +80,7 @@ static void replan_devices(struct executor *executor, const struct replanning *r
 /* Between the old plan's last message and the new one's first stands the agreement of all ranks. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault)
 {
+    twins_forget(executor);
     mail_free(executor->mail);
     executor->mail = NULL;
     sum_free(executor->sum);
