@@ -90,7 +90,8 @@ static enum status print_iterations(const struct serve *serve, struct fault *fau
         status = add_row(serve, &(struct decoder_iteration){n, limits->typical_context, 0, 0}, table, fault);
     int64_t budget = serve->job->serve.token_budget, longest = limits->max_tokens - limits->max_sequences;
     if (status == STATUS_OK)
-        status = add_row(serve, &(struct decoder_iteration){0, 0, budget < longest ? budget : longest, 0}, table, fault);
+        status =
+            add_row(serve, &(struct decoder_iteration){0, 0, budget < longest ? budget : longest, 0}, table, fault);
     if (status != STATUS_OK)
         return status;
     printf("\niterations (energy without stand-by power)\n");

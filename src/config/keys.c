@@ -244,13 +244,13 @@ static const struct job_key keys[] = {
     {"serve.router", KEY_WORD, IN(serve.router), DEFAULT("round-robin"), WORDS("round-robin least-loaded prefix central"),
         MEANS("which instance gets a request")},
     {"serve.partition", KEY_WORD, IN(serve.partition), DEFAULT("auto"), WORDS("heads sequence hybrid auto"),
-        MEANS("how PIM devices share the KV cache: by heads, by tokens, both; auto: the fastest that fits")},
+        MEANS("how PIM devices share the KV cache: by heads, by tokens, both; auto: that with the highest rate of tokens")},
     {"serve.head_chunks", KEY_INT, IN(serve.head_chunks), DEFAULT("1"), FROM(1, 1024),
         MEANS("PIM devices: the heads go through QKV, attention and projection in so many pieces, so that GPU and PIM "
               "device work at the same time; 1: all at once")},
     {"serve.ff_share", KEY_NAME, IN(serve.ff_share), DEFAULT("0"),
         MEANS("hbm-pim devices: share of the feed-forward's inner width, 0 to 0.9, that they have a copy of and compute in "
-              "iterations without prompts; auto: what takes least time; 0: none")},
+              "iterations without prompts; auto: that with the highest rate of tokens; 0: none")},
     {"serve.kv_numerics", KEY_WORD, IN(serve.kv_numerics), DEFAULT("same"), WORDS("same int8"),
         MEANS("keys and values in the KV cache: as the other numbers, or int8 with a scale for each head of a token")},
     {"serve.weight_numerics", KEY_WORD, IN(serve.weight_numerics), DEFAULT("same"), WORDS("same int8"),
