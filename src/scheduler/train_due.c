@@ -150,7 +150,7 @@ void faults_mark(struct training *training, const struct due *due)
 
 static void archive_told(struct run *run, size_t n, struct archive *archive)
 {
-    struct run_fault none, *told = n ? run->fault : &none;
+    struct run_fault none = {0}, *told = n ? run->fault : &none;
     size_t stride = sizeof *told;
     archive_column(archive, "time_ps", &told->time_ps, n, stride);
     archive_column(archive, "step", &told->step, n, stride);
@@ -165,7 +165,7 @@ static void archive_told(struct run *run, size_t n, struct archive *archive)
 void faults_archive(struct course *course, struct archive *archive)
 {
     struct run *run = &course->result->run;
-    struct due none, *due = course->n_due ? course->due : &none;
+    struct due none = {0}, *due = course->n_due ? course->due : &none;
     archive_enter(archive, "faults");
     size_t n = archive_count(archive, "struck", (size_t)course->n_struck);
     if (n > (size_t)course->n_due)
