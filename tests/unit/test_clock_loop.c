@@ -1,5 +1,5 @@
-/* test_clock_loop.c - programs with a loop: skipping repetitions, and devices that do the same as another one, gives the
- * picoseconds and joules of running them all. Random programs of one device by the clock alone; decoders on several
+/* test_clock_loop.c - programs with a loop: skipping repetitions, and devices that do the same as another one, gives
+ * the picoseconds and joules of running them all. Random programs of one device by the clock alone; decoders on several
  * devices by the executor.
  */
 #include "decoder_case.h"
