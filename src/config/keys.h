@@ -1,9 +1,9 @@
 /* keys.h - the one table of everything that may stand in a job or a cluster.
  *
  * From it come the shape of the YAML that libcyaml is told to accept, defaults, checks, --set, job_print, the nearest
- * known key of a message and the table of keys in the manual. A new key is one line in keys.c and one member in job.h;
- * a new section needs nothing else: sections are the parts of the paths before the dots. A new list of mappings is one
- * line in job_lists().
+ * known key of a message and the table of keys in the manual. A new key is one line in the part of the table that it
+ * belongs to (keys_train.c, keys_serve.c, keys_run.c, keys_cluster.c) and one member in job.h; a new section needs
+ * nothing else: sections are the parts of the paths before the dots. A new list of mappings is one line in job_lists().
  */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
@@ -61,8 +61,11 @@ struct job_list {
     const char *meaning;
 };
 
-/* Local. The tables, in the order of the manual and of job_print: keys of one section stand together. */
-const struct job_key *job_keys(int *n);
+/* Local. The i-th key, from 0, in the order of the manual and of job_print: keys of one section stand together. NULL
+ * after the last. */
+const struct job_key *job_key(int i);
+
+/* Local. The table of lists. */
 const struct job_list *job_lists(int *n);
 
 /* Local. "a whole number from 1 to 8", "one of fp32, tf32", "a size such as ...": what a reader must write for a key
