@@ -110,6 +110,7 @@ struct job_train {
     struct job_schedule schedule;
     struct job_adapter adapter;
     double clip_norm;        /* 0: off */
+    double recovery_s;       /* virtual time until the loss of a device is noticed */
     int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;
     struct job_switch mode_switch; /* section train.switch */

@@ -24,7 +24,7 @@ const struct result_field *result_class_field(int field);
 uint64_t *result_class_value(struct ledger *ledger, int field, int class);
 
 /* Integers of a device. */
-enum { RESULT_DEVICE_FIELDS = 4 };
+enum { RESULT_DEVICE_FIELDS = 5, RESULT_DEVICE_FIELDS_FIRST = 4 }; /* older files have the first ones only */
 const struct result_field *result_device_field(int field);
 uint64_t *result_device_value(struct run_device *device, int field);
 

@@ -258,6 +258,8 @@ static void read_fields(struct reader *r, int64_t n)
     }
     for (int f = 0; f < RESULT_DEVICE_FIELDS; f++) {
         const char *name = arena_printf(r->arena, "/device/%s", result_device_field(f)->name);
+        if (f >= RESULT_DEVICE_FIELDS_FIRST && !h5_exists(r->file, name))
+            continue;
         const uint64_t *values = read_array(r, name, H5_UINT64, 1, dims);
         for (int64_t d = 0; values && d < n; d++)
             *result_device_value(&r->run->device[d], f) = values[d];
@@ -303,7 +305,7 @@ static void read_device_energies(struct reader *r, int64_t n)
 static void check_ledger(struct reader *r, const struct run_device *device)
 {
     const struct ledger *ledger = &device->ledger;
-    wide_uint sum_ps = ledger->idle_ps;
+    wide_uint sum_ps = (wide_uint)ledger->idle_ps + ledger->off_ps;
     for (int c = 0; c < N_KERNEL_CLASSES; c++)
         sum_ps += (wide_uint)ledger->compute_ps[c] + ledger->wait_ps[c];
     if (sum_ps != ledger->end_ps)

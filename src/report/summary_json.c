@@ -86,6 +86,8 @@ static json_t *times_json(const struct ledger *ledger)
     set(object, "busy", busy);
     set(object, "waiting_for", waiting);
     set(object, "idle", whole(ledger->idle_ps));
+    if (ledger->off_ps)
+        set(object, "failed", whole(ledger->off_ps));
     set(object, "total", whole(ledger->end_ps));
     return object;
 }

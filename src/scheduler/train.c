@@ -57,7 +57,8 @@ static enum status open_local(struct training *training, int timing_only, struct
                             &training->matrices, fault);
     if (status == STATUS_OK)
         status = faults_check(training, fault);
-    training->first_plan = training->plan;
+    training->plans = arena_array(training->arena, (size_t)job->n_faults + 1, sizeof *training->plans);
+    training->plans[training->n_plans++] = training->plan;
     while (status == STATUS_OK && !training->plan.programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
     return status;

@@ -35,7 +35,7 @@ static enum status head_of(const struct course *course, struct state_head *head,
     *head = (struct state_head){
         .kind = course->options->timing_only ? "training, timing only" : "training",
         .job = job_print(training->arena, training->job),
-        .plan_hash = training->first_plan.hash,
+        .plan_hash = training->plans[0].hash,
         .arithmetic_hash = describe_arithmetic_hash(),
         .progress = course->step,
         .total = training_steps(training),

@@ -195,6 +195,25 @@ static uint64_t cells_of(const struct plan *plan, int program)
     return cells;
 }
 
+/* The loss of a device takes its time to be noticed; the others wait for it, with stand-by power. */
+static void notice(struct striking *striking)
+{
+    struct course *course = striking->course;
+    const struct machine *machine = &course->training->machine;
+    uint64_t wait_ps = (uint64_t)(course->training->job->train.recovery_s * 1e12 + 0.5);
+    int any_fails = 0;
+    for (int k = 0; k < striking->n; k++)
+        any_fails |= fails(striking, k);
+    if (!any_fails || wait_ps == 0)
+        return;
+    course->now_ps += wait_ps;
+    executor_wait(course->executor, machine->lost, course->now_ps);
+    for (int d = 0; d < machine->n_devices; d++)
+        if (!machine->lost[d])
+            striking->told->recovery_fj +=
+                (wide_uint)wait_ps * device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
+}
+
 /* What the old plan has to bring home, the new plan, what it has to bring out. */
 static enum status recover(struct striking *striking, struct fault *fault)
 {
@@ -234,7 +253,7 @@ static enum status strike(struct course *course, struct fault *fault)
 {
     struct striking striking = gather_due(course);
     struct due *last = &striking.due[striking.n - 1];
-    uint64_t begin_ps = course->now_ps;
+    uint64_t begin_ps = course->struck_ps = course->now_ps;
     wide_uint begin_fj = course->energy_fj;
     if (count_left(course->training, machine_leading_kind(&course->training->machine)) == 0)
         return end_of_run(&striking, "nothing else holds the weights of the whole model", fault);
@@ -246,9 +265,10 @@ static enum status strike(struct course *course, struct fault *fault)
     last->kept_cells = striking.kept_cells;
     tell(&striking);
     tell_controller(&striking);
+    notice(&striking);
     status = recover(&striking, fault);
     striking.told->recovery_ps = course->now_ps - begin_ps;
-    striking.told->recovery_fj = course->energy_fj - begin_fj;
+    striking.told->recovery_fj += course->energy_fj - begin_fj;
     return status;
 }
 

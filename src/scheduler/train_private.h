@@ -36,6 +36,7 @@ struct course {
     struct movement *movement; /* NULL: the policy tests nothing */
     struct due *due;           /* [n_due] faults of the job, in the order in which they strike */
     int n_due, n_struck;
+    uint64_t struck_ps; /* when the last of them did */
     int64_t even_since; /* step after which mode and plan are those of now */
 };
 

@@ -63,13 +63,14 @@ enum status replan_begin(struct course *course, const struct next_plan *next, in
     *plan = next->plan;
     for (size_t d = 0; d < n; d++)
         matrix[d] = numbers_of(training, next, (int)d, kept_cells, &n_matrices[d]);
-    const struct replanning replanning = {plan, training->machine.specs, matrix, n_matrices};
+    const struct replanning replanning = {plan,       training->machine.specs, matrix,
+                                          n_matrices, training->machine.lost,  course->struck_ps};
     enum status status = comm_same(training->comm, plan->hash, "plan after a fault", fault);
     if (status == STATUS_OK)
         status = executor_replan(course->executor, &replanning, fault);
     if (status != STATUS_OK)
         return status;
-    training->plan = *plan;
+    training->plan = training->plans[training->n_plans++] = *plan;
     training->matrices = next->matrices;
     training->first_gpu = 0;
     while (!plan->programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)

@@ -49,6 +49,9 @@ same_everywhere all
 tells "all kinds" "$WORK/all/stdout" "gpu0       degrades to 50 %" "goes on, slower" "its matrices go to the others" "the others have its weights" \
     "goes on with what still conducts"
 
+works "trace after faults" tests/jobs/trace_rules.py "$WORK/all/trace.json"
+if grep -q '^5 faults, ' "$WORK/stdout"; then pass "trace: 5 faults"; else fail "trace of faults" "$(cat "$WORK/stdout")"; fi
+
 # Stopped in the middle, when some faults have struck, and gone on with on another number of ranks.
 train half 0 --checkpoint-steps 7
 mv "$WORK/half" "$WORK/run"
@@ -59,6 +62,16 @@ for f in result.h5 summary.json trace.json stdout; do same "restart after faults
 works "check of its checkpoint" "$POLYRANK" check "$WORK/run/checkpoint.h5"
 works "report: sums hold" "$POLYRANK" report "$WORK/run"
 works "compare" "$POLYRANK" compare "$WORK/all/result.h5" "$WORK/run/result.h5"
+
+# A loss that takes its time to be noticed; a failed device draws no power from then on.
+train slow 0 --set train.recovery_s=2ms
+works "time off" python3 -c '
+import json, sys
+run = json.load(open(sys.argv[1]))
+off = {f["device"]: run["virtual_time_ps"] - f["virtual_time_ps"] for f in run["fault"] if f["kind"] == "fails"}
+assert off and all(d["time_ps"].get("failed", 0) == off.get(d["name"], 0) for d in run["device"]), off
+print(max(f["recovery_ps"] for f in run["fault"]))' "$WORK/slow/summary.json"
+if [ "$(cat "$WORK/stdout")" -gt 2000000000 ]; then pass "time to notice"; else fail "time to notice" "$(cat "$WORK/stdout")"; fi
 
 # A lost device takes its training with it; then the way back to full mode, for good.
 file=$WORK/lost.yaml
@@ -102,6 +115,8 @@ bad "factor below 0" 2 "faults[0].factor" quantized "device: reram0, at: 1ms, ki
 bad "no factor" 2 "faults[0].factor" quantized "device: reram0, at: 1ms, kind: link-slows"
 bad "factor of a failure" 2 "faults[0].factor: expected nothing" quantized "device: reram0, at: 1ms, kind: fails, factor: 0.5"
 bad "negative time" 2 "faults[0].at" quantized "device: reram0, at: -1ms, kind: fails"
+refuses "negative time to notice" 2 "train.recovery_s: expected a time" "$POLYRANK" train "$WORK/bad.yaml" -q -o "$WORK/out" \
+    --set train.recovery_s=-1ms
 bad "unknown kind" 2 "faults[0].kind" quantized "device: reram0, at: 1ms, kind: explodes"
 bad "columns of ideal cells" 2 "ideal cells have no columns" ideal "device: reram0, at: 1ms, kind: columns-stick, factor: 0.5"
 bad "columns of a GPU" 2 "has no crossbars" quantized "device: gpu0, at: 1ms, kind: columns-stick, factor: 0.5"

@@ -18,7 +18,7 @@
     "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
     "read_noise, stuck_low, stuck_high, drift, write_verify, stacks, power_limit, endurance"
 #define TRAIN_KEYS                                                                                                     \
-    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, "  \
+    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, recovery_s, seed, optimiser, "  \
     "schedule, adapter, switch"
 
 static const struct refusal {
@@ -213,6 +213,8 @@ static const struct refusal {
      "j.yaml:1: train.clip_norm: expected a number of at least 0, found '1e999' (the number is too large)"},
     {"train: {huber_delta: 0}\n", {NULL}, 2,
      "j.yaml:1: train.huber_delta: expected a number above 0, found '0'"},
+    {"train: {recovery_s: -1 ms}\n", {NULL}, 2,
+     "j.yaml:1: train.recovery_s: expected a time such as \"100 ns\" or \"1h30m\" from 0 s to 1 d, found '-1 ms'"},
     {"train: {optimiser: {beta1: 1}}\n", {NULL}, 2,
      "j.yaml:1: train.optimiser.beta1: expected a number of at least 0 and below 1, found '1'"},
     {"train: {optimiser: {beta2: -0.5}}\n", {NULL}, 2,

@@ -40,7 +40,8 @@ static inline void random_ledger(struct dice *d, struct ledger *ledger, uint64_t
         ledger->wait_ps[c] = below(d, 2) ? below(d, left_ps / 8 + 1) : 0;
         left_ps -= ledger->compute_ps[c] + ledger->wait_ps[c];
     }
-    ledger->idle_ps = left_ps;
+    ledger->off_ps = below(d, 2) ? below(d, left_ps + 1) : 0;
+    ledger->idle_ps = left_ps - ledger->off_ps;
     ledger->end_ps = end_ps;
     ledger->wait_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 1000);
     ledger->idle_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 3);

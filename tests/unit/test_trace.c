@@ -64,7 +64,7 @@ static void bench_run(struct bench *b, struct arena *arena, int device)
         for (int i = 0; i < program->n_instrs; i++) {
             uint64_t start_ps = clock_start_ps(&clock, program, PROGRAM_TRAIN, i);
             clock_run(&clock, program, PROGRAM_TRAIN, i, start_ps);
-            mark_list_add(&b->marks, &(struct mark){start_ps, step, (uint32_t)device, (uint32_t)i, PROGRAM_TRAIN});
+            mark_list_add(&b->marks, &(struct mark){start_ps, step, (uint32_t)device, (uint32_t)i, PROGRAM_TRAIN, 0});
         }
     }
     uint64_t end_ps = clock_end_ps(&clock);
@@ -185,7 +185,7 @@ START_TEST(test_trace_whole)
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json"), *packed = folder_file(&folder, "trace.json.gz");
     fclose(fopen(packed, "w")); /* an older one, now wrong */
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
     expect_ok(&fault);
     ck_assert_int_ne(access(packed, F_OK), 0);
     json_t *other = check_trace(path, &seen);
@@ -220,7 +220,7 @@ START_TEST(test_trace_capped)
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
     uint64_t cap = 8000 + 3000 * (uint64_t)_i;
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, cap, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, cap, &fault);
     expect_ok(&fault);
     size_t size;
     free(read_text(path, &size));
@@ -258,7 +258,7 @@ START_TEST(test_trace_reads_back)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, _i ? 9000 : 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, _i ? 9000 : 1 << 30, &fault);
     trace_read(path, arena, &content, &fault);
     expect_ok(&fault);
     ck_assert_int_eq(content.is_truncated, _i);
@@ -291,7 +291,7 @@ START_TEST(test_trace_damaged)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
     expect_ok(&fault);
     char *text = read_text(path, &size);
     size_t cut = _i % 2 ? size : below(&d, size - 200); /* the end of the last line matters to nobody */
@@ -325,7 +325,7 @@ START_TEST(test_trace_compressed)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json"), *packed = folder_file(&folder, "trace.json.gz");
-    trace_open(path, &b.plan, &b.run, 1 << 30, &trace, &fault);
+    trace_open(path, &b.plan, 1, &b.run, 1 << 30, &trace, &fault);
     expect_ok(&fault);
     for (int k = 0; k < 40; k++) {
         trace_marks(trace, b.marks.mark, b.marks.n, &fault);
@@ -379,7 +379,7 @@ static void message_bench(struct bench *b, struct dice *d, struct arena *arena)
             for (uint32_t i = 0; i < 2; i++) { /* received at once, or a little later */
                 int is_receive = b->program[PROGRAM_LOW][i].instrs[m].op->kind == OP_RECV;
                 uint64_t start_ps = (k * N_MESSAGES + m) * 10000 + (is_receive ? below(d, 3) * 1500 : 0);
-                mark_list_add(&b->marks, &(struct mark){start_ps, k + 1, i, m, PROGRAM_LOW});
+                mark_list_add(&b->marks, &(struct mark){start_ps, k + 1, i, m, PROGRAM_LOW, 0});
             }
 }
 
@@ -422,6 +422,70 @@ static void check_flow(const struct bench *b, json_t *events, uint32_t k, int m)
     ck_assert(json_number_value(json_object_get(from, "ts")) < json_number_value(json_object_get(to, "ts")));
 }
 
+/* The instructions that each event of the file stands for are those of the plan of its mark, and faults stand between
+ * the runs before and after them. */
+START_TEST(test_trace_of_several_plans)
+{
+    struct dice d = dice(900 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct trace_content content;
+    struct bench one, other;
+    message_bench(&one, &d, arena);
+    message_bench(&other, &d, arena);
+    uint64_t later_ps = (N_BENCH_STEPS + 1) * N_MESSAGES * 10000;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < N_MESSAGES; i++)
+            other.program[PROGRAM_LOW][k].instrs[i].cost.time_ps = 700;
+    for (size_t i = 0; i < other.marks.n; i++) {
+        struct mark mark = other.marks.mark[i];
+        mark.start_ps += later_ps;
+        mark.step += N_BENCH_STEPS;
+        mark.plan = 1;
+        mark_list_add(&one.marks, &mark);
+    }
+    struct plan plans[] = {one.plan, other.plan};
+    struct run_fault told[] = {
+        {.device = "reram0", .kind = "degrades", .action = "goes \"on\"", .time_ps = later_ps - 1},
+        {.device = "systolic0", .kind = "fails", .action = "", .time_ps = 10 * later_ps}};
+    one.run.fault = told;
+    one.run.n_faults = 2;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "trace.json");
+    trace_write(path, plans, 2, &one.run, one.marks.mark, one.marks.n, 1 << 30, &fault);
+    trace_read(path, arena, &content, &fault);
+    expect_ok(&fault);
+    ck_assert_uint_eq(content.n, one.marks.n);
+    for (size_t i = 0; i < content.n; i++)
+        ck_assert_uint_eq(content.event[i].time_ps, content.event[i].start_ps < later_ps ? 1000 : 700);
+    char *text = read_text(path, NULL);
+    const char *first = strstr(text, "\"name\":\"reram0 degrades\",\"cat\":\"fault\""),
+               *last = strstr(text, "\"name\":\"systolic0 fails\"");
+    ck_assert(first && last && strstr(first, "goes \\\"on\\\""));
+    ck_assert(strstr(first, "\"ph\":\"X\"") && !strstr(last, "\"ph\":\"X\""));
+    size_t before = 0;
+    for (const char *at = text; (at = strstr(at, "\"ph\":\"X\"")) && at < first; at++)
+        before++;
+    ck_assert_uint_eq(before, one.marks.n / 2);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *events = json_object_get(json, "traceEvents");
+    for (uint32_t k = 0; k < 2 * N_BENCH_STEPS; k++)
+        for (int m = 0; m < N_MESSAGES; m++) {
+            char id[32];
+            snprintf(id, sizeof id, "%d.%d.%u", PROGRAM_LOW, m, k);
+            find_flow(events, "s", id);
+            find_flow(events, "f", id);
+        }
+    json_decref(json);
+    free(text);
+    trace_content_release(&content);
+    mark_list_release(&one.marks);
+    mark_list_release(&other.marks);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_trace_flows)
 {
     struct dice d = dice(800 + (uint32_t)_i);
@@ -432,7 +496,7 @@ START_TEST(test_trace_flows)
     message_bench(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
     expect_ok(&fault);
     char *text = read_text(path, NULL);
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *events = json_object_get(json, "traceEvents");
@@ -456,6 +520,7 @@ Suite *suite_trace(void)
     tcase_add_loop_test(tcase, test_trace_capped, 0, 5);
     tcase_add_test(tcase, test_trace_compressed);
     tcase_add_loop_test(tcase, test_trace_flows, 0, 5);
+    tcase_add_loop_test(tcase, test_trace_of_several_plans, 0, 5);
     tcase_add_loop_test(tcase, test_trace_reads_back, 0, 2);
     tcase_add_loop_test(tcase, test_trace_damaged, 0, 40);
     suite_add_tcase(suite, tcase);
