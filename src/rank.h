@@ -170,7 +170,7 @@ void executor_close(struct executor *executor);
  * recorded of the first runs of the new programs, too. A device without programs is idle from then on. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault);
 
-/* Local, on all ranks alike, between two steps. No device begins anything before `ps`: stand-by power until then.
+/* Local, on all ranks alike, between two steps. No device begins anything before `ps`: they idle until then.
  * lost [n_devices]: not those. */
 void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps);
 

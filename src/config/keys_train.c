@@ -98,7 +98,7 @@ static const struct job_key keys[] = {
     {"train.evaluate_epochs", KEY_INT, IN(train.evaluate_epochs), DEFAULT("1"), FROM(0, MILLION),
         MEANS("evaluate on the test set every so many epochs; 0: at the end only")},
     {"train.recovery_s", KEY_REAL, IN(train.recovery_s), DEFAULT("0 s"), .unit = UNIT_SECONDS, FROM(0, 86400),
-        MEANS("faults: virtual time until the loss of a device is noticed; the others wait for it, with stand-by power")},
+        MEANS("faults: virtual time until the loss of a device is noticed; the others idle until then")},
     {"train.seed", KEY_SEED, IN(train.seed), DEFAULT("0"), ANY, MEANS("seed of all random numbers")},
     {"train.optimiser.kind", KEY_WORD, IN(train.optimiser.kind), DEFAULT("adamw"), WORDS("sgd adam adamw"),
         MEANS("optimiser")},

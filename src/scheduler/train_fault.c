@@ -195,7 +195,7 @@ static uint64_t cells_of(const struct plan *plan, int program)
     return cells;
 }
 
-/* The loss of a device takes its time to be noticed; the others wait for it, with stand-by power. */
+/* The loss of a device takes its time to be noticed; the others idle until then. */
 static void notice(struct striking *striking)
 {
     struct course *course = striking->course;
