@@ -47,7 +47,7 @@ void result_read_switch(struct h5 *file, struct arena *arena, struct run *run, s
 void result_write_faults(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_faults(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 
-/* Local. The groups /mode, /cells, /handover and /choice, in the same way; after the devices. */
+/* Local. The groups /mode, /cells, /handover, /way_back and /choice, in the same way; after the devices. */
 void result_write_modes(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_modes(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 

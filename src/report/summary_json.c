@@ -318,6 +318,7 @@ static void set_placement(json_t *object, const struct run *run)
         set(object, "mode", modes_json(run));
         set(object, "cells", cells_json(run));
         set(object, "handover", handover_json(&run->handover));
+        set(object, "way_back", handover_json(&run->way_back));
     }
     if (run->choice.objective)
         set(object, "choice", choice_json(&run->choice));

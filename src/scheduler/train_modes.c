@@ -89,13 +89,16 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
     if (status != STATUS_OK)
         return status;
-    if (program == PROGRAM_HANDOVER) {
-        struct run_handover *told = &course->result->run.handover;
+    struct run *run = &course->result->run;
+    struct run_handover *told = program == PROGRAM_HANDOVER ? &run->handover
+                                : program == PROGRAM_RETURN ? &run->way_back
+                                                            : NULL;
+    if (told) {
         told->n++;
-        told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
+        told->energy_fj += course->program_energy_fj[program];
         told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     }
-    describe_writes(course->training, program, &course->result->run);
+    describe_writes(course->training, program, run);
     if (program != PROGRAM_REPAIR)
         *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
     course->energy_fj += course->program_energy_fj[program];

@@ -46,6 +46,12 @@ printf '%s\n' "start trial" "enter low" "return to full" "start trial" "enter lo
 if cmp -s "$WORK/decisions" "$WORK/expected"; then pass "way back: decisions"; else
     fail "way back: decisions" "not those expected" "$WORK/decisions"
 fi
+if grep -q '^  1 way back: [0-9.]* [mu]s, ' "$WORK/alone/stdout" && python3 -c '
+import json, sys
+way = json.load(open(sys.argv[1]))["way_back"]
+assert way["count"] == 1 and way["virtual_time_ps"] > 0 and way["energy_j"] > 0, way' "$WORK/alone/summary.json"; then
+    pass "way back: told"
+else fail "way back: told" "not as it was" "$WORK/alone/stdout"; fi
 for n in 2 3 5; do
     works "way back on $n ranks" mpirun --timeout 100 -n $n "$POLYRANK" train "$file" -q -o "$WORK/run" || continue
     cp "$WORK/stdout" "$WORK/run/stdout"

@@ -140,6 +140,8 @@ static inline void random_modes(struct dice *d, struct arena *arena, struct run 
     }
     run->handover =
         (struct run_handover){(int64_t)below(d, 4), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 7};
+    run->way_back =
+        (struct run_handover){(int64_t)below(d, 3), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 5};
     run->n_cells = (int)below(d, run->n_devices < 2 ? 2 : 3);
     run->cells = arena_array(arena, 2, sizeof *run->cells);
     for (int c = 0; c < run->n_cells; c++)

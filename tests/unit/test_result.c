@@ -136,9 +136,10 @@ static void expect_same_modes(const struct run *a, const struct run *b)
         ck_assert(x->energy_fj == y->energy_fj);
         ck_assert_int_eq(memcmp(x->busy_ps, y->busy_ps, (size_t)a->n_devices * sizeof *x->busy_ps), 0);
     }
-    if (a->n_modes)
-        ck_assert(a->handover.n == b->handover.n && a->handover.time_ps == b->handover.time_ps &&
-                  a->handover.energy_fj == b->handover.energy_fj);
+    const struct run_handover *ways[2][2] = {{&a->handover, &b->handover}, {&a->way_back, &b->way_back}};
+    for (int w = 0; a->n_modes && w < 2; w++)
+        ck_assert(ways[w][0]->n == ways[w][1]->n && ways[w][0]->time_ps == ways[w][1]->time_ps &&
+                  ways[w][0]->energy_fj == ways[w][1]->energy_fj);
     ck_assert_int_eq(a->n_matrices, b->n_matrices);
     for (int m = 0; m < a->n_matrices; m++) {
         const struct run_matrix *x = &a->matrix[m], *y = &b->matrix[m];
