@@ -79,7 +79,7 @@ struct job_schedule {
 
 /* Counts with train.mode lora: model/encoder.h. */
 struct job_adapter {
-    int64_t width;
+    int64_t width;            /* JOB_UNSET: auto */
     double alpha, dropout;    /* dropout JOB_UNSET: 0.1, or 0 with init svd */
     const char *init;         /* zero svd */
     double learning_rate;     /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */

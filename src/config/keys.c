@@ -116,6 +116,8 @@ static void expected_element(char *text, size_t size, const struct job_key *key)
     case KEY_INT_PAIR:
         snprintf(text, size, "a whole number");
         append_range(text, size, key);
+        if (key->words)
+            snprintf(text + strlen(text), size - strlen(text), ", or %s", key->words);
         break;
     case KEY_SEED:
         snprintf(text, size, "a whole number from 0 to 18446744073709551615");

@@ -13,7 +13,7 @@
 #include "base/unit.h"
 
 enum key_kind {
-    KEY_INT,             /* int64_t */
+    KEY_INT,             /* int64_t; a key with a word: JOB_UNSET where that is written */
     KEY_SEED,            /* uint64_t, its whole range */
     KEY_REAL,            /* double, with the key's unit */
     KEY_SWITCH,          /* int: 0 1 */
@@ -46,7 +46,8 @@ struct job_key {
     enum unit unit;  /* KEY_REAL */
     double min, max; /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
     int min_excluded, max_excluded;
-    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_TEXT: what text, for people */
+    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_INT: one that may stand
+                            instead of a number; KEY_TEXT: what text, for people */
     int most;            /* lists: the most elements (the fewest are 1) */
     const char *meaning; /* one line for the manual */
 };

@@ -58,6 +58,14 @@ struct model_config family_in_pieces(const struct model_config *config, const st
     return cut;
 }
 
+int64_t family_narrow_side(const struct model_config *config, unsigned targets)
+{
+    int is_traffic = config->family == FAMILY_TRAFFIC;
+    int64_t d_model = is_traffic ? config->traffic.d_model : config->encoder.d_model;
+    int64_t ffn = is_traffic ? config->traffic.ffn : config->encoder.ffn;
+    return targets & (TARGET_FFN0 | TARGET_FFN1) && ffn < d_model ? ffn : d_model;
+}
+
 struct layer_weight {
     const char *name; /* behind the layer's */
     enum adapter_target target;

@@ -316,7 +316,8 @@ START_TEST(every_key_is_complete)
     int has_range = key->kind == KEY_INT || key->kind == KEY_REAL || key->kind == KEY_INTS || key->kind == KEY_INT_PAIR;
     ck_assert(key->meaning && *key->meaning);
     ck_assert(!key->fallback == (key->need == KEY_REQUIRED));
-    ck_assert(!key->words == (key->kind != KEY_WORD && key->kind != KEY_WORDS));
+    ck_assert(!key->words == (key->kind != KEY_WORD && key->kind != KEY_WORDS) || key->kind == KEY_INT);
+    ck_assert(key->kind != KEY_INT || !key->words || (!strchr(key->words, ' ') && key->min > JOB_UNSET));
     ck_assert(!has_range || key->min < key->max);
     ck_assert(!key_is_list(key) || key_most(key) >= key_least(key));
     ck_assert(key->kind == KEY_REAL || key->unit == UNIT_NONE);
