@@ -31,8 +31,8 @@
  *   T1 the loss flag, and the loss must not have risen in either window (rise_tolerance);
  *   T2 drift, the median over adapted matrices of |change| / |weight| in a window: decreased by less than 5 % twice,
  *      and is below 2 %;
- *   T3 the adapter width is the smallest of 2, 4, 8, 16, 32 whose leading part holds half of the window displacement's
- *      squared norm; a run whose programs are made for one width (fixed_width) asks that of its own width, and the log
+ *   T3 the adapter width is the smallest of 2, 4, 8, 16, 32 (most_width at most) whose leading part holds half of the
+ *      window displacement's squared norm; a job that gives a width (fixed_width) asks that of its own, and the log
  *      tells the smallest that would do;
  *   T4 trial on the low mode's numerics, differences low - full paired by step: mean + t_{0.95, n_eff - 1} s /
  *      sqrt(n_eff) below 2 % of the mean full loss, n_eff = n (1 - a) / (1 + a) with the lag-1 autocorrelation a;
