@@ -91,6 +91,7 @@ static void find_like(struct executor *executor, const struct device_spec *specs
 
 void executor_reprice(struct executor *executor, const struct device_spec *specs)
 {
+    twins_forget(executor);
     for (int d = 0; d < executor->plan->n_devices; d++)
         if (executor->bindings[d])
             find_like(executor, specs, d);
@@ -201,6 +202,7 @@ enum status executor_open(struct comm *comm, const struct plan *plan, const stru
     executor->replies = arena_array(arena, (size_t)comm_size(comm), sizeof *executor->replies);
     open_bindings(executor, specs);
     open_devices(executor, specs, fault);
+    twins_open(executor);
     enum status status = agree(comm, 1, fault);
     if (status == STATUS_OK)
         *out = executor;
@@ -242,8 +244,8 @@ static int is_active(const struct executor *executor, const struct local_device 
 static int find_shift(struct executor *executor, int program_id, uint64_t *shift_ps)
 {
     *shift_ps = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         uint64_t shift;
         if (!is_active(executor, device, program_id))
             continue;
@@ -260,8 +262,8 @@ static int find_shift(struct executor *executor, int program_id, uint64_t *shift
 static struct reply make_reply(struct executor *executor, int program_id)
 {
     struct reply reply = {.status = executor->fault.status, .interrupts = (uint64_t)interrupts_caught()};
-    for (int k = 0; k < executor->n_local; k++) {
-        const struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        const struct local_device *device = executor->stepped[k];
         if (!is_active(executor, device, program_id))
             continue;
         reply.n_active++;
@@ -315,8 +317,8 @@ enum status exchange_replies(struct executor *executor, int program_id, struct s
 
 void remember_clocks(struct executor *executor)
 {
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         const struct program *programs[N_PROGRAMS];
         programs_of(executor, device, programs);
         clock_copy(&device->before, &device->clock, programs);

@@ -97,6 +97,7 @@ static void archive_device(struct executor *executor, struct local_device *devic
 /* How often each program was recorded is the same on every rank: rank 0 saves it. */
 void executor_archive(struct executor *executor, struct archive *archive)
 {
+    twins_forget(executor);
     for (int k = 0; k < executor->n_local; k++) {
         archive_enter(archive, "devices/%04d", executor->local[k].number);
         archive_device(executor, &executor->local[k], archive);

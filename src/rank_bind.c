@@ -168,17 +168,18 @@ void bind_device(const struct executor *executor, int device, struct binding *bi
     bind_waits(binding);
 }
 
-void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps)
+void binding_cost(struct binding *binding)
 {
     const struct program *program = &binding->program;
-    *busy_ps = 0;
+    memset(binding->energy_fj, 0, sizeof binding->energy_fj);
+    binding->busy_ps = 0;
     for (int i = 0; i < program->n_instrs; i++) {
         const struct instr *instr = &program->instrs[i];
         int in_loop = program->loop_count > 1 && i >= program->loop_first && i < program->loop_end;
         uint64_t times = in_loop ? (uint64_t)program->loop_count : 1;
         for (int p = 0; p < N_ENERGY_PARTS; p++)
-            energy_fj[p] += times * instr->cost.energy_fj[p];
+            binding->energy_fj[p] += times * instr->cost.energy_fj[p];
         if (instr->engine == ENGINE_COMPUTE)
-            *busy_ps += times * instr->cost.time_ps;
+            binding->busy_ps += times * instr->cost.time_ps;
     }
 }

@@ -77,6 +77,7 @@ enum status executor_ledgers(struct executor *executor, struct arena *arena, str
                              struct fault *fault)
 {
     uint64_t end_ps;
+    twins_settle(executor);
     enum status status = run_end_ps(executor, arena, &end_ps, fault);
     if (status != STATUS_OK)
         return status;

@@ -44,8 +44,10 @@ static struct announcement announce(const struct executor *executor, const struc
                                 .wants_logits = iteration->logits != NULL};
     if (batch->n_parts < 1 || batch->n_tokens < 1)
         bug("an iteration without tokens");
+    if (executor->options.timing_only)
+        return now;
     int64_t block_tokens = block_tokens_of(executor);
-    for (int i = 0; i < batch->n_parts && !executor->options.timing_only; i++)
+    for (int i = 0; i < batch->n_parts; i++)
         now.n_blocks += count_blocks(batch, block_tokens, i);
     return now;
 }
@@ -58,8 +60,8 @@ static enum status share_batch(struct executor *executor, const struct announcem
     size_t n_parts = (size_t)now->n_parts, n_tokens = (size_t)now->n_tokens, n_blocks = (size_t)now->n_blocks;
     struct batch_part *parts = arena_array(arena, n_parts, sizeof *parts);
     uint32_t *ids = arena_array(arena, n_tokens + n_blocks, sizeof *ids), *block = ids + n_tokens;
-    int64_t block_tokens = block_tokens_of(executor);
     int first = comm_rank(comm) == 0, functional = !executor->options.timing_only;
+    int64_t block_tokens = functional ? block_tokens_of(executor) : 0;
     if (first)
         memcpy(parts, from->parts, n_parts * sizeof *parts);
     for (int i = 0; first && functional && i < now->n_parts; i++) {
@@ -120,25 +122,32 @@ static enum status fetch_answers(struct executor *executor, const struct batch *
     return status;
 }
 
-/* Programs of the devices here, and of those that rank 0 prices. */
+/* What the programs as they are bound cost, all devices together. */
+static void sum_costs(struct executor *executor, struct iteration_cost *cost)
+{
+    memset(cost->energy_fj, 0, sizeof cost->energy_fj);
+    for (int d = 0; d < executor->plan->n_devices; d++) {
+        struct binding *root = executor->bindings[d] ? binding_root(executor->bindings[d]) : NULL;
+        if (root && root == executor->bindings[d])
+            binding_cost(root);
+        for (int p = 0; root && p < N_ENERGY_PARTS; p++)
+            cost->energy_fj[p] += root->energy_fj[p];
+        if (cost->busy_ps)
+            cost->busy_ps[d] = root ? root->busy_ps : 0;
+    }
+}
+
+/* Programs of the devices that are stepped here, and of those that rank 0 prices. */
 static void bind_all(struct executor *executor, const struct batch *batch, struct iteration_cost *cost)
 {
     for (int d = 0; d < executor->plan->n_devices; d++)
-        if (executor->bindings[d])
+        if (executor->bindings[d] && !executor->is_follower[d])
             bind_device(executor, d, executor->bindings[d], batch);
-    for (int k = 0; k < executor->n_local; k++)
-        if (executor->local[k].bound)
-            clock_account(&executor->local[k].clock, &executor->local[k].bound->program);
-    if (!cost || comm_rank(executor->comm) != 0)
-        return;
-    memset(cost->energy_fj, 0, sizeof cost->energy_fj);
-    for (int d = 0; d < executor->plan->n_devices; d++) {
-        uint64_t busy_ps = 0;
-        if (executor->bindings[d])
-            binding_cost(executor->bindings[d], cost->energy_fj, &busy_ps);
-        if (cost->busy_ps)
-            cost->busy_ps[d] = busy_ps;
-    }
+    for (int k = 0; k < executor->n_stepped; k++)
+        if (executor->stepped[k]->bound)
+            clock_account(&executor->stepped[k]->clock, &executor->stepped[k]->bound->program);
+    if (cost && comm_rank(executor->comm) == 0)
+        sum_costs(executor, cost);
 }
 
 enum status executor_iterate(struct executor *executor, const struct iteration *iteration, uint32_t *next,
@@ -157,6 +166,7 @@ enum status executor_iterate(struct executor *executor, const struct iteration *
     status = share_batch(executor, &now, iteration->batch, arena, &batch, fault);
     const struct step_record record = {
         .program = PROGRAM_ITERATE, .step = now.number, .not_before_ps = now.not_before_ps, .repeat = 1};
+    twins_find(executor, PROGRAM_ITERATE);
     if (status == STATUS_OK)
         bind_all(executor, &batch, cost);
     if (status == STATUS_OK)

@@ -1,6 +1,7 @@
-/* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_mail.c
- * (messages between devices), rank_replan.c (another plan in the middle of a run), rank_load.c (what enters and leaves
- * a device), rank_gather.c (what rank 0 gets to know).
+/* rank_private.h - inside of the executor: rank.c (opening, steps), rank_run.c (one run of a program), rank_message.c
+ * and rank_mail.c (messages between devices), rank_twins.c (devices that need not be stepped), rank_replan.c (another
+ * plan in the middle of a run), rank_load.c (what enters and leaves a device), rank_gather.c (what rank 0 gets to
+ * know).
  */
 #ifndef RANK_PRIVATE_H
 #define RANK_PRIVATE_H
@@ -21,10 +22,12 @@ struct local_device {
     uint64_t idle_power_mw;
     struct clock clock, before; /* `before`: one run ago, to find repetitions */
     char *memory;
-    int next;              /* instruction, within the run */
-    int64_t repetition;    /* of the program's loop */
-    int is_held;           /* the instruction is done, the loop's next repetition has to wait */
-    struct binding *bound; /* PROGRAM_ITERATE made ready for an iteration, or NULL */
+    int next;                    /* instruction, within the run */
+    int64_t repetition;          /* of the program's loop */
+    int is_held;                 /* the instruction is done, the loop's next repetition has to wait */
+    struct binding *bound;       /* PROGRAM_ITERATE made ready for an iteration, or NULL */
+    struct local_device *leader; /* its twin that is stepped for it; NULL: it is stepped itself ... */
+    struct local_device *first_follower, *next_follower; /* ... for a list of others */
     struct metric_sums metrics;
     struct ledger *ledger; /* closed, once executor_ledgers was called */
     struct prediction_list predictions;
@@ -46,6 +49,9 @@ struct executor {
     int *home;
     struct local_device *local;
     int n_local;
+    struct local_device **stepped; /* [n_stepped] the local devices that lead */
+    int n_stepped, twins_known;
+    char *is_follower;         /* [n_devices] */
     struct binding **bindings; /* [n_devices] of this rank's devices, on rank 0 of all; NULL where there is none */
     int *group_home;           /* ranks of the devices that take part in all-reduces */
     int *partner;              /* [n_partners] the other ranks among them */
@@ -73,12 +79,13 @@ struct executor {
 struct binding {
     struct program program; /* instructions and ops are its own */
     const struct program *planned;
-    const struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
-    struct op *ops;             /* [n_instrs] */
-    char *has_work;             /* [n_instrs] */
-    char *takes_part;           /* [n_instrs] has work, or values pass it */
-    struct price_memo *memo;    /* [n_instrs] */
-    struct wait_memo *waits;    /* who waits for whom depends on who takes part: what was found last */
+    struct binding *like;                        /* of an equal device with an equal program: the same costs; or NULL */
+    struct op *ops;                              /* [n_instrs] */
+    char *has_work;                              /* [n_instrs] */
+    char *takes_part;                            /* [n_instrs] has work, or values pass it */
+    uint64_t energy_fj[N_ENERGY_PARTS], busy_ps; /* binding_cost */
+    struct price_memo *memo;                     /* [n_instrs] */
+    struct wait_memo *waits;                     /* who waits for whom depends on who takes part: what was found last */
     int next_waits;
 };
 
@@ -90,8 +97,21 @@ int binding_is_like(const struct binding *binding, const struct binding *other);
 void binding_remember(struct binding *binding, struct arena *arena);
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch);
 
-/* Local. Adds what a run of the bound program costs; *busy_ps: of its compute engine. */
-void binding_cost(const struct binding *binding, uint64_t energy_fj[N_ENERGY_PARTS], uint64_t *busy_ps);
+/* Local. Sums up what a run of the bound program costs, energy and the compute engine's time; of a root. */
+void binding_cost(struct binding *binding);
+
+/* Local. The first of its equals. */
+static inline struct binding *binding_root(struct binding *binding)
+{
+    return binding->like ? binding->like : binding;
+}
+
+/* Local. rank_twins.c: all devices are stepped; twins for a program that varies, when they are not known yet and may
+ * be used; clocks of followers as they would be, before anybody looks at them; all devices are stepped again. */
+void twins_open(struct executor *executor);
+void twins_find(struct executor *executor, int id);
+void twins_settle(struct executor *executor);
+void twins_forget(struct executor *executor);
 
 /* Local. rank.c, for opening and for another plan: the programs of a device; memory of a device for its programs, with
  * initial values; room for kernels; who takes part in all-reduces. */
@@ -109,6 +129,14 @@ void remember_clocks(struct executor *executor);
 enum status exchange_replies(struct executor *executor, int program_id, struct step_result *result, uint64_t *shift_ps,
                              struct fault *fault);
 
+/* Local. rank_message.c: is there room for what SEND i sends? Sends it. RECV: 1 when the message was there: its data
+ * are in the slot, *start_ps is not before it was sent. */
+int may_send(const struct executor *executor, const struct local_device *device, int id, int i);
+void post_message(struct executor *executor, const struct step_record *record, struct local_device *device,
+                  const struct program *program, const struct instr *instr, uint64_t start_ps);
+int take_message(struct executor *executor, const struct step_record *record, struct local_device *device,
+                 const struct program *program, const struct instr *instr, uint64_t *start_ps);
+
 /* One run of record->program on all devices of this rank. Collective over the ranks that hold devices which talk. */
 enum status run_program(struct executor *executor, const struct step_record *record, struct fault *fault);
 
@@ -123,6 +151,12 @@ static inline const struct program *program_of(const struct executor *executor, 
 {
     return id == PROGRAM_ITERATE && device->bound ? &device->bound->program
                                                   : &executor->plan->programs[id][device->number];
+}
+
+/* Local. Are results computed, and none of them is lost yet? */
+static inline int is_functional(const struct executor *executor)
+{
+    return !executor->options.timing_only && !executor->failed && executor->fault.status == STATUS_OK;
 }
 
 /* Local. Has instruction i anything to do in this iteration? */

@@ -89,6 +89,7 @@ void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps)
 /* Between the old plan's last message and the new one's first stands the agreement of all ranks. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault)
 {
+    twins_forget(executor);
     mail_free(executor->mail);
     executor->mail = NULL;
     sum_free(executor->sum);

@@ -15,11 +15,6 @@ static void mark_instr(struct executor *executor, const struct step_record *reco
     mark_list_add(&executor->marks, &mark);
 }
 
-static int is_functional(const struct executor *executor)
-{
-    return !executor->options.timing_only && !executor->failed && executor->fault.status == STATUS_OK;
-}
-
 static void run_arithmetic(struct executor *executor, const struct step_record *record, struct local_device *device,
                            const struct program *program, const struct instr *instr, uint64_t start_ps,
                            const void *const *in, void *const *out)
@@ -110,42 +105,6 @@ static int waits_for_collective(const struct executor *executor, const struct lo
     return 0;
 }
 
-/* Bytes that a message has: all of its slot, or the rows of an iteration. */
-static size_t message_bytes(const struct executor *executor, const struct program *program, const struct instr *instr,
-                            int slot)
-{
-    return program->varies ? (size_t)instr->op->rows * (size_t)element_bytes(executor) : program->slots[slot].bytes;
-}
-
-/* The message leaves when the sender's port is free; the sender does not wait for the receiver. */
-static void post_message(struct executor *executor, const struct step_record *record, struct local_device *device,
-                         const struct program *program, const struct instr *instr, uint64_t start_ps)
-{
-    int functional = is_functional(executor);
-    struct wire_header header = {start_ps, !functional && !executor->options.timing_only};
-    const void *data = functional ? slot_memory(device, program, instr->in[0]) : NULL;
-    mail_post(executor->mail, (int)record->program, instr->channel, &header, data,
-              functional ? message_bytes(executor, program, instr, instr->in[0]) : 0);
-}
-
-/* 1 when the message was there: its data are in the slot, *start_ps is not before it was sent. */
-static int take_message(struct executor *executor, const struct step_record *record, struct local_device *device,
-                        const struct program *program, const struct instr *instr, uint64_t *start_ps)
-{
-    struct wire_header header;
-    const void *data;
-    if (!mail_arrived(executor->mail, (int)record->program, instr->channel, &header, &data))
-        return 0;
-    if (header.start_ps > *start_ps)
-        *start_ps = header.start_ps;
-    executor->failed |= header.failed != 0;
-    if (is_functional(executor))
-        memcpy(slot_memory(device, program, instr->out[0]), data,
-               message_bytes(executor, program, instr, instr->out[0]));
-    mail_taken(executor->mail, (int)record->program, instr->channel);
-    return 1;
-}
-
 /* Goes on behind the instruction, to the start of the loop at its end. 0: the next repetition has to wait. */
 static int move_on(const struct executor *executor, struct local_device *device, const struct program *program)
 {
@@ -170,7 +129,7 @@ static int run_next(struct executor *executor, const struct step_record *record,
     int id = (int)record->program;
     if (instr->n_waits && waits_for_collective(executor, device, program, device->next))
         return 0;
-    if (kind == OP_SEND && mail_is_full(executor->mail, id, instr->channel))
+    if (kind == OP_SEND && !may_send(executor, device, id, device->next))
         return 0;
     uint64_t start_ps = clock_start_ps(&device->clock, program, id, device->next);
     if (kind == OP_RECV && !take_message(executor, record, device, program, instr, &start_ps))
@@ -233,8 +192,8 @@ static int advance(struct executor *executor, const struct step_record *record, 
 static int advance_all(struct executor *executor, const struct step_record *record)
 {
     int n = 0;
-    for (int k = 0; k < executor->n_local; k++)
-        n += advance(executor, record, &executor->local[k]);
+    for (int k = 0; k < executor->n_stepped; k++)
+        n += advance(executor, record, executor->stepped[k]);
     return n;
 }
 
@@ -262,8 +221,8 @@ static enum status sum_over_group(struct executor *executor, int id, uint64_t *s
     int failed = executor->fault.status != STATUS_OK, n_vectors = 0;
     size_t n = 0;
     *start_ps = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         const struct program *program = program_of(executor, device, id);
         if (!program->n_collectives)
             continue;
@@ -290,8 +249,8 @@ static enum status run_collective(struct executor *executor, const struct step_r
     uint64_t start_ps;
     enum status status = sum_over_group(executor, id, &start_ps, fault);
     executor->collectives_done++;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         const struct program *program = program_of(executor, device, id);
         if (!program->n_collectives)
             continue;
@@ -307,8 +266,8 @@ static enum status run_collective(struct executor *executor, const struct step_r
 static int have_come(const struct executor *executor, int id)
 {
     int64_t number = executor->collectives_done;
-    for (int k = 0; k < executor->n_local; k++) {
-        const struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        const struct local_device *device = executor->stepped[k];
         const struct program *program = program_of(executor, device, id);
         if (!program->n_collectives)
             continue;
@@ -338,8 +297,8 @@ static int meet_partners(struct executor *executor)
 
 static int all_done(const struct executor *executor, int program_id)
 {
-    for (int k = 0; k < executor->n_local; k++)
-        if (executor->local[k].next < program_of(executor, &executor->local[k], program_id)->n_instrs)
+    for (int k = 0; k < executor->n_stepped; k++)
+        if (executor->stepped[k]->next < program_of(executor, executor->stepped[k], program_id)->n_instrs)
             return 0;
     return 1;
 }
@@ -347,8 +306,8 @@ static int all_done(const struct executor *executor, int program_id)
 static int64_t count_collectives(const struct executor *executor, int program_id)
 {
     int64_t n = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        const struct program *program = program_of(executor, &executor->local[k], program_id);
+    for (int k = 0; k < executor->n_stepped; k++) {
+        const struct program *program = program_of(executor, executor->stepped[k], program_id);
         int64_t mine = program->n_collectives;
         if (program->loop_count > 1)
             mine += (program->loop_count - 1) * program->n_loop_collectives;
@@ -361,8 +320,8 @@ static void begin(struct executor *executor, const struct step_record *record)
 {
     int program_id = (int)record->program;
     executor->collectives_done = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         if (program_id == PROGRAM_TRAIN || program_id == PROGRAM_LOW)
             device->predictions.n = 0; /* those of the evaluation before are out of date */
         device->next = 0;
@@ -397,8 +356,8 @@ static void note_losses(struct executor *executor, int program_id)
 {
     if (!is_functional(executor) || (program_id != PROGRAM_EVALUATE && program_id != PROGRAM_LOW_EVALUATE))
         return;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         const struct program *program = program_of(executor, device, program_id);
         if (program->n_instrs && program->sums != NO_SLOT)
             load_losses(slot_memory(device, program, program->sums), element_bytes(executor), &device->metrics);
@@ -410,8 +369,8 @@ static void note_losses(struct executor *executor, int program_id)
 static int loops_repeat(const struct executor *executor, int id, uint64_t *shift_ps)
 {
     *shift_ps = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        const struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        const struct local_device *device = executor->stepped[k];
         uint64_t shift;
         if (!device->is_held)
             continue;
@@ -427,8 +386,8 @@ static int loops_repeat(const struct executor *executor, int id, uint64_t *shift
 static void jump_loops(struct executor *executor, int id, uint64_t shift_ps)
 {
     int64_t each = 0, n = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        struct local_device *device = executor->stepped[k];
         const struct program *program = program_of(executor, device, id);
         if (!device->is_held)
             continue;
@@ -461,8 +420,8 @@ static int may_skip_repetitions(const struct executor *executor, int id)
 static int all_held_or_done(const struct executor *executor, int id)
 {
     int held = 0;
-    for (int k = 0; k < executor->n_local; k++) {
-        const struct local_device *device = &executor->local[k];
+    for (int k = 0; k < executor->n_stepped; k++) {
+        const struct local_device *device = executor->stepped[k];
         if (!device->is_held && device->next < program_of(executor, device, id)->n_instrs)
             return 0;
         held |= device->is_held;

@@ -7,10 +7,17 @@
 
 static const double DEFAULT_PEER_TIMEOUT_S = 600;
 
-static void start_mpi(struct comm *comm, int *argc, char ***argv)
+/* A process without a launcher: Open MPI would start a daemon beside it, in case that it starts others. */
+static const char LONE[] = "OMPI_MCA_ess_singleton_isolated";
+
+static void start_mpi(struct comm *comm, int is_launched, int *argc, char ***argv)
 {
-    int provided;
+    int provided, is_ours = !is_launched && !getenv(LONE);
+    if (is_ours)
+        setenv(LONE, "1", 0);
     MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    if (is_ours)
+        unsetenv(LONE); /* processes that this one starts may be launchers */
     comm->mpi = MPI_COMM_WORLD;
     comm->has_mpi = 1;
     MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN);
@@ -34,7 +41,7 @@ enum status comm_open(int *argc, char ***argv, int parallel, struct comm **out, 
     const char *variable = NULL;
     int launched = launcher_size(&variable);
     if (parallel || launched)
-        start_mpi(comm, argc, argv);
+        start_mpi(comm, launched, argc, argv);
     *out = comm;
     if (launched > 1 && comm->size == 1)
         return fault_set(

@@ -8,7 +8,7 @@
 
 enum { MAX_LINES = 160 };
 
-static const double exact = 1e-6, priced = 0.01, cycles_each = 0.03, cycles_mean = 0.005, one_transfer = 2;
+static const double exact = 1e-6, priced = 0.01, cycles_each = 0.03, cycles_mean = 0.005;
 enum { EXACT_FROM = 512 };
 
 /* Errors of one column or kind of rows; `judged`: some row has to meet a tolerance. */
@@ -195,8 +195,6 @@ static enum status check_cycles(const struct table *table, size_t row, const cha
     enum status status = attacc_cell(table, row, column, &want, fault);
     if (status != STATUS_OK)
         return status;
-    if (tolerance > 0 && fabs((double)cycles - want) <= one_transfer)
-        tolerance = 1;
     *failed |=
         judge(verdict, line_of(verdict, column, group), table->lines[row], error_of((double)cycles, want), tolerance);
     return STATUS_OK;

@@ -2,8 +2,8 @@
 
 #include "base/status.h"
 
-/* A row is opened this many cycles after the start of a list; its first MAC follows rcd_cycles later. */
-enum { FIRST_ACTIVATE = 3 };
+/* A row is opened this long after the start of a list; its first MAC follows rcd_cycles later. */
+enum { FIRST_ACTIVATE = 1 };
 
 static int64_t most(int64_t a, int64_t b)
 {
@@ -83,6 +83,7 @@ static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t se
         int64_t first = most(next, channel->gate);
         if (channel->banks_in_turn > 1)
             return first;
+        channel->row_resumed = 1;
         int64_t pause = most(channel->mac + pim->rtp_cycles, channel->refresh_due);
         if (pause >= first)
             return first;
@@ -99,6 +100,7 @@ static int64_t open_row(struct hbm_pim_channel *channel, int64_t row, int64_t se
     while (channel->banks_in_turn == 1 && channel->refresh_due <= bank->opened) /* behind a long pause */
         bank->opened = refresh(channel);
     bank->row = row;
+    channel->row_resumed = 0;
     return most(most(next, channel->gate), bank->opened + pim->rcd_cycles);
 }
 
@@ -185,6 +187,8 @@ void hbm_pim_channel_step(struct hbm_pim_channel *channel, const struct hbm_pim_
         bug("a step of %lld MACs and %lld transfers", (long long)step->macs, (long long)step->transfers);
     int64_t start = step->macs ? run_macs(channel, step) : channel->gate, sight = channel->pim->queue - 1;
     if (step->transfers) {
+        if (!step->macs && channel->row_resumed)
+            start += channel->pim->move_cycles;
         if (channel->transfer >= 0)
             start = most(start, channel->transfer + step->transfer_cycles);
         channel->transfer = run_transfers(channel, step, start);

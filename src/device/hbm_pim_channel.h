@@ -5,6 +5,8 @@
  *   - MACs of a channel keep mac_cycles; a row opens rcd_cycles before its first MAC; precharge waits rtp_cycles after
  *     the row's last MAC and ras_cycles after its activation, and takes rp_cycles;
  *   - transfers keep their own distance and run beside MACs; both wait for the barrier of the step before;
+ *   - with processing units at banks, transfers without MACs of their own start move_cycles later when a barrier fell
+ *     into the row of the MACs before them;
  *   - the controller sees `queue` commands ahead: transfers behind a run of MACs start when no more than that many MACs
  *     are left; the next row is opened when its first MAC is in sight, barrier or not;
  *   - with processing units at banks a row stands in all banks, so a row switch costs
@@ -42,6 +44,7 @@ struct hbm_pim_channel {
     int64_t refresh_due, refreshes;
     int64_t row_macs, row_before; /* MACs in the row of the last one; the last MAC of the row before */
     int banks_in_turn;
+    int row_resumed; /* at banks: a barrier fell into the row of the last MAC */
     struct hbm_pim_bank bank[HBM_PIM_BANKS_IN_TURN_MAX];
 };
 

@@ -236,6 +236,19 @@ void clock_copy(struct clock *to, const struct clock *from, const struct program
     *to = copy;
 }
 
+int clock_equals(const struct clock *a, const struct clock *b, const struct program *const programs[N_PROGRAMS])
+{
+    for (int p = 0; p < N_PROGRAMS; p++)
+        if (memcmp(a->end_ps[p], b->end_ps[p], (size_t)programs[p]->n_instrs * sizeof **a->end_ps) != 0)
+            return 0;
+    return memcmp(a->engine_free_ps, b->engine_free_ps, sizeof a->engine_free_ps) == 0 &&
+           memcmp(a->compute_ps, b->compute_ps, sizeof a->compute_ps) == 0 &&
+           memcmp(a->wait_ps, b->wait_ps, sizeof a->wait_ps) == 0 && a->idle_ps == b->idle_ps &&
+           memcmp(a->runs, b->runs, sizeof a->runs) == 0 && a->last_program == b->last_program &&
+           a->changed == b->changed && a->has_begun == b->has_begun && a->begun_ps == b->begun_ps &&
+           memcmp(&a->varying, &b->varying, sizeof a->varying) == 0;
+}
+
 static void add_runs(const struct program *program, uint64_t runs, struct ledger *ledger)
 {
     if (runs == 0 || program->varies)

@@ -83,6 +83,9 @@ void clock_jump(struct clock *clock, const struct clock *before, const struct pr
 /* Local. Copies `from` into `to`, which clock_init has prepared for the same programs. */
 void clock_copy(struct clock *to, const struct clock *from, const struct program *const programs[N_PROGRAMS]);
 
+/* Local. Are two clocks for equal programs at the same point, with the same behind them? */
+int clock_equals(const struct clock *a, const struct clock *b, const struct program *const programs[N_PROGRAMS]);
+
 /* Local. Saves or restores a clock of these programs. */
 void clock_archive(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct archive *archive);
 
