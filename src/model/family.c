@@ -104,9 +104,10 @@ static const char *encoder_text(const struct encoder_config *c, const char *pres
         grid = arena_printf(arena, " (%lld steps of %lld stations)", (long long)c->steps,
                             (long long)(c->tokens / c->steps));
     return arena_printf(
-        arena, "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s",
+        arena,
+        "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s%s",
         preset, (long long)c->tokens, grid, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
-        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask);
+        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask, c->near ? ", neighbours alone" : "");
 }
 
 static const char *traffic_text(const struct traffic_config *c, struct arena *arena)

@@ -240,6 +240,8 @@ enum status windows_open(const struct windows_config *config, struct windows **o
     if (status == STATUS_OK) {
         windows->shape.n_rows = dataset_n_rows(windows->dataset);
         windows->shape.stations = dataset_n_stations(windows->dataset);
+        windows->shape.latitude = dataset_latitude(windows->dataset);
+        windows->shape.longitude = dataset_longitude(windows->dataset);
         status = open_series(windows, fault);
     }
     if (status == STATUS_OK)

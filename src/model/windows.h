@@ -54,6 +54,7 @@ struct windows_shape {
     int masked;            /* some value is missing */
     int residual_possible; /* the target's past is among the inputs; grid: it is the first of them */
     const char *target, *units;
+    const double *latitude, *longitude; /* [stations] degrees, or NULL */
 };
 
 enum window_set { WINDOWS_TRAIN, WINDOWS_VALIDATION, WINDOWS_TEST };

@@ -8,6 +8,7 @@
 #include "cluster/interrupt.h"
 #include "scheduler/choose.h"
 #include "scheduler/describe.h"
+#include "scheduler/neighbours.h"
 #include "scheduler/train_private.h"
 
 enum { TRACE_STEPS = 4 };
@@ -63,6 +64,8 @@ static enum status open_local(struct training *training, int timing_only, struct
     const struct windows_shape *shape = training->windows ? windows_shape(training->windows) : NULL;
     if (status == STATUS_OK)
         status = build_model_config(job, shape, &training->config, fault);
+    if (status == STATUS_OK)
+        status = neighbours_build(job, shape, training->arena, &training->config, fault);
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
