@@ -38,8 +38,7 @@ struct job_model {
     const char *position_site;         /* encoder head: where the positions are added */
     const char *attention;             /* spatial temporal joint factorised */
     const char *mask;                  /* none causal */
-    int64_t neighbours;                /* nearest places that a token sees; 0: all, or those of neighbours_file */
-    const char *neighbours_file;       /* who sees whom, or NULL */
+    int64_t neighbours;                /* nearest stations that a token sees; 0: all; JOB_UNSET: adjacency */
     double dropout;                    /* JOB_UNSET or [0, 1) */
     int64_t concat;                    /* 0 1: head reads [encoder ; embedding] */
     int residual;                      /* output = last value + prediction (default 0) */

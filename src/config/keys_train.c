@@ -30,12 +30,9 @@ static const struct job_key keys[] = {
               "time and places (factorised: traffic)")},
     {"model.mask", KEY_WORD, IN(model.mask), OPEN("causal with attention joint, else none"), WORDS("none causal"),
         MEANS("joint, temporal: which tokens a token attends to: all, or those of its own and of earlier steps")},
-    {"model.neighbours", KEY_INT, IN(model.neighbours), DEFAULT("0"), FROM(0, MILLION),
+    {"model.neighbours", KEY_INT, IN(model.neighbours), DEFAULT("0"), FROM(0, MILLION), WORDS("adjacency"),
         MEANS("spatial, joint: a token attends to those of its own and of so many nearest stations alone, by the "
-              "coordinates of the data set; 0: all")},
-    {"model.neighbours_file", KEY_FILE, IN(model.neighbours_file), OPEN("none"),
-        MEANS("spatial, joint: the same from a CSV file with the header i,j or i,j,w and a line for each pair: station i, "
-              "from 0, sees station j (if its weight w is not 0)")},
+              "coordinates in the data set; or of those from which an edge leads to it; 0: of all")},
     {"model.dropout", KEY_REAL, IN(model.dropout), OPEN("the preset"), FROM_BELOW(0, 1),
         MEANS("share of dropped activations")},
     {"model.concat", KEY_SWITCH_OR_UNSET, IN(model.concat), OPEN("the preset"),

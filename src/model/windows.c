@@ -395,3 +395,13 @@ int64_t windows_step_s(const struct windows *windows)
 {
     return dataset_step_s(windows->dataset);
 }
+
+int windows_has_adjacency(const struct windows *windows)
+{
+    return dataset_has_adjacency(windows->dataset);
+}
+
+enum status windows_read_adjacency(struct windows *windows, float *values, struct fault *fault)
+{
+    return dataset_read_adjacency(windows->dataset, values, fault);
+}

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "store/csv.h"
 
 /* Squared distance of two points of the unit sphere, through it: grows with the distance on it. */
 static double distance(const double a[3], const double b[3])
@@ -57,83 +56,64 @@ static void see_nearest(const struct windows_shape *shape, int64_t n_nearest, ui
     arena_free(arena);
 }
 
-static int station_of(const struct csv *csv, int64_t row, int64_t column, int64_t n, int64_t *station)
+/* An edge leads from who is seen to who sees. */
+static enum status see_edges(struct windows *windows, int64_t n, uint8_t *sees, struct fault *fault)
 {
-    double value;
-    if (!csv_number(csv_cell(csv, row, column), &value) || value != floor(value) || value < 0 || value >= (double)n)
-        return 0;
-    *station = (int64_t)value;
-    return 1;
+    struct arena *arena = arena_new();
+    float *weight = arena_array(arena, (size_t)(n * n), sizeof *weight);
+    enum status status = windows_read_adjacency(windows, weight, fault);
+    for (int64_t from = 0; from < n && status == STATUS_OK; from++)
+        for (int64_t to = 0; to < n; to++)
+            if (weight[from * n + to] > 0)
+                sees[to * n + from] = 1;
+    arena_free(arena);
+    return status;
 }
 
-static enum status see_pairs(const struct csv *csv, int64_t n, uint8_t *sees, struct fault *fault)
-{
-    static const char *const names[] = {"i", "j", "w"};
-    for (int64_t c = 0; c < csv->n_columns || c < 2; c++)
-        if (c > 2 || c >= csv->n_columns || csv->n_rows < 1 || strcmp(csv_cell(csv, 0, c), names[c]) != 0)
-            return fault_set(fault, STATUS_USAGE, "%s:1: expected the header i,j or i,j,w", csv->path);
-    for (int64_t row = 1; row < csv->n_rows; row++) {
-        int64_t pair[2];
-        double weight = 1;
-        for (int c = 0; c < 2; c++)
-            if (!station_of(csv, row, c, n, &pair[c]))
-                return csv_expected(csv, row, c, "the number of a station, from 0", fault);
-        if (csv->n_columns == 3 && !csv_number(csv_cell(csv, row, 2), &weight))
-            return csv_expected(csv, row, 2, "a weight", fault);
-        if (weight != 0)
-            sees[pair[0] * n + pair[1]] = 1;
-    }
-    return STATUS_OK;
-}
-
-/* Are a sequence's tokens stations, and are there some? */
-static enum status check(const struct job *job, const struct windows_shape *shape, const struct encoder_config *config,
-                         int64_t n, struct fault *fault)
+/* Are a sequence's tokens stations, and is it known which of them are near? */
+static enum status check(const struct job *job, const struct windows *windows, struct fault *fault)
 {
     const struct job_model *model = &job->model;
-    const char *key = model->neighbours ? "neighbours" : "neighbours_file";
-    if (model->neighbours && model->neighbours_file)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: model.neighbours: expected 0 beside model.neighbours_file, found %lld", job->source,
-                         (long long)model->neighbours);
+    const struct windows_shape *shape = windows ? windows_shape(windows) : NULL;
     if (strcmp(model->attention, "spatial") != 0 && strcmp(model->attention, "joint") != 0)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: model.neighbours: expected 0, since only tokens of model.attention spatial and joint are stations, "
+            "found attention %s",
+            job->source, model->attention);
+    if (!shape)
         return fault_set(fault, STATUS_USAGE,
-                         "%s: model.%s: expected model.attention spatial or joint, whose tokens are stations, found %s",
-                         job->source, key, model->attention);
-    if (n < 1 || config->tokens % n)
-        return fault_set(fault, STATUS_USAGE, "%s: model.%s: expected a data set with stations, found none",
-                         job->source, key);
-    if (model->neighbours && (!shape || !shape->latitude || !shape->longitude))
+                         "%s: model.neighbours: expected 0, since without data.file no station is near another",
+                         job->source);
+    if (model->neighbours == JOB_UNSET && !windows_has_adjacency(windows))
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: model.neighbours: expected a data set with an adjacency, found none: give it to "
+                         "`polyrank data import`",
+                         job->source);
+    if (model->neighbours > 0 && !(shape->latitude && shape->longitude))
         return fault_set(fault, STATUS_USAGE,
                          "%s: model.neighbours: expected a data set with the coordinates of its stations, found none: "
-                         "give them (`polyrank data import`), or a model.neighbours_file",
+                         "give them to `polyrank data import`",
                          job->source);
     return STATUS_OK;
 }
 
-enum status neighbours_build(const struct job *job, const struct windows_shape *shape, struct arena *arena,
+enum status neighbours_build(const struct job *job, struct windows *windows, struct arena *arena,
                              struct model_config *config, struct fault *fault)
 {
-    const struct job_model *model = &job->model;
-    if (model->neighbours == 0 && !model->neighbours_file)
+    if (job->model.neighbours == 0)
         return STATUS_OK;
-    int64_t n = shape ? shape->stations : config->encoder.stations;
-    enum status status = check(job, shape, &config->encoder, n, fault);
+    enum status status = check(job, windows, fault);
     if (status != STATUS_OK)
         return status;
+    int64_t n = windows_shape(windows)->stations;
     uint8_t *sees = arena_array(arena, (size_t)(n * n), sizeof *sees);
     for (int64_t s = 0; s < n; s++)
         sees[s * n + s] = 1;
-    if (model->neighbours) {
-        see_nearest(shape, model->neighbours, sees);
-    } else {
-        struct arena *text = arena_new();
-        struct csv csv;
-        status = csv_read(model->neighbours_file, text, &csv, fault);
-        if (status == STATUS_OK)
-            status = see_pairs(&csv, n, sees, fault);
-        arena_free(text);
-    }
+    if (job->model.neighbours == JOB_UNSET)
+        status = see_edges(windows, n, sees, fault);
+    else
+        see_nearest(windows_shape(windows), job->model.neighbours, sees);
     struct neighbours *near = arena_take(arena, sizeof *near);
     *near = (struct neighbours){n, sees, hash_bytes(HASH_START, (size_t)(n * n), sees)};
     config->encoder.near = near;

@@ -65,7 +65,7 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = build_model_config(job, shape, &training->config, fault);
     if (status == STATUS_OK)
-        status = neighbours_build(job, shape, training->arena, &training->config, fault);
+        status = neighbours_build(job, training->windows, training->arena, &training->config, fault);
     if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)

@@ -116,15 +116,15 @@ static const struct refusal {
      "faults, found 'a\\x0ab'"},
     {"model: wind\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, neighbours_file, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found 'wind'"},
     {"model:\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, neighbours_file, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found nothing"},
     {"model: []\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, neighbours_file, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found an empty "
      "list"},
     {"train: {epochs: [1]}\n", {NULL}, 2,
