@@ -34,7 +34,7 @@ PKG_LIBS := $(shell $(PKG) --libs $(PACKAGES) 2>/dev/null)
 BLAS_LIBDIR := $(shell $(PKG) --variable=libdir openblas 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Werror
-BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Isrc $(PKG_CFLAGS) -DPOLYRANK_VERSION='"$(VERSION)"' \
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Isrc $(PKG_CFLAGS) -DPOLYRANK_VERSION=\"$(VERSION)\" \
                -ffp-contract=off
 KERNEL_CFLAGS := -Wno-psabi -O3 -fopenmp-simd -ffp-contract=fast -fno-math-errno -fno-trapping-math
 ifdef SAN

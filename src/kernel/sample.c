@@ -17,7 +17,7 @@ static int32_t largest(int64_t n, const double *x)
  */
 static int comes_before(const double *share, uint32_t a, uint32_t b)
 {
-    return share[a] > share[b] || (share[a] == share[b] && a < b);
+    return share[a] != share[b] ? share[a] > share[b] : a < b;
 }
 
 static void sift(const double *share, uint32_t *heap, int64_t n, int64_t i)

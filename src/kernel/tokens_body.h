@@ -136,7 +136,7 @@ TOKENS_KERNEL(TOKENS(sample))
         double *share = context->scratch;
         for (int64_t v = 0; v < op->out; v++)
             share[v] = (double)logits[v];
-        out[0][row++] = (REAL)sample_token(op->out, share, (uint32_t *)(share + op->out), part, context->seed);
+        out[0][row++] = (REAL)sample_token(op->out, share, (void *)(share + op->out), part, context->seed);
     }
 }
 

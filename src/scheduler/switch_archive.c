@@ -41,7 +41,7 @@ static void archive_steps(struct mode_switch *sw, struct archive *archive)
         sw->steps_room = sw->n_steps;
         sw->steps = arena_array(sw->arena, n + 1, stride);
     }
-    struct switch_step none, *steps = n ? sw->steps : &none;
+    struct switch_step none = {0}, *steps = n ? sw->steps : &none;
     archive_column(archive, "loss_full", &steps->loss_full, n, stride);
     archive_column(archive, "loss_low", &steps->loss_low, n, stride);
     archive_column(archive, "window", &steps->window, n, stride);

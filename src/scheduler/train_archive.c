@@ -57,7 +57,7 @@ static void archive_phases(struct run *run, struct archive *archive)
     size_t n = (size_t)run->n_phases, stride = sizeof *run->phase;
     if (archive_restores(archive))
         run->phase = arena_array(archive_arena(archive), 2 * n + 2, stride);
-    struct run_phase none, *phase = n ? run->phase : &none;
+    struct run_phase none = {0}, *phase = n ? run->phase : &none;
     archive_texts(archive, "name", &phase->name, n, stride);
     archive_column(archive, "first_step", &phase->first_step, n, stride);
     archive_column(archive, "last_step", &phase->last_step, n, stride);
@@ -85,8 +85,8 @@ static void archive_run(struct run *run, struct archive *archive)
     archive_enter(archive, "phases");
     archive_phases(run, archive);
     archive_leave(archive);
-    struct run_matrix none,
-        *matrix = run->n_matrices ? run->matrix : &none; /* rows: as many as plans so far have led to */
+    struct run_matrix none = {0},
+                      *matrix = run->n_matrices ? run->matrix : &none; /* rows: as many as plans so far have led to */
     archive_column(archive, "cell_writes", &matrix->cell_writes, (size_t)run->n_matrices, sizeof *matrix);
     archive_handover(&run->handover, "handover", archive);
     archive_handover(&run->way_back, "way_back", archive);

@@ -125,7 +125,7 @@ enum status course_resume(struct course *course, struct fault *fault)
 {
     const struct training *training = course->training;
     struct state_head expected = {.kind = NULL};
-    struct checkpoint checkpoint;
+    struct checkpoint checkpoint = {.path = NULL};
     if (comm_rank(training->comm) == 0)
         head_of(course, &expected, fault);
     enum status status = agree(training->comm, 0, fault);

@@ -150,7 +150,7 @@ void faults_mark(struct training *training, const struct due *due)
 
 static void archive_told(struct run *run, size_t n, struct archive *archive)
 {
-    struct run_fault none, *told = n ? run->fault : &none;
+    struct run_fault none = {0}, *told = n ? run->fault : &none;
     size_t stride = sizeof *told;
     archive_column(archive, "time_ps", &told->time_ps, n, stride);
     archive_column(archive, "step", &told->step, n, stride);

@@ -116,7 +116,7 @@ void replans_archive(struct course *course, struct archive *archive)
 {
     archive_enter(archive, "replans");
     size_t n = archive_count(archive, "n", (size_t)course->n_replans);
-    struct replan none, *replan = n ? course->replan : &none;
+    struct replan none = {0}, *replan = n ? course->replan : &none;
     if (archive_restores(archive) && n)
         replan = course->replan = arena_array(course->training->arena, 2 * n + 1, sizeof *replan);
     course->n_replans = (int)n;
