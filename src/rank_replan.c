@@ -86,6 +86,16 @@ void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps)
             clock_idle_until(&executor->local[k].clock, ps);
 }
 
+/* Runs are marked in the first plans of a run only: marks take memory, and there may be many changes of plan. */
+enum { MARKED_PLANS = 256 };
+
+static void mark_from_here(struct executor *executor)
+{
+    uint64_t runs = executor->n_replans < MARKED_PLANS ? 0 : executor->options.trace_steps;
+    for (int p = 0; p < N_PROGRAMS; p++)
+        executor->runs_marked[p] = runs;
+}
+
 /* Between the old plan's last message and the new one's first stands the agreement of all ranks. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault)
 {
@@ -101,6 +111,6 @@ enum status executor_replan(struct executor *executor, const struct replanning *
     find_group(executor);
     executor->mail = mail_new(executor->comm, executor->plan, executor->home, !executor->options.timing_only);
     executor->n_replans++;
-    memset(executor->runs_marked, 0, sizeof executor->runs_marked);
+    mark_from_here(executor);
     return STATUS_OK;
 }
