@@ -228,6 +228,13 @@ enum status executor_predictions(struct executor *executor, struct arena *arena,
  * not tell the rank. */
 void executor_archive(struct executor *executor, struct archive *archive);
 
+/* Local, on all ranks alike, between two iterations. The KV of n blocks on the devices that live here: how many bytes
+ * it has; out of the cache to `kept` (is_out), or from there into this cache or that of another executor of an equal
+ * plan on the same ranks; `kept` saved or restored, by device. */
+size_t executor_kv_bytes(const struct executor *executor, size_t n);
+void executor_kv_move(struct executor *executor, const uint32_t *block, size_t n, char *kept, int is_out);
+void executor_kv_archive(struct executor *executor, size_t n, char *kept, struct archive *archive);
+
 /* Local, on all ranks alike, between two iterations. Prices have changed: forgets those that were kept. `specs` as
  * given to executor_open, changed. */
 void executor_reprice(struct executor *executor, const struct device_spec *specs);

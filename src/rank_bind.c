@@ -1,12 +1,17 @@
 /* rank_bind.c - a program that varies, made ready for an iteration: rows, what has work, costs. */
 #include "rank_private.h"
 
-/* Costs that depend on numbers of rows alone are kept; an iteration has up to a few thousand. */
-enum { MEMO_ENTRIES = 4096, WAIT_ENTRIES = 16 };
+/* Costs that depend on numbers of rows alone are kept; an iteration has up to a few thousand. Most runs meet few of
+ * these numbers, so a page of the table is made when the first of its entries is. */
+enum { MEMO_PAGES = 64, PAGE_ENTRIES = 64, MEMO_ENTRIES = MEMO_PAGES * PAGE_ENTRIES, WAIT_ENTRIES = 16 };
+
+struct price_entry {
+    int64_t rows, elements; /* 0: empty */
+    struct cost cost;
+};
 
 struct price_memo {
-    int64_t rows[MEMO_ENTRIES], elements[MEMO_ENTRIES]; /* 0: empty */
-    struct cost cost[MEMO_ENTRIES];
+    struct price_entry *page[MEMO_PAGES]; /* [PAGE_ENTRIES] each, or NULL */
 };
 
 struct wait_memo {
@@ -51,10 +56,12 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
 void binding_remember(struct binding *binding, struct arena *arena)
 {
     size_t n = (size_t)binding->program.n_instrs + 1;
-    if (binding->memo)
-        memset(binding->memo, 0, n * sizeof *binding->memo);
-    else
+    if (!binding->memo)
         binding->memo = arena_array(arena, n, sizeof *binding->memo);
+    for (size_t i = 0; i < n; i++)
+        for (int p = 0; p < MEMO_PAGES; p++)
+            if (binding->memo[i].page[p])
+                memset(binding->memo[i].page[p], 0, PAGE_ENTRIES * sizeof *binding->memo[i].page[p]);
 }
 
 /* The same ops in the same order: whatever the peers are, an iteration costs the same on equal devices. */
@@ -83,24 +90,31 @@ static int depends_on_contexts(enum op_kind kind)
     return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
 }
 
+static struct price_entry *entry_of(struct price_memo *memo, int64_t key, struct arena *arena)
+{
+    int64_t e = key % MEMO_ENTRIES;
+    struct price_entry **page = &memo->page[e / PAGE_ENTRIES];
+    if (!*page)
+        *page = arena_array(arena, PAGE_ENTRIES, sizeof **page);
+    return *page + e % PAGE_ENTRIES;
+}
+
 static void price(const struct executor *executor, int device, struct price_memo *memo, int64_t elements,
                   struct instr *instr)
 {
     const struct executor_prices *prices = &executor->options.prices;
-    int64_t rows = instr->op->rows, e = (rows + elements) % MEMO_ENTRIES;
-    int keep = !depends_on_contexts(instr->op->kind);
-    if (keep && memo->rows[e] == rows && memo->elements[e] == elements) {
-        instr->cost = memo->cost[e];
+    int64_t rows = instr->op->rows;
+    struct price_entry *kept =
+        depends_on_contexts(instr->op->kind) ? NULL : entry_of(memo, rows + elements, executor->arena);
+    if (kept && kept->rows == rows && kept->elements == elements) {
+        instr->cost = kept->cost;
         return;
     }
     prices->price(prices->context, device, instr);
     if (instr->cost.time_ps == 0)
         bug("%s of an iteration takes no time", instr->name);
-    if (keep) {
-        memo->rows[e] = rows;
-        memo->elements[e] = elements;
-        memo->cost[e] = instr->cost;
-    }
+    if (kept)
+        *kept = (struct price_entry){rows, elements, instr->cost};
 }
 
 static void find_waits(struct binding *binding, struct wait_memo *memo)

@@ -93,7 +93,9 @@ static enum status gpu_open(const struct device_spec *spec, struct arena *arena,
 
 static int gpu_supports(const void *state, const struct op *op)
 {
-    (void)state;
+    const struct gpu *gpu = state;
+    if (op->weight_bits == 8 && (gpu->format == FORMAT_FP64 || !gpu_supports_math(&gpu->profile, GPU_INT8)))
+        return 0;
     return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
@@ -119,6 +121,18 @@ static void add_gemm(const struct gpu *gpu, int64_t m, int64_t n, int64_t k, str
     struct gpu_gemm gemm = {1,         (uint64_t)m,        (uint64_t)n,       (uint64_t)k,
                             gpu->math, gpu->operand_bytes, gpu->element_bytes};
     struct cost cost;
+    gpu_gemm_cost(&gpu->profile, &gemm, &cost);
+    cost_add(total, &cost);
+}
+
+/* Eight-bit weights and rows: a kernel finds each row's scale and writes the row in bytes, the product is one of
+ * integers and writes ordinary values. */
+static void add_w8a8(const struct gpu *gpu, const struct op *op, struct cost *total)
+{
+    const struct gpu_gemm gemm = {1, (uint64_t)op->rows, (uint64_t)op->out, (uint64_t)op->in, GPU_INT8,
+                                  1, gpu->element_bytes};
+    struct cost cost;
+    gpu_add_stream(gpu, GPU_KERNEL_RMSNORM, op->rows * op->in, op->rows, 1, 1.0 / gpu->element_bytes, 3, total);
     gpu_gemm_cost(&gpu->profile, &gemm, &cost);
     cost_add(total, &cost);
 }
@@ -157,7 +171,10 @@ static int add_matrix_kernels(const struct gpu *gpu, const struct op *op, struct
     int64_t out_elements = op->rows * op->out;
     switch (op->kind) {
     case OP_LINEAR:
-        add_gemm(gpu, op->rows, op->out, op->in, cost);
+        if (op->weight_bits == 8)
+            add_w8a8(gpu, op, cost);
+        else
+            add_gemm(gpu, op->rows, op->out, op->in, cost);
         if (op->act != ACT_NONE)
             add_stream(gpu, GPU_KERNEL_ACTIVATION, out_elements, 1, 1, act_is_gelu(op->act) ? 8 : 1, cost);
         return 1;

@@ -87,10 +87,11 @@ static enum status print_iterations(const struct serve *serve, struct fault *fau
     enum status status = STATUS_OK;
     for (int64_t n = 1; n <= limits->max_sequences && status == STATUS_OK;
          n = n < limits->max_sequences && 4 * n > limits->max_sequences ? limits->max_sequences : 4 * n)
-        status = add_row(serve, &(struct decoder_iteration){n, limits->typical_context, 0}, table, fault);
+        status = add_row(serve, &(struct decoder_iteration){n, limits->typical_context, 0, 0}, table, fault);
     int64_t budget = serve->job->serve.token_budget, longest = limits->max_tokens - limits->max_sequences;
     if (status == STATUS_OK)
-        status = add_row(serve, &(struct decoder_iteration){0, 0, budget < longest ? budget : longest}, table, fault);
+        status =
+            add_row(serve, &(struct decoder_iteration){0, 0, budget < longest ? budget : longest, 0}, table, fault);
     if (status != STATUS_OK)
         return status;
     printf("\niterations (energy without stand-by power)\n");

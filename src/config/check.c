@@ -220,6 +220,9 @@ static enum status check_duty(const struct reading *reading)
             "nothing");
     if (serves && job->serve.trace && job->serve.prompts)
         return refuse_value(reading, "serve.prompts", "nothing, because serve.trace is given", job->serve.prompts);
+    if (serves && job->serve.lengths_from && (job->serve.trace || job->serve.prompts))
+        return refuse_value(reading, "serve.lengths_from", "nothing, because requests are not made up",
+                            job->serve.lengths_from);
     if (serves && !job->serve.trace && !job->serve.prompts && job->serve.requests == 0)
         return refuse_value(reading, "serve.requests", "a number above 0, or a serve.trace or serve.prompts", "0");
     return STATUS_OK;

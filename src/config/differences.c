@@ -16,8 +16,8 @@ struct comparison {
 /* Where results go; where data set, model and requests are, as long as they are the same (their checksum tells). */
 static int changes_no_result(const char *path)
 {
-    static const char *const places[] = {"output.directory", "data.file", "decoder.file", "serve.trace",
-                                         "serve.prompts"};
+    static const char *const places[] = {"output.directory", "data.file",     "decoder.file",
+                                         "serve.trace",      "serve.prompts", "serve.lengths_from"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (strcmp(path, places[i]) == 0)
             return 1;

@@ -150,6 +150,9 @@ struct job_serve {
     const char *arrivals; /* poisson gamma fixed at-once */
     double rate_per_s, cv, rate_scale;
     int64_t input_tokens, output_tokens; /* made up: of each; prompts: output_tokens at most */
+    const char *lengths_from;            /* made up: a trace whose lengths are drawn instead */
+    int64_t longest_total;               /* trace: longer ones are left out; 0: longer than the model's context */
+    double watermark;                    /* share of the KV blocks, in thousandths */
     double temperature, top_p;
     uint64_t seed;
     const char *batching; /* chunked prefill-first static */
@@ -160,9 +163,9 @@ struct job_serve {
     const char *router;    /* round-robin least-loaded prefix central */
     const char *partition; /* heads sequence hybrid auto */
     int64_t head_chunks;
-    const char *ff_share;    /* 0 to 0.9, or auto */
-    const char *kv_numerics; /* same int8 */
-    const char *recovery;    /* recompute reload */
+    const char *ff_share;                      /* 0 to 0.9, or auto */
+    const char *kv_numerics, *weight_numerics; /* same int8 */
+    const char *recovery;                      /* recompute reload */
     double recovery_s;
     double sample_s;
     struct job_slo slo;

@@ -155,7 +155,7 @@ static struct wants kv_wants(const struct op *op)
     int64_t width = op->heads * op->head_width, part_width = op->heads * (op->head_width + (op->shards > 1 ? 2 : 0));
     struct want qkv = need(op->rows, (op->heads + 2 * op->kv_heads) * op->head_width);
     struct want cache = need(op->samples * op->kv_heads * op->n_key, op->head_width);
-    struct wants combine = {{{ABSENT, 0, 0}}, {need(op->rows, width)}};
+    struct wants combine = {{{ABSENT, 0, 0}}, {need(op->rows, width)}}, prompt = {{qkv}, {need(op->rows, width)}};
     switch (op->kind) {
     case OP_ROTATE:
         return (struct wants){{qkv, flat(op->head_width / 2)}, {qkv}};
@@ -166,9 +166,9 @@ static struct wants kv_wants(const struct op *op)
     case OP_KV_FETCH:
         return (struct wants){{cache, cache}, {need(op->rows, op->kv_heads * 2 * op->head_width)}};
     case OP_PROMPT_ATTENTION:
-        return (struct wants){{qkv, may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY), may(ANY, ANY),
-                               may(ANY, ANY), may(ANY, ANY), may(ANY, ANY)},
-                              {need(op->rows, width)}};
+        for (int i = 1; i < OP_MAX_IN; i++)
+            prompt.in[i] = may(ANY, ANY);
+        return prompt;
     default: /* OP_KV_COMBINE */
         for (int s = 0; s < op->shards && s < OP_MAX_IN; s++)
             combine.in[s] = need(op->rows, part_width);

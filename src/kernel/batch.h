@@ -5,7 +5,8 @@
  * those of prompts (or pieces of prompts), whose attention is on a GPU: what they have in the cache already is fetched.
  *
  * The cache is paged: token p of a sequence lies in block block[p / block_tokens], at place p % block_tokens. When it
- * is dealt to shards, token p belongs to shard p / shard_block % shards, shard_block being a multiple of block_tokens.
+ * is dealt to shards, token p belongs to shard p / shard_block % shards; its place in its block is the same on every
+ * shard.
  */
 #ifndef KERNEL_BATCH_H
 #define KERNEL_BATCH_H

@@ -160,6 +160,54 @@ KERNEL_F32(linear_int8)
         bias_f32(t, o, NULL, 1, kept);
 }
 
+size_t linear_w8a8_scratch_bytes(const struct op *op)
+{
+    size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;
+    return scratch_bytes(t * c, c, o) + (lanes_up(t) + lanes_up(o) + lanes_up(c * o)) * sizeof(float);
+}
+
+/* Rows of n values each on a grid of its own; scale[rows]. */
+static void quantise_rows(size_t rows, size_t n, const float *x, float *q, float *scale)
+{
+    for (size_t i = 0; i < rows; i++) {
+        scale[i] = int8_scale(n, x + i * n);
+        int8_quantise(n, x + i * n, scale[i], q + i * n);
+    }
+}
+
+KERNEL_F32(linear_w8a8)
+{
+    size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out, wide = lanes_up(o);
+    float *scale_x = context->scratch, *scale_w = scale_x + lanes_up(t), *x = scale_w + wide, *w = x + lanes_up(t * c);
+    float *across = w + lanes_up(c * o);
+    quantise_rows(t, c, in[0], x, scale_x);
+    quantise_rows(o, c, in[1], w, scale_w);
+    tile_transpose(o, c, w, c, across, wide);
+    const struct int8_product product = {.rows = t,
+                                         .columns = o,
+                                         .depth = c,
+                                         .a = x,
+                                         .a_row = c,
+                                         .a_step = 1,
+                                         .b = across,
+                                         .b_row = wide,
+                                         .scale = 1,
+                                         .c = out[0],
+                                         .c_row = o};
+    int8_multiply(&product, across + c * wide);
+    for (size_t i = 0; i < t; i++)
+        for (size_t j = 0; j < o; j++) {
+            double scaled = (double)out[0][i * o + j] * ((double)scale_x[i] * (double)scale_w[j]);
+            out[0][i * o + j] = (float)scaled + (in[2] ? in[2][j] : 0);
+        }
+    if (op->act == ACT_GELU)
+        gelu_f32(t * o, out[0], out[0]);
+    else if (op->act == ACT_GELU_TANH)
+        gelu_tanh_f32(t * o, out[0], out[0]);
+    else if (op->act == ACT_RELU)
+        bias_f32(t, o, NULL, 1, out[0]);
+}
+
 KERNEL_F32(linear_dx_int8)
 {
     size_t t = (size_t)op->rows, c = (size_t)op->in, o = (size_t)op->out;

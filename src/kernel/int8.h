@@ -50,6 +50,12 @@ KERNEL_F32(linear_dw_int8);
 KERNEL_F32(attention_int8);
 KERNEL_F32(attention_bwd_int8);
 size_t linear_int8_scratch_bytes(const struct op *op);
+
+/* Local. LINEAR with op.weight_bits 8, as inference engines quantise: a scale for each output (row of the weight) and
+ * one for each row of x, found as it comes; bias and activation in floats. A row's result does not depend on the other
+ * rows. */
+KERNEL_F32(linear_w8a8);
+size_t linear_w8a8_scratch_bytes(const struct op *op);
 size_t attention_int8_scratch_bytes(const struct op *op);
 
 #endif

@@ -80,12 +80,21 @@ static void KV(add_values)(size_t width, size_t n, const REAL *share, const REAL
             o[d] += share[j] * values[j * width + d];
 }
 
-/* Tokens of the block that begins at `first` that this shard holds, of a sequence of n. */
-static size_t KV(tokens_here)(const struct op *op, int64_t first, int64_t n)
+/* Tokens from `first` on, of a sequence of n, that lie in one block of the cache and on one shard. */
+static int64_t KV(run_length)(const struct op *op, int64_t first, int64_t n)
 {
-    int64_t left = n - first;
-    return !shard_holds(first, op->shard, op->shards, op->shard_block) ? 0
-                                                                       : (size_t)(left < op->n_key ? left : op->n_key);
+    int64_t run = op->n_key - first % op->n_key;
+    if (op->shards > 1 && op->shard_block - first % op->shard_block < run)
+        run = op->shard_block - first % op->shard_block;
+    return n - first < run ? n - first : run;
+}
+
+/* The first token from `first` on that this shard holds, or one not below n. */
+static int64_t KV(next_held)(const struct op *op, int64_t first, int64_t n)
+{
+    while (first < n && !shard_holds(first, op->shard, op->shards, op->shard_block))
+        first += op->shard_block - first % op->shard_block;
+    return first;
 }
 
 /* One query against this shard's share of a sequence's first n tokens: o[D] = sum of e^(score - *most) v, *sum of
@@ -97,19 +106,18 @@ static void KV(attend)(const struct op *op, enum number_format format, const str
     size_t width = (size_t)op->head_width, done = 0;
     *most = (REAL)-INFINITY;
     memset(o, 0, width * sizeof *o);
-    for (int64_t first = 0; first < n; first += op->n_key) {
-        size_t here = KV(tokens_here)(op, first, n);
-        const REAL *block = here ? keys + cache_row(op, part, g, first) * width : NULL;
-        *most = KV(score_keys)(width, here, query, block, score + done, *most);
-        done += here;
+    for (int64_t at = KV(next_held)(op, 0, n), run; at < n; at = KV(next_held)(op, at + run, n)) {
+        run = KV(run_length)(op, at, n);
+        const REAL *here = keys + cache_row(op, part, g, at) * width;
+        *most = KV(score_keys)(width, (size_t)run, query, here, score + done, *most);
+        done += (size_t)run;
     }
     *sum = KV(exponentials)(format, done, score, *most);
     done = 0;
-    for (int64_t first = 0; first < n; first += op->n_key) {
-        size_t here = KV(tokens_here)(op, first, n);
-        const REAL *block = here ? values + cache_row(op, part, g, first) * width : NULL;
-        KV(add_values)(width, here, score + done, block, o);
-        done += here;
+    for (int64_t at = KV(next_held)(op, 0, n), run; at < n; at = KV(next_held)(op, at + run, n)) {
+        run = KV(run_length)(op, at, n);
+        KV(add_values)(width, (size_t)run, score + done, values + cache_row(op, part, g, at) * width, o);
+        done += (size_t)run;
     }
 }
 

@@ -210,7 +210,7 @@ enum op_kind {
         N_OP_KINDS
 };
 
-enum { OP_MAX_IN = 9, OP_MAX_OUT = 8 };
+enum { OP_MAX_IN = 33, OP_MAX_OUT = 32 };
 
 /* ACT_GELU: x Phi(x); ACT_GELU_TANH: its approximation x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2; ACT_SILU:
  * x / (1 + exp(-x)), forward only. */
@@ -286,6 +286,8 @@ struct op {
     int64_t shard, shards; /* KV_APPEND, KV_ATTENTION: token p of a sequence lies in shard (p / shard_block) % */
     int64_t shard_block;   /* shards */
     int kv_bits;           /* keys and values in a KV cache: 8 = int8, a scale for each head of a token; 0: as others */
+    int weight_bits;       /* LINEAR: 8 = weights in int8, a scale for each output, and x in int8, a scale for each row;
+                              0: as others */
     const struct batch *batch; /* the iteration; NULL in graphs and plans */
     int64_t matrix, replicas;  /* on a device that holds matrices: number of the weight there, copies of it */
     uint64_t transfer_bytes;   /* LOAD, METRIC, SEND, RECV, ALLREDUCE: bytes of one device's buffer */

@@ -20,6 +20,9 @@ size_t kernel_scratch_bytes(const struct op *op, enum number_format format)
         return double_scratch_bytes(op);
     switch (op->kind) {
     case OP_LINEAR:
+        if (op->weight_bits == 8)
+            return linear_w8a8_scratch_bytes(op);
+        return format == FORMAT_INT8 ? linear_int8_scratch_bytes(op) : linear_scratch_bytes(op, format);
     case OP_LINEAR_DX:
     case OP_LINEAR_DW:
         return format == FORMAT_INT8 ? linear_int8_scratch_bytes(op) : linear_scratch_bytes(op, format);
@@ -91,7 +94,9 @@ void KERNEL_RUN_F32(const struct op *op, const struct kernel_context *context, c
         bug("op %d is not arithmetic", (int)op->kind);
     if (context->format == FORMAT_FP64 || (unsigned)context->format >= N_NUMBER_FORMATS)
         bug("the float kernels do not compute in number format %d", (int)context->format);
-    if (context->format == FORMAT_INT8 && run_int8[op->kind])
+    if (op->kind == OP_LINEAR && op->weight_bits == 8)
+        linear_w8a8(op, context, in, out);
+    else if (context->format == FORMAT_INT8 && run_int8[op->kind])
         run_int8[op->kind](op, context, in, out);
     else
         run[op->kind](op, context, in, out);

@@ -269,7 +269,7 @@ static void embed(struct building *b)
     building_on_gpu(b, &op, (int[]){table, positions}, 2, b->x, "embed");
 }
 
-/* Logits of this GPU's part of the vocabulary. */
+/* Logits of this GPU's part of the vocabulary; in a tied model those rows of the embedding, which is there already. */
 static int logits(struct building *b)
 {
     const struct decoder_config *config = b->config;
@@ -278,9 +278,17 @@ static int logits(struct building *b)
     int last = building_value(b, "last", answers, c);
     building_on_gpu(b, &take, &b->x, 1, last, "take");
     int y = norm(b, "norm", last, NO_TENSOR, answers, TOKENS_ANSWER, 1);
-    return building_linear(b, "head", y, answers, c,
-                           op_group_heads(config->vocabulary, b->layout->n_gpus, b->gpu, &first), TOKENS_ANSWER,
-                           ACT_NONE, 0, 1);
+    const struct op head = {.kind = OP_LINEAR,
+                            .rows = answers,
+                            .in = c,
+                            .out = op_group_heads(config->vocabulary, b->layout->n_gpus, b->gpu, &first),
+                            .tokens = TOKENS_ANSWER};
+    int w = config->tied ? graph_view(b->graph, graph_find(b->graph, building_name(b, "embed.weight")), first * c,
+                                      building_name(b, "head.weight"), 2, (int64_t[]){head.out, c})
+                         : building_weight(b, "head.weight", head.out, c, 1);
+    int out = building_value(b, "head.out", answers, head.out);
+    building_on_gpu(b, &head, (int[]){y, w}, 2, out, "head");
+    return out;
 }
 
 /* Parts of the vocabulary side by side: as many as a JOIN_HEADS takes, those behind them by CONCAT. */

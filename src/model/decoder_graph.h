@@ -5,7 +5,7 @@
  * on all of them.
  *
  * The KV cache lies on the GPUs, or on PIM devices, the same number at each GPU: its heads are dealt to `groups` groups
- * of devices and the tokens of a head, in blocks, to the `shards` devices of a group. Tokens of prompts attend to each
+ * of devices and the tokens of a head, in pieces, to the `shards` devices of a group. Tokens of prompts attend to each
  * other on the GPU and go to the cache as they pass; decoding ones send their queries and get back outputs.
  *
  * Weights are those of decoder.h; what a tensor of the graph holds of them: decoder_load.h.
@@ -20,8 +20,8 @@ struct decoder_layout {
     int n_gpus, pims_per_gpu; /* no PIM devices: the cache lies on the GPUs */
     const int *gpu;           /* [n_gpus] numbers of the devices */
     const int *pim;           /* [n_gpus][pims_per_gpu] */
-    int64_t groups, shards;   /* at most 8 each; groups * shards <= pims_per_gpu; without PIM devices 1 */
-    int64_t shard_block;      /* tokens */
+    int64_t groups, shards;   /* groups * shards <= pims_per_gpu, < OP_MAX_IN; without PIM devices 1 */
+    int64_t shard_block;      /* tokens that are dealt to a shard at a time */
     int64_t head_chunks; /* a GPU's KV heads go through QKV, attention and projection in so many pieces, so that PIM
                             devices work on one while the GPU works on the next (head-level pipelining); 1: all at once.
                             With PIM devices at most KV heads of a GPU / groups */
@@ -31,6 +31,7 @@ struct decoder_layout {
     int64_t n_blocks, block_tokens;  /* of the KV cache, on every device that holds part of it */
     int64_t max_fetched;             /* tokens in the cache that prompts of an iteration can have there already */
     int kv_bits;                     /* 8, or 0: the devices' number format */
+    int weight_bits;                 /* of the layers' products on GPUs: 8 (kernel/op.h), or 0: as above */
 };
 
 /* Local. Fills a graph_init'ed graph, its loop over the layers included; the tensor "next" holds the tokens chosen.

@@ -130,7 +130,7 @@ static enum status take(struct loading *loading, const char *name)
     if (is(name, "layers.ffn.down.weight"))
         return take_share(loading, name, config->ffn, c, 1);
     if (is(name, "head.weight"))
-        return take_share(loading, config->tied ? "embed.weight" : name, config->vocabulary, c, 0);
+        return take_share(loading, name, config->vocabulary, c, 0);
     if (is(name, "embed.weight"))
         return take_rows(loading, name, 0, config->vocabulary, c);
     if (is(name, "positions.weight"))

@@ -4,7 +4,7 @@
  * there are several, "#" before it with the number of a chunk of its heads: part `part` of `parts` is then its share,
  * by op_group_heads. "layers.attn.qkv" is packed by KV heads (kernel/op.h); "o" and "down" are cut by columns, the
  * others by rows; of the feed-forward a piece of the share can be taken ("#" with a name); norms, embeddings and the
- * biases behind a sum over GPUs are whole. The head of a tied model is the embedding.
+ * biases behind a sum over GPUs are whole. The head of a tied model is a view of the embedding and is not loaded.
  */
 #ifndef MODEL_DECODER_LOAD_H
 #define MODEL_DECODER_LOAD_H

@@ -59,11 +59,13 @@ void building_on_gpu(struct building *b, const struct op *op, const int *in, int
 int building_linear(struct building *b, const char *name, int x, int64_t rows, int64_t in, int64_t out,
                     enum token_rows tokens, enum activation act, int has_bias, int64_t copies)
 {
-    const struct op op = {.kind = OP_LINEAR, .rows = rows, .in = in, .out = out, .act = act, .tokens = tokens};
+    struct op op = {.kind = OP_LINEAR, .rows = rows, .in = in, .out = out, .act = act, .tokens = tokens};
     struct arena *arena = b->graph->arena;
     int w = building_weight(b, arena_printf(arena, "%s.weight", name), out, in, copies);
     int bias = has_bias ? building_weight(b, arena_printf(arena, "%s.bias", name), out, 0, copies) : NO_TENSOR;
     int y = building_value(b, arena_printf(arena, "%s.out", name), rows, out);
+    if (b->device < 0)
+        op.weight_bits = b->layout->weight_bits;
     building_on_gpu(b, &op, (int[]){x, w, bias}, 3, y, name);
     return y;
 }

@@ -33,7 +33,7 @@ void building_node(struct building *b, int device, const struct op *op, const in
                    int n_out, const char *name);
 void building_on_gpu(struct building *b, const struct op *op, const int *in, int n_in, int out, const char *name);
 
-/* Local. y = act(x w^T (+ bias)) [rows, out]; returns y. */
+/* Local. A product of a layer, weights as layout->weight_bits says: y = act(x w^T (+ bias)) [rows, out]; returns y. */
 int building_linear(struct building *b, const char *name, int x, int64_t rows, int64_t in, int64_t out,
                     enum token_rows tokens, enum activation act, int has_bias, int64_t copies);
 

@@ -40,49 +40,20 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t mix_op(uint64_t hash, const struct op *op)
 {
-    const int64_t integers[] = {op->kind,
-                                op->samples,
-                                op->rows,
-                                op->in,
-                                op->out,
-                                op->n_query,
-                                op->n_key,
-                                op->heads,
-                                op->head_width,
-                                op->packed,
-                                op->interleave,
-                                op->causal_block,
-                                op->width,
-                                op->accumulate,
-                                op->skip_sums,
-                                op->act,
-                                op->site,
-                                op->loss,
-                                op->optimiser,
-                                op->last_offset,
-                                op->last_stride,
-                                op->last_count,
-                                op->part,
-                                op->parts,
-                                op->groups,
-                                op->first_sample,
-                                op->matrix,
-                                op->replicas,
-                                op->tokens,
-                                op->kv_heads,
-                                op->shard,
-                                op->shards,
-                                op->shard_block,
-                                op->kv_bits,
-                                (int64_t)op->transfer_bytes,
-                                op->near ? (int64_t)op->near->hash : 0};
+    const int64_t integers[] = {
+        op->kind,      op->samples,      op->rows,        op->in,         op->out,         op->n_query,
+        op->n_key,     op->heads,        op->head_width,  op->packed,     op->interleave,  op->causal_block,
+        op->width,     op->accumulate,   op->skip_sums,   op->act,        op->site,        op->loss,
+        op->optimiser, op->last_offset,  op->last_stride, op->last_count, op->part,        op->parts,
+        op->groups,    op->first_sample, op->matrix,      op->replicas,   op->tokens,      op->kv_heads,
+        op->shard,     op->shards,       op->shard_block, op->kv_bits,    op->weight_bits, (int64_t)op->transfer_bytes};
     const double reals[] = {op->dropout,       op->eps,          op->huber_delta, op->beta1, op->beta2,
                             op->optimiser_eps, op->weight_decay, op->clip_norm,   op->scale};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         hash = mix_int(hash, integers[i]);
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
         hash = mix_double(hash, reals[i]);
-    return hash;
+    return mix_int(hash, op->near ? (int64_t)op->near->hash : 0);
 }
 
 static uint64_t mix_cost(uint64_t hash, const struct cost *cost)

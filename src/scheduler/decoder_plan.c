@@ -74,11 +74,34 @@ static enum status find_devices(const struct machine *machine, const uint8_t *lo
     if (n_pims % plan->n_gpus)
         return fault_set(fault, STATUS_USAGE, "expected as many %s devices at each GPU, a multiple of %d, found %d",
                          plan->holder, plan->n_gpus, n_pims);
+    if (n_pims / plan->n_gpus > KV_MOST_DEVICES)
+        return fault_set(fault, STATUS_USAGE,
+                         "expected at most %d %s devices at each GPU, found %d: fewer devices, each larger%s",
+                         KV_MOST_DEVICES, plan->holder, n_pims / plan->n_gpus,
+                         strcmp(plan->holder, "hbm-pim") == 0 ? " (cluster.devices[].stacks)" : "");
     plan->layout.n_gpus = plan->n_gpus;
     plan->layout.pims_per_gpu = n_pims / plan->n_gpus;
     plan->layout.gpu = gpu;
     plan->layout.pim = pim;
     return lost ? leave_out(lost, gpu, pim, plan, fault) : STATUS_OK;
+}
+
+static enum status check_weight_bits(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                                     struct fault *fault)
+{
+    const struct machine *machine = plan->machine;
+    const struct op product = {.kind = OP_LINEAR, .rows = 1, .in = 1, .out = 1, .weight_bits = limits->weight_bits};
+    if (limits->weight_bits && limits->ff_share != 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "serve.weight_numerics: expected same with serve.ff_share: PIM devices have no int8 products");
+    for (int g = 0; g < plan->layout.n_gpus && limits->weight_bits; g++) {
+        int d = plan->layout.gpu[g];
+        if (!machine->backends[d]->supports(machine->states[d], &product))
+            return fault_set(
+                fault, STATUS_USAGE, "serve.weight_numerics: expected same: %s (%s, numerics %s) has no int8 products",
+                machine->specs[d].name, machine->specs[d].profile, number_format_name(machine->specs[d].format));
+    }
+    return STATUS_OK;
 }
 
 static enum status lower_all(struct decoder_plan *plan, struct arena *arena, struct fault *fault)
@@ -106,6 +129,14 @@ static enum status lower_all(struct decoder_plan *plan, struct arena *arena, str
     return STATUS_OK;
 }
 
+/* By a weight in int8 with a scale of fp32 for each output, in all copies. */
+static uint64_t bytes_saved(const struct program *program, const struct instr *instr, uint64_t bytes)
+{
+    const struct slot *weight = &program->slots[instr->in[1]];
+    uint64_t copies = weight->copies > 1 ? (uint64_t)weight->copies : 1;
+    return copies * ((uint64_t)weight->elements * (bytes - 1) - 4 * (uint64_t)weight->dims[0]);
+}
+
 /* Slots are laid out with the host's bytes; a device's values have its own. */
 static void find_need(const struct decoder_plan *plan, int d, struct decoder_need *need)
 {
@@ -118,6 +149,8 @@ static void find_need(const struct decoder_plan *plan, int d, struct decoder_nee
     for (int s = 0; s < program->n_slots; s++) {
         const struct slot *slot = &program->slots[s];
         uint64_t own = slot->bytes / host * bytes;
+        if (slot->root != s) /* a tied head is the embedding */
+            continue;
         if (slot->kind == SLOT_PARAM)
             need->weight_bytes += own;
         else if (slot->kind == SLOT_STATE && slot->n_dims == 4) /* keys, values: [blocks, heads, tokens, width] */
@@ -126,6 +159,9 @@ static void find_need(const struct decoder_plan *plan, int d, struct decoder_nee
         else if (slot->kind != SLOT_ACTIVATION)
             need->activation_bytes += own;
     }
+    for (int i = 0; i < program->n_instrs; i++)
+        if (program->instrs[i].op->weight_bits == 8)
+            need->weight_bytes -= bytes_saved(program, &program->instrs[i], bytes);
     if (plan->layout.kv_bits == 8) /* a scale of fp16 for each head's key and value */
         need->kv_bytes_per_token += need->kv_bytes_per_token / (uint64_t)plan->config.head_width * 2;
 }
@@ -158,10 +194,11 @@ static enum status refuse_weights(const struct decoder_plan *plan, int d, struct
         (unsigned long long)((each * (uint64_t)plan->n_gpus + need->capacity_bytes - 1) / need->capacity_bytes));
 }
 
-/* A shard holds its share of a sequence's tokens. */
+/* Whatever sequences a block belongs to, a shard has no more of it than a piece: the device that is full first is full
+ * by its own bytes. */
 static enum status find_capacity(struct decoder_plan *plan, struct fault *fault)
 {
-    uint64_t shards = plan->layout.pims_per_gpu ? (uint64_t)plan->layout.shards : 1;
+    uint64_t block = (uint64_t)plan->layout.block_tokens;
     plan->kv_capacity_tokens = UINT64_MAX;
     for (int d = 0; d < plan->machine->n_devices; d++) {
         const struct decoder_need *need = &plan->need[d];
@@ -170,14 +207,14 @@ static enum status find_capacity(struct decoder_plan *plan, struct fault *fault)
             return refuse_weights(plan, d, fault);
         if (!need->kv_bytes_per_token)
             continue;
-        uint64_t tokens = (need->capacity_bytes - used) / need->kv_bytes_per_token * shards;
-        tokens -= tokens % (uint64_t)plan->layout.block_tokens;
+        uint64_t of_block = need->kv_bytes_per_token * (uint64_t)plan->layout.shard_block;
+        uint64_t tokens = (need->capacity_bytes - used) / of_block * block;
         if (tokens < plan->kv_capacity_tokens) {
             plan->kv_capacity_tokens = tokens;
             plan->kv_limit = d;
         }
     }
-    if (plan->kv_capacity_tokens >= (uint64_t)plan->layout.block_tokens)
+    if (plan->kv_capacity_tokens >= block)
         return STATUS_OK;
     return fault_set(fault, STATUS_USAGE, "%s: no room is left on %s for a block of %lld tokens of KV",
                      plan->config.name, plan->machine->specs[plan->kv_limit].name,
@@ -197,6 +234,8 @@ enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partit
     plan->partition = *partition;
     plan->layout.groups = partition->groups;
     plan->layout.shards = partition->shards;
+    plan->layout.shard_block =
+        plan->layout.pims_per_gpu ? kv_partition_piece(partition, limits->block_tokens) : limits->block_tokens;
     plan->layout.head_chunks = plan->layout.pims_per_gpu ? chunks_of(plan, partition, limits->head_chunks) : 1;
     enum status status = lower_all(plan, arena, fault);
     plan->need = arena_array(arena, (size_t)plan->machine->n_devices, sizeof *plan->need);
@@ -205,42 +244,36 @@ enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partit
     return status == STATUS_OK ? find_capacity(plan, fault) : status;
 }
 
-struct candidate {
-    struct kv_partition partition;
-    uint64_t time_ps, room; /* of the iteration that is priced; tokens of KV, no more than it has */
-};
-
-static enum status try_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
-                                 struct candidate *candidate, struct fault *fault)
+static double rate_of(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                      const struct kv_partition *partition, struct fault *fault)
 {
     struct arena *arena = arena_new();
     struct decoder_plan own = *plan;
-    uint64_t wanted = (uint64_t)(limits->max_sequences * limits->typical_context);
-    const struct decoder_iteration iteration = {limits->max_sequences, limits->typical_context, 0};
-    double energy_j;
-    enum status status = decoder_plan_lower(&own, &candidate->partition, limits, arena, fault);
-    if (status == STATUS_OK)
-        status = decoder_plan_price(&own, &iteration, &candidate->time_ps, &energy_j, fault);
-    candidate->room = own.kv_capacity_tokens < wanted ? own.kv_capacity_tokens : wanted;
+    double rate = 0;
+    if (decoder_plan_lower(&own, partition, limits, arena, fault) == STATUS_OK)
+        decoder_plan_rate(&own, limits, &rate, fault);
     arena_free(arena);
-    return status;
+    return fault->status == STATUS_OK ? rate : 0;
 }
 
-/* Of the partitions with room for the iteration that is priced, or else with the most room, the fastest; the first of
- * equals. */
+/* The partition with the highest rate; the first of equals. */
 static enum status choose_partition(const struct decoder_plan *plan, const struct decoder_limits *limits,
                                     struct kv_partition *chosen, struct fault *fault)
 {
-    struct candidate candidate, best = {.time_ps = 0};
+    struct kv_partition candidate;
     struct fault last = FAULT_NONE;
+    double best = 0;
     int64_t kv_heads = plan->config.kv_heads / plan->n_gpus;
-    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &candidate.partition); i++)
-        if (try_partition(plan, limits, &candidate, &last) == STATUS_OK &&
-            (best.time_ps == 0 || candidate.room > best.room ||
-             (candidate.room == best.room && candidate.time_ps < best.time_ps)))
-            best = candidate;
-    *chosen = best.partition;
-    if (best.time_ps)
+    for (int i = 0; kv_partition_candidate(i, plan->layout.pims_per_gpu, kv_heads, &candidate); i++) {
+        struct fault own = FAULT_NONE;
+        double rate = rate_of(plan, limits, &candidate, &own);
+        last = own.status == STATUS_OK ? last : own;
+        if (rate > best) {
+            best = rate;
+            *chosen = candidate;
+        }
+    }
+    if (best > 0)
         return STATUS_OK;
     *fault = last;
     return fault->status;
@@ -258,12 +291,14 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
     plan->layout = (struct decoder_layout){.max_tokens = limits->max_tokens,
                                            .max_answers = limits->max_sequences,
                                            .block_tokens = limits->block_tokens,
-                                           .shard_block = limits->block_tokens,
                                            .n_blocks = limits->n_blocks ? limits->n_blocks : 1,
                                            .max_fetched = limits->n_blocks ? limits->n_blocks * limits->block_tokens
                                                                            : config->context,
-                                           .kv_bits = limits->kv_bits};
+                                           .kv_bits = limits->kv_bits,
+                                           .weight_bits = limits->weight_bits};
     enum status status = find_devices(machine, limits->lost, arena, plan, fault);
+    if (status == STATUS_OK)
+        status = check_weight_bits(plan, limits, fault);
     int64_t pims = plan->layout.pims_per_gpu;
     if (limits->lost && !pims) {
         own.ff_share = 0;
@@ -285,46 +320,5 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
         status = decoder_plan_lower(plan, &partition, limits, arena, fault);
     for (int d = 0; d < machine->n_devices && status == STATUS_OK; d++)
         plan->plan.hash = program_hash(&plan->plan.programs[PROGRAM_ITERATE][d], plan->plan.hash);
-    return status;
-}
-
-static void price(const void *context, int device, struct instr *instr)
-{
-    const struct decoder_plan *plan = context;
-    lower_price(plan->machine, device, plan->n_gpus, instr);
-}
-
-struct executor_prices decoder_plan_prices(const struct decoder_plan *plan)
-{
-    return (struct executor_prices){plan, price};
-}
-
-enum status decoder_plan_price(const struct decoder_plan *plan, const struct decoder_iteration *iteration,
-                               uint64_t *time_ps, double *energy_j, struct fault *fault)
-{
-    struct arena *arena = arena_new();
-    struct comm *alone = comm_alone();
-    struct executor *executor = NULL;
-    const struct executor_options options = {.timing_only = 1, .prices = decoder_plan_prices(plan)};
-    int64_t n = iteration->decodes, prompt = iteration->prompt_tokens;
-    struct batch_part *parts = arena_array(arena, (size_t)n + 1, sizeof *parts);
-    for (int64_t i = 0; i < n; i++)
-        parts[i] =
-            (struct batch_part){.context = iteration->context - 1, .tokens = 1, .is_answer = 1, .request = (uint32_t)i};
-    parts[n] = (struct batch_part){.tokens = (int32_t)prompt, .is_answer = 1, .request = (uint32_t)n};
-    const struct batch batch = {(int)n + (prompt > 0), (int)n, n + prompt, n, n + (prompt > 0), parts, NULL};
-    struct step_result result = {0};
-    struct iteration_cost cost = {.busy_ps = NULL};
-    enum status status = executor_open(alone, &plan->plan, plan->machine->specs, NULL, &options, &executor, fault);
-    if (status == STATUS_OK)
-        status =
-            executor_iterate(executor, &(struct iteration){.batch = &batch, .number = 1}, NULL, &cost, &result, fault);
-    *time_ps = result.end_ps;
-    *energy_j = 0;
-    for (int p = 0; p < N_ENERGY_PARTS; p++)
-        *energy_j += (double)cost.energy_fj[p] * 1e-15;
-    executor_close(executor);
-    comm_close(alone, 0);
-    arena_free(arena);
     return status;
 }

@@ -21,10 +21,13 @@ struct decoder_limits {
                                 sequence of the model's context */
     int64_t head_chunks;     /* pieces of the heads in a pipeline, at most; 1: none */
     int kv_bits;             /* 8: int8; 0: the job's number format */
+    int weight_bits;         /* of the layers' products on GPUs: 8: int8, as are their rows of x; 0: the job's format */
     const char *partition;   /* heads sequence hybrid auto */
     double ff_share;         /* of the feed-forward's inner width that hbm-pim devices compute in iterations without
-                                prompts, 0 to FF_MOST_SHARE; FF_SHARE_AUTO: what takes least time in the typical one */
-    int64_t typical_context; /* tokens of each sequence of the iteration that auto prices */
+                                prompts, 0 to FF_MOST_SHARE; FF_SHARE_AUTO: that of the highest rate */
+    int64_t typical_context; /* what auto prices (decoder_plan_rate): tokens that a sequence has in the mean, */
+    int64_t typical_prompt;  /* ... of which its prompt; tokens of an answer; 0: as if there were no prompts */
+    int64_t typical_answer;
     const uint8_t *lost; /* [n_devices] 1: the device is gone; NULL: none is. A lost GPU takes the devices at it along;
                             of the others as many as at the GPU with the fewest are left go on, and without any left the
                             GPUs hold the cache and the whole feed-forward */
@@ -65,13 +68,22 @@ enum status decoder_plan_build(const struct decoder_config *config, const struct
 /* Local. How the executor prices this plan's iterations; borrows the plan. */
 struct executor_prices decoder_plan_prices(const struct decoder_plan *plan);
 
-/* An iteration to be priced: so many sequences with `context` tokens each decode, and one fresh prompt; 0: none. */
+/* An iteration to be priced: so many sequences with `context` tokens each decode, and `prompts` (0: one) fresh prompts
+ * of prompt_tokens each come in; 0: none. */
 struct decoder_iteration {
-    int64_t decodes, context, prompt_tokens;
+    int64_t decodes, context, prompt_tokens, prompts;
 };
 
 /* Local. Its virtual time, and the energy of its instructions without stand-by power. */
 enum status decoder_plan_price(const struct decoder_plan *plan, const struct decoder_iteration *iteration,
                                uint64_t *time_ps, double *energy_j, struct fault *fault);
+
+/* Local. What "auto" makes as high as it can: tokens of answers per second of a machine that is never short of
+ * requests like the typical one. b sequences run at a time, as many as limits->max_sequences and the room for KV allow;
+ * while they make typical_answer tokens each, one an iteration, b prompts of typical_prompt tokens are computed in the
+ * same iterations, spread over them evenly and in pieces where limits->max_tokens has no room for a whole one. All
+ * sequences have typical_context tokens throughout. */
+enum status decoder_plan_rate(const struct decoder_plan *plan, const struct decoder_limits *limits,
+                              double *tokens_per_s, struct fault *fault);
 
 #endif

@@ -28,52 +28,33 @@ enum status ff_share_check(const struct decoder_plan *plan, const struct decoder
     return STATUS_OK;
 }
 
-/* Tokens of KV that the typical iteration needs. */
-static uint64_t typical_tokens(const struct decoder_limits *limits)
-{
-    return (uint64_t)(limits->max_sequences * limits->typical_context);
-}
-
-/* What a share costs in the typical iteration; 0: it does not fit, or leaves the iteration's KV no room. */
-static uint64_t share_ps(const struct decoder_plan *plan, const struct decoder_limits *limits, double share,
-                         uint64_t least_tokens)
+/* The rate with a share; 0: it does not fit. */
+static double share_rate(const struct decoder_plan *plan, const struct decoder_limits *limits, double share)
 {
     struct arena *arena = arena_new();
     struct decoder_plan candidate = *plan;
     struct fault fault = FAULT_NONE;
-    uint64_t time_ps = 0;
-    double energy_j;
+    double rate = 0;
     ff_share_take(&candidate, share);
     enum status status = decoder_plan_lower(&candidate, &plan->partition, limits, arena, &fault);
-    if (status == STATUS_OK && candidate.kv_capacity_tokens >= least_tokens)
-        status = decoder_plan_price(&candidate,
-                                    &(struct decoder_iteration){limits->max_sequences, limits->typical_context, 0},
-                                    &time_ps, &energy_j, &fault);
+    if (status == STATUS_OK)
+        status = decoder_plan_rate(&candidate, limits, &rate, &fault);
     arena_free(arena);
-    return status == STATUS_OK ? time_ps : 0;
+    return status == STATUS_OK ? rate : 0;
 }
 
-/* The share of least time, on a grid of twentieths and then of hundredths about the best of those; the smaller of
- * equals. GPU and PIM devices end together there, as the one's time falls with the share and the others' rises. */
+/* On a grid of twentieths and then of hundredths about the best of those; the smaller of equals. GPU and PIM devices
+ * end together there, as the one's time falls with the share and the others' rises. */
 double ff_share_choose(const struct decoder_plan *plan, const struct decoder_limits *limits)
 {
-    uint64_t best_ps, needed = typical_tokens(limits);
+    double best_rate = share_rate(plan, limits, 0);
     int best = 0; /* hundredths */
-    struct decoder_plan without = *plan;
-    struct arena *arena = arena_new();
-    struct fault fault = FAULT_NONE;
-    without.layout.ff_columns = 0;
-    if (decoder_plan_lower(&without, &plan->partition, limits, arena, &fault) == STATUS_OK &&
-        without.kv_capacity_tokens < needed)
-        needed = without.kv_capacity_tokens;
-    arena_free(arena);
-    best_ps = share_ps(plan, limits, 0, needed);
     for (int pass = 0; pass < 2; pass++) {
         int step = pass ? 1 : 5, from = pass ? best - 4 : 5, to = pass ? best + 4 : 90;
         for (int share = from < 1 ? 1 : from; share <= to && share <= 90; share += step) {
-            uint64_t time_ps = share_ps(plan, limits, share / 100.0, needed);
-            if (time_ps && (!best_ps || time_ps < best_ps)) {
-                best_ps = time_ps;
+            double rate = share_rate(plan, limits, share / 100.0);
+            if (rate > best_rate) {
+                best_rate = rate;
                 best = share;
             }
         }

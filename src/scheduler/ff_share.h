@@ -13,10 +13,9 @@ enum status ff_share_check(const struct decoder_plan *plan, const struct decoder
  * least, the GPU keeps one at least; and ff_share to what that is. 0: none. */
 void ff_share_take(struct decoder_plan *plan, double share);
 
-/* Local. The share, in hundredths up to FF_MOST_SHARE, at which the typical iteration of the limits takes least time on
- * plan->partition: where GPU and PIM devices end together, as the one's time falls with the share and the others'
- * rises. Shares whose copies of weights leave less KV than that iteration needs (or than there is without) are out. 0
- * when none is faster than none. Prices about 27 plans. */
+/* Local. The share, in hundredths up to FF_MOST_SHARE, of the highest rate (decoder_plan_rate) on plan->partition. It
+ * changes iterations without prompts, and what its copies of weights leave of the room for KV, so how many sequences
+ * run at a time. 0 when none is faster than none. Prices about 27 plans. */
 double ff_share_choose(const struct decoder_plan *plan, const struct decoder_limits *limits);
 
 /* Local. In decoder_plan.c: the programs and the room for KV of a plan whose devices and share are set, in `arena`. */

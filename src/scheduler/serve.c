@@ -1,5 +1,6 @@
 #include "scheduler/serve.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static struct serving_config serving_config_of(const struct job_serve *job)
     config.max_batch = (uint32_t)job->max_batch;
     config.token_budget = (uint32_t)job->token_budget;
     config.block_tokens = (uint32_t)job->block_tokens;
+    config.watermark_permille = (uint32_t)lrint(job->watermark * 1000);
     config.prefix_caching = job->prefix_caching;
     config.reserve_output = job->reserve_output;
     config.schedule_ahead = job->schedule_ahead;
@@ -79,6 +81,11 @@ static int64_t typical_context(const struct requests *requests)
     return (int64_t)((prompts + answers / 2) / requests->n) + 1;
 }
 
+static int64_t mean_tokens(const struct requests *requests, uint64_t tokens)
+{
+    return (int64_t)((tokens + requests->n - 1) / requests->n);
+}
+
 /* A share as a number, or "auto". */
 static enum status read_share(const struct serve *serve, double *share, struct fault *fault)
 {
@@ -94,6 +101,15 @@ static enum status read_share(const struct serve *serve, double *share, struct f
                      serve->job->source, FF_MOST_SHARE, text);
 }
 
+static enum status check_watermark(const struct serve *serve, struct fault *fault)
+{
+    double share = serve->job->serve.watermark;
+    if (fabs(share * 1000 - rint(share * 1000)) < 1e-9)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE, "%s: serve.watermark: expected thousandths, found %g", serve->job->source,
+                     share);
+}
+
 static struct decoder_limits limits_of(const struct serve *serve, double ff_share)
 {
     const struct job_serve *job = &serve->job->serve;
@@ -107,9 +123,12 @@ static struct decoder_limits limits_of(const struct serve *serve, double ff_shar
             serve->timing_only ? 0 : sequences * ((serve->config.context + job->block_tokens - 1) / job->block_tokens),
         .head_chunks = job->head_chunks,
         .kv_bits = strcmp(job->kv_numerics, "int8") == 0 ? 8 : 0,
+        .weight_bits = strcmp(job->weight_numerics, "int8") == 0 ? 8 : 0,
         .partition = job->partition,
         .ff_share = ff_share,
         .typical_context = context < serve->config.context ? context : serve->config.context,
+        .typical_prompt = mean_tokens(&serve->requests, requests_prompt_tokens(&serve->requests)),
+        .typical_answer = mean_tokens(&serve->requests, requests_output_tokens(&serve->requests)),
     };
 }
 
@@ -144,15 +163,13 @@ static enum status open_local(struct serve *serve, const struct serve_given *giv
     double ff_share = 0;
     if (status == STATUS_OK)
         status = read_share(serve, &ff_share, fault);
+    if (status == STATUS_OK)
+        status = check_watermark(serve, fault);
     if (status != STATUS_OK)
         return status;
     serve->limits = limits_of(serve, ff_share);
     serve->serving = serving_config_of(&job->serve);
     status = decoder_plan_build(&serve->config, &serve->machine, &serve->limits, serve->arena, &serve->plan, fault);
-    if (status == STATUS_OK && !serve->timing_only && job->serve.instances > 1)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: serve.instances: expected 1 in a run with tensors, found %lld: run with --timing-only",
-                         job->source, (long long)job->serve.instances);
     if (status == STATUS_OK)
         status = check_requests(serve, fault);
     struct serve_course course = {.serve = serve};

@@ -53,7 +53,11 @@ static enum status count_interrupts(struct serve_course *course, double now_s, s
     enum status status = STATUS_OK;
     if (course->serve->timing_only && now_s - course->ticked_s > TICK_S)
         status = serve_course_tick(course, 0, fault);
-    int mine = course->serve->timing_only ? interrupts_caught() : serve_engine_interrupts(course->site[0].engine);
+    int mine = course->serve->timing_only ? interrupts_caught() : 0;
+    for (size_t i = 0; i < course->n_sites && !course->serve->timing_only; i++) {
+        int caught = serve_engine_interrupts(course->site[i].engine);
+        mine = caught > mine ? caught : mine;
+    }
     course->interrupts = mine > course->interrupts ? mine : course->interrupts;
     return status;
 }
@@ -76,6 +80,7 @@ static enum status find_input_hash(struct serve_course *course, struct fault *fa
     add_checksum(job->decoder.file, &hash, fault);
     add_checksum(job->serve.trace, &hash, fault);
     add_checksum(job->serve.prompts, &hash, fault);
+    add_checksum(job->serve.lengths_from, &hash, fault);
     course->input_hash = (uint32_t)(hash ^ hash >> 32);
     return fault->status;
 }
@@ -106,11 +111,14 @@ static void archive_faults(struct serve_course *course, struct archive *archive)
 
 static void archive_engines(struct serve_course *course, struct archive *archive)
 {
+    int swaps = course->serve->serving.preemption == PREEMPTION_SWAP;
     for (size_t i = 0; i < course->n_sites; i++) {
         archive_enter(archive, "engine/%04zu", i);
         executor_archive(serve_engine_executor(course->site[i].engine), archive);
         archive_leave(archive);
     }
+    if (swaps && !course->serve->timing_only)
+        serve_course_archive_kept(course, archive);
 }
 
 static void archive_samples(struct serve_course *course, struct archive *archive)
@@ -168,7 +176,7 @@ enum status serve_course_save(struct serve_course *course, struct fault *fault)
         status = checkpoint_write(comm, course->options.checkpoint, &head, archive, fault);
     arena_free(arena);
     if (status != STATUS_OK && !course->serve->timing_only)
-        serve_engine_abandon(course->site[0].engine);
+        serve_course_abandon(course);
     return status;
 }
 
@@ -193,7 +201,7 @@ static enum status save(struct serve_course *course, int64_t iterations, struct 
 {
     enum status status = STATUS_OK;
     if (!course->serve->timing_only)
-        status = serve_engine_wish(course->site[0].engine, SERVE_WISH_SAVE, fault);
+        status = serve_course_wish(course, SERVE_WISH_SAVE, fault);
     if (status == STATUS_OK)
         status = serve_course_save(course, fault);
     course->saved_s = course->last_s = wall_s();

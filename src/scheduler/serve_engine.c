@@ -163,6 +163,8 @@ static enum status iterate(void *state, const struct serving_iteration *iteratio
     struct step_result result;
     struct iteration_cost own = {.busy_ps = engine->busy_ps};
     enum status status = make_batch(engine, iteration, &batch, fault);
+    if (status == STATUS_OK && engine->options.turn)
+        status = engine->options.turn(engine->options.state, engine->options.number, fault);
     if (status != STATUS_OK)
         return status;
     const struct iteration now = {
@@ -194,12 +196,13 @@ static enum status tokens(void *state, const struct serving_iteration *iteration
     return STATUS_OK;
 }
 
-/* KV of n tokens over the link to the host, one way. */
+/* KV of n tokens goes over the link to the host, one way. */
 static enum status move(void *state, const struct serving_move *moved, struct serving_cost *cost, struct fault *fault)
 {
     const struct serve_engine *engine = state;
     struct cost link;
-    (void)fault;
+    if (!engine->options.timing_only && engine->options.move(engine->options.state, moved, fault) != STATUS_OK)
+        return fault->status;
     link_transfer_cost(&engine->host, moved->n_tokens * engine->kv_bytes_per_token, &link);
     cost->time_ps = link.time_ps;
     memcpy(cost->energy_fj, link.energy_fj, sizeof cost->energy_fj);
@@ -228,8 +231,8 @@ struct serving_engine serve_engine_kind(const struct decoder_plan *plan, int tim
         .n_devices = (uint32_t)plan->machine->n_devices,
         .device_name = plan->device_name,
         .iterate = iterate,
-        .swap = timing_only ? move : NULL,
-        .transfer = timing_only ? move : NULL,
+        .swap = move,
+        .transfer = move,
         .tokens = timing_only ? NULL : tokens,
         .reset = timing_only ? reset : NULL,
     };

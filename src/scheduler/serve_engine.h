@@ -19,6 +19,13 @@ struct serve_engine_options {
     uint64_t overhead_ps;  /* time of the host's engine for each iteration, in which every device waits */
     uint32_t trace_steps;
     const struct decoder_source *weights; /* functional */
+    /* Several engines on the same ranks, with tensors: rank 0 calls it before each iteration, so that the others follow
+     * this engine and no other. NULL: there is only this one. */
+    enum status (*turn)(void *state, uint32_t number, struct fault *fault);
+    uint32_t number; /* of this engine among them */
+    /* With tensors, rank 0: moves the KV that swaps and hand-overs cost time for. NULL: none are asked for. */
+    enum status (*move)(void *state, const struct serving_move *move, struct fault *fault);
+    void *state; /* of the two */
 };
 
 struct serve_engine;

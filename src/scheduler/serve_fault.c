@@ -73,6 +73,12 @@ enum status serve_course_read_faults(struct serve_course *course, struct fault *
             "%s: serve.prefill_instances: expected 0 with faults, found %lld: KV that is handed over while "
             "a device fails is not emulated",
             job->source, (long long)job->serve.prefill_instances);
+    if (job->n_faults && !serve->timing_only && serve->serving.preemption == PREEMPTION_SWAP &&
+        strcmp(job->serve.recovery, "reload") == 0)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: serve.recovery: expected recompute with faults and serve.preemption swap in a run with "
+                         "tensors, found reload: KV on the host is not dealt anew to the devices that are left",
+                         job->source);
     for (int i = 0; i < job->n_faults; i++) {
         struct serve_due *due = &course->due[i];
         uint64_t at_ps = (uint64_t)(job->fault[i].at_s * 1e12 + 0.5);
@@ -198,12 +204,14 @@ static enum status happen(struct serve_course *course, struct serve_due *due, st
     due->has_happened = 1;
     change(course, site, due, fault);
     enum status status = agree(site->comm, 0, fault);
-    if (status != STATUS_OK)
-        serve_engine_abandon(site->engine);
-    else if (fails(due))
+    if (fails(due))
+        serve_course_forget_kept(course, (int32_t)due->fault->instance);
+    if (status == STATUS_OK && fails(due))
         status = serve_engine_replan(site->engine, site->plan, fault);
-    else
+    else if (status == STATUS_OK)
         serve_engine_reprice(site->engine);
+    if (status != STATUS_OK)
+        serve_course_abandon(course);
     return status;
 }
 
@@ -221,7 +229,7 @@ static enum status lead(struct serve_course *course, int f, struct fault *fault)
     const struct decoder_plan *before = site->plan;
     enum status status = STATUS_OK;
     if (!serve->timing_only)
-        status = serve_engine_wish(site->engine, SERVE_WISH_FAULT + (uint32_t)f, fault);
+        status = serve_course_wish(course, SERVE_WISH_FAULT + (uint32_t)f, fault);
     if (status == STATUS_OK)
         status = happen(course, due, fault);
     if (status != STATUS_OK)

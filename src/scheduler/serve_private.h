@@ -1,5 +1,6 @@
 /* serve_private.h - inside of a serving job: serve.c (opening), serve_requests.c (what is served), serve_run.c (the
- * run), serve_checkpoint.c (it stops and goes on), serve_fault.c (devices fail). */
+ * run), serve_checkpoint.c (it stops and goes on), serve_move.c (KV moves with its values), serve_fault.c (devices
+ * fail). */
 #ifndef SCHEDULER_SERVE_PRIVATE_H
 #define SCHEDULER_SERVE_PRIVATE_H
 
@@ -39,6 +40,12 @@ struct serve_due {
     uint8_t has_happened;
 };
 
+/* With tensors: KV of a preempted sequence on the host, this rank's devices' part. */
+struct serve_kept {
+    uint32_t request, instance, n_blocks;
+    char *values;
+};
+
 /* A run. On other ranks than 0 only what functional engines need. */
 struct serve_course {
     struct serve *serve;
@@ -48,6 +55,9 @@ struct serve_course {
     size_t sample_room;
     struct serve_site *site; /* [n_sites] */
     size_t n_sites;
+    uint32_t current;        /* with tensors: the site whose engine the other ranks follow */
+    struct serve_kept *kept; /* [n_kept], the same on all ranks but for the values */
+    size_t n_kept, kept_room;
     struct serve_due *due; /* [n_due] in the order in which they happen */
     int n_due;
     struct checkpoint checkpoint; /* that is being restored */
@@ -58,8 +68,19 @@ struct serve_course {
     int64_t saved_iterations; /* of all instances, at the last checkpoint */
 };
 
-/* What rank 0 asks of the others in functional runs (serve_engine_wish). */
-enum { SERVE_WISH_END, SERVE_WISH_SAVE, SERVE_WISH_FAULT /* and above: number of the due fault */ };
+/* What rank 0 asks of the others in functional runs (serve_engine_wish). All ranks hold their parts of all instances;
+ * instances take turns, and at any time the others follow the one that is `current`. */
+enum {
+    SERVE_WISH_END,
+    SERVE_WISH_SAVE,
+    SERVE_WISH_MOVE,
+    SERVE_WISH_FAULT,         /* and above: number of the due fault */
+    SERVE_WISH_TURN = 1 << 20 /* and above: instance that is current from now on */
+};
+
+/* Rank 0: a wish to those who follow. All ranks alike, after a fault that all know: nobody follows any more. */
+enum status serve_course_wish(struct serve_course *course, uint32_t wish, struct fault *fault);
+void serve_course_abandon(struct serve_course *course);
 
 /* ---- serve_checkpoint.c ---- */
 
@@ -81,6 +102,16 @@ enum status serve_course_control(struct serve_course *course, struct fault *faul
 /* Timing-only runs: ranks that only wait tell rank 0 of signals now and then, until it ends. */
 enum status serve_course_watch(struct serve_course *course, struct fault *fault);
 enum status serve_course_tick(struct serve_course *course, int ends, struct fault *fault);
+
+/* ---- serve_move.c ---- */
+
+/* Rank 0, with tensors: the engines' `move`; and the others' part of it. */
+enum status serve_course_move(void *state, const struct serving_move *move, struct fault *fault);
+enum status serve_course_follow_move(struct serve_course *course, struct fault *fault);
+
+/* Local, on all ranks alike. What is on the host is gone, of one instance or (-1) of all; it is saved or restored. */
+void serve_course_forget_kept(struct serve_course *course, int32_t instance);
+void serve_course_archive_kept(struct serve_course *course, struct archive *archive);
 
 /* ---- serve_fault.c ---- */
 

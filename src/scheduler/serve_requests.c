@@ -9,16 +9,23 @@
 
 enum { MOST_PROMPT_BYTES = 1 << 16 };
 
-static enum status read_trace(struct serve *serve, struct fault *fault)
+/* `limit` requests of a trace that fit; 0: all. */
+static enum status read_trace(const struct serve *serve, const char *path, size_t limit, struct requests *requests,
+                              struct fault *fault)
 {
     const struct job_serve *job = &serve->job->serve;
-    const struct requests_options options = {.limit = (size_t)job->requests,
-                                             .rate_scale = job->rate_scale,
-                                             .longest_total = (uint32_t)serve->config.context};
-    enum status status = requests_read(job->trace, &options, serve->arena, &serve->requests, fault);
-    if (status == STATUS_OK && serve->requests.n == 0)
-        return fault_set(fault, STATUS_USAGE, "%s: none of its %zu requests fits the model's context of %lld tokens",
-                         job->trace, serve->requests.n_left_out, (long long)serve->config.context);
+    int64_t longest = job->longest_total ? job->longest_total : serve->config.context;
+    const struct requests_options options = {
+        .limit = limit, .rate_scale = job->rate_scale, .longest_total = (uint32_t)longest};
+    if (longest > serve->config.context)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: serve.longest_total: expected at most the model's context of %lld tokens, found %lld",
+                         serve->job->source, (long long)serve->config.context, (long long)longest);
+    enum status status = requests_read(path, &options, serve->arena, requests, fault);
+    if (status == STATUS_OK && requests->n == 0)
+        return fault_set(fault, STATUS_USAGE, "%s: none of its %zu requests fits %s of %lld tokens", path,
+                         requests->n_left_out, job->longest_total ? "serve.longest_total" : "the model's context",
+                         (long long)longest);
     return status;
 }
 
@@ -37,6 +44,13 @@ static enum status make_up(struct serve *serve, struct fault *fault)
     for (int p = ARRIVAL_POISSON; p <= ARRIVAL_AT_ONCE; p++)
         if (strcmp(job->arrivals, arrival_process_name((enum arrival_process)p)) == 0)
             arrivals.process = (enum arrival_process)p;
+    struct requests lengths;
+    if (job->lengths_from) {
+        arrivals.lengths = LENGTHS_SAMPLED;
+        arrivals.sample_of = &lengths;
+        if (read_trace(serve, job->lengths_from, 0, &lengths, fault) != STATUS_OK)
+            return fault->status;
+    }
     return arrivals_make(&arrivals, serve->arena, &serve->requests, fault);
 }
 
@@ -128,5 +142,6 @@ enum status serve_read_requests(struct serve *serve, struct fault *fault)
             "%s: serve.prompts: expected prompts for a run with tensors, found numbers of tokens alone: run "
             "with --timing-only",
             serve->job->source);
-    return job->trace ? read_trace(serve, fault) : make_up(serve, fault);
+    return job->trace ? read_trace(serve, job->trace, (size_t)job->requests, &serve->requests, fault)
+                      : make_up(serve, fault);
 }

@@ -85,38 +85,76 @@ static enum status serve_all(struct serve_course *course, struct fault *fault)
 
 /* ---- with tensors ---- */
 
+enum status serve_course_wish(struct serve_course *course, uint32_t wish, struct fault *fault)
+{
+    return serve_engine_wish(course->site[course->current].engine, wish, fault);
+}
+
+void serve_course_abandon(struct serve_course *course)
+{
+    serve_engine_abandon(course->site[course->current].engine);
+}
+
+/* Rank 0: instance `number` is about to do something. */
+static enum status take_turn(void *state, uint32_t number, struct fault *fault)
+{
+    struct serve_course *course = state;
+    if (number == course->current)
+        return STATUS_OK;
+    enum status status = serve_course_wish(course, SERVE_WISH_TURN + number, fault);
+    course->current = number;
+    return status;
+}
+
+static enum status grant(struct serve_course *course, uint32_t wish, struct fault *fault)
+{
+    if (wish >= SERVE_WISH_TURN) {
+        course->current = wish - SERVE_WISH_TURN;
+        return STATUS_OK;
+    }
+    if (wish == SERVE_WISH_MOVE)
+        return serve_course_follow_move(course, fault);
+    return wish == SERVE_WISH_SAVE ? serve_course_save(course, fault)
+                                   : serve_course_follow_fault(course, wish - SERVE_WISH_FAULT, fault);
+}
+
 /* The other ranks do what rank 0 wants until it ends. What fails, fails on all of them. */
 static enum status follow(struct serve_course *course, struct fault *fault)
 {
-    struct serve_engine *engine = course->site[0].engine;
     uint32_t wish = SERVE_WISH_END;
-    enum status status = serve_engine_follow(engine, &wish, fault);
-    while (status == STATUS_OK && wish != SERVE_WISH_END) {
-        status = wish == SERVE_WISH_SAVE ? serve_course_save(course, fault)
-                                         : serve_course_follow_fault(course, wish - SERVE_WISH_FAULT, fault);
-        if (status == STATUS_OK)
-            status = serve_engine_follow(engine, &wish, fault);
-    }
+    enum status status;
+    do {
+        status = serve_engine_follow(course->site[course->current].engine, &wish, fault);
+        if (status == STATUS_OK && wish != SERVE_WISH_END)
+            status = grant(course, wish, fault);
+    } while (status == STATUS_OK && wish != SERVE_WISH_END);
     return status;
 }
 
 static enum status open_functional(struct serve_course *course, const struct decoder_source *weights,
                                    struct fault *fault)
 {
-    struct serve_site *site = &course->site[0];
-    const struct serve_engine_options options = serve_engine_options_of(course->serve, weights);
-    enum status status = serve_engine_open(site->comm, site->plan, &options, &site->engine, fault);
+    struct serve_engine_options options = serve_engine_options_of(course->serve, weights);
+    enum status status = STATUS_OK;
+    options.turn = course->n_sites > 1 ? take_turn : NULL;
+    options.move = serve_course_move;
+    options.state = course;
+    for (; options.number < course->n_sites && status == STATUS_OK; options.number++) {
+        struct serve_site *site = &course->site[options.number];
+        status = serve_engine_open(site->comm, site->plan, &options, &site->engine, fault);
+    }
     if (status != STATUS_OK || !course->checkpoint.path)
         return status;
     serve_course_restore_engines(course, fault);
-    return agree(site->comm, 1, fault);
+    return agree(course->serve->comm, 1, fault);
 }
 
 static enum status run_functional(struct serve_course *course, struct fault *fault)
 {
     struct comm *comm = course->serve->comm;
     const struct decoder_source weights = serve_weights(course->serve);
-    course->site[0].comm = comm;
+    for (size_t i = 0; i < course->n_sites; i++)
+        course->site[i].comm = comm;
     enum status status = serve_course_find(course, fault);
     if (status == STATUS_OK) {
         serve_course_open_sites(course, fault);
@@ -131,7 +169,7 @@ static enum status run_functional(struct serve_course *course, struct fault *fau
     status = serve_all(course, fault);
     if (!comm_is_lost(comm)) {
         struct fault end = FAULT_NONE;
-        serve_engine_wish(course->site[0].engine, SERVE_WISH_END, &end);
+        serve_course_wish(course, SERVE_WISH_END, &end);
     }
     return status;
 }
@@ -156,6 +194,7 @@ static enum status run_timing(struct serve_course *course, struct fault *fault)
 static void close_course(struct serve_course *course)
 {
     serve_course_restored(course);
+    serve_course_forget_kept(course, -1);
     for (size_t i = 0; i < course->n_sites; i++) {
         struct serve_site *site = &course->site[i];
         serve_engine_close(site->engine);

@@ -74,6 +74,7 @@ timing() {
     done
 }
 
+tight="--set cluster.devices[0].memory_bytes=154kB"
 everywhere gpu gpu "1 3 8"
 everywhere two two "2 5"
 everywhere sequence pim "1 2 3 5 8" --set serve.partition=sequence
@@ -84,6 +85,15 @@ everywhere shared pim "3 5" --set serve.ff_share=0.4
 everywhere host cpu "2 4"
 everywhere both both "2 3 4 7"
 everywhere both-shared both "3 7" --set serve.ff_share=0.4
+everywhere instances pim "1 2 3 5 8" --set serve.instances=2 --set serve.router=least-loaded --set serve.partition=sequence
+everywhere split both "3" --set serve.instances=3 --set serve.prefill_instances=1
+# so little memory that sequences have to give way
+everywhere swapped gpu "2" $tight --set serve.preemption=swap
+awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "swaps") c = i} NR > 1 {n += $c} END {exit !(n > 0)}' \
+    "$S/swapped/requests.csv" && pass "KV is swapped" || fail "KV is swapped" "none was" "$S/swapped/requests.csv"
+timing instances pim --set serve.instances=2 --set serve.router=least-loaded --set serve.partition=sequence
+timing split both --set serve.instances=3 --set serve.prefill_instances=1
+timing swapped gpu $tight --set serve.preemption=swap
 timing gpu gpu
 timing two two
 timing sequence pim --set serve.partition=sequence
@@ -95,7 +105,7 @@ timing host cpu
 answers() { same "answers: $1" "$S/$2/answers" "$S/$3/answers"; }
 [ "$(grep -o '"token_ids":[^]]*' "$S/gpu/answers" | sort -u | wc -l)" -ge 6 ] && pass "answers vary" ||
     fail "answers vary" "too few different ones" "$S/gpu/answers"
-for other in two sequence heads hybrid auto shared host both both-shared; do answers "$other as one GPU" gpu $other; done
+for other in two sequence heads hybrid auto shared host both both-shared instances split swapped; do answers "$other as one GPU" gpu $other; done
 variant=0
 # varies TEXT REFERENCE JOB ARGUMENTS...: the same answers as REFERENCE's.
 varies() {
@@ -122,6 +132,15 @@ varies "heads in a pipeline" gpu pim --set serve.partition=sequence --set serve.
 serve int8 gpu 0 --set serve.kv_numerics=int8
 varies "int8 on PIM devices" int8 pim $sequence --set serve.kv_numerics=int8
 varies "int8, prompts at once" int8 pim $sequence --set serve.kv_numerics=int8 --set serve.batching=prefill-first $whole
+
+for router in round-robin prefix central; do
+    varies "three instances, $router" gpu pim --set serve.instances=3 --set serve.router=$router --set serve.prefix_caching=true
+done
+
+# weights in int8: other answers, the same wherever the cache is
+everywhere w8 pim "3" --set serve.weight_numerics=int8 --set serve.partition=sequence
+timing w8 pim --set serve.weight_numerics=int8 --set serve.partition=sequence
+varies "int8 weights on one GPU" w8 gpu --set serve.weight_numerics=int8
 
 # sampling: the seed's, and nobody else's
 warm="--set serve.temperature=1 --set serve.top_p=0.9"

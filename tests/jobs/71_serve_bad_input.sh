@@ -79,6 +79,10 @@ trace "request without a prompt" 2 "nothing.csv:2:" --set serve.trace="$B/nothin
 trace "trace with other columns" 2 "columns.csv:1:" --set serve.trace="$B/columns.csv"
 trace "trace without requests" 2 "bare.csv" --set serve.trace="$B/bare.csv"
 trace "nothing that fits the context" 2 "all 1 have more than 1024 tokens" --set serve.trace="$B/large.csv"
+trace "longer than the longest" 2 "all 2 have more than 8 tokens" --set serve.longest_total=8
+trace "longest beyond the context" 2 "serve.longest_total: expected at most the model's context of 1024 tokens, found 2000" --set serve.longest_total=2000
+trace "lengths for a trace" 2 "serve.lengths_from: expected nothing" --set serve.lengths_from="$B/good.csv"
+trace "watermark between thousandths" 2 "serve.watermark: expected thousandths, found 0.0105" --set serve.watermark=0.0105
 trace "JSON lines cut short" 2 "cut.jsonl:1:" --set serve.trace="$B/cut.jsonl"
 trace "model for a trace" 2 "not a text file" --set serve.trace="$B/model.h5"
 text "prompts that are not there" 4 "none.txt" --set serve.prompts="$B/none.txt"
@@ -105,7 +109,11 @@ trace "and how much it needs" 2 "needs" --set decoder.model=gpt-3-175b
 text "more GPUs than KV heads" 2 "expected 1 to 2 GPUs, which share its KV heads, found 4" --set cluster.devices[0].count=4 \
     --set cluster.devices[1].count=4
 text "PIM devices that do not share out" 2 "a multiple of 2, found 3" --set cluster.devices[0].count=2 --set cluster.devices[1].count=3
-text "instances with tensors" 2 "run with --timing-only" --set serve.instances=2
+trace_broken "more PIM devices at a GPU than can share" 2 "expected at most 32 hbm-pim devices at each GPU, found 33" 's/count: 2/count: 33/'
+text_broken "int8 weights on a GPU without int8 products" 2 "serve.weight_numerics: expected same" \
+    's/a100-hbm3/v100/;s/serve: {/serve: {weight_numerics: int8, /'
+trace "int8 weights and a shared feed-forward" 2 "serve.weight_numerics: expected same with serve.ff_share" \
+    --set serve.weight_numerics=int8 --set serve.ff_share=0.5
 text_broken "no GPU" 2 "found 0" '/kind: gpu/d'
 text_broken "an array beside GPUs" 2 "a decoder runs on gpu and on hbm-pim or cpu devices" 's/kind: hbm-pim, profile: attacc-bank/kind: systolic, profile: systolic-32-7nm/'
 text_broken "unknown PIM profile" 2 "unknown HBM-PIM profile 'attacc-brick'" 's/attacc-bank/attacc-brick/'
@@ -113,7 +121,8 @@ text_broken "memory of a PIM device" 2 "memory_bytes" 's/profile: attacc-bank/&,
 text "doubles on PIM devices" 2 "fp64" --set placement.numerics=fp64
 trace "more prefill instances than instances" 2 "prefill instances: 3 of 1 leave none for decodes" --set serve.prefill_instances=3
 
-text "swap in a run with tensors" 2 "preemption recompute" --set serve.preemption=swap
+text_broken "KV on the host and a lost device, with tensors" 2 "serve.recovery: expected recompute" \
+    's/serve: {/faults: [{device: hbm-pim0, at: 1 ms, kind: fails}]\nserve: {preemption: swap, recovery: reload, /'
 trace "prompts beyond the budget" 2 "token_budget 12, or batching chunked" --set serve.batching=prefill-first --set serve.token_budget=8 \
     --set serve.max_batch=4
 

@@ -10,9 +10,15 @@ name: served
 cluster: {name: s, devices: [{kind: gpu, profile: a100-80g}, {kind: hbm-pim, profile: attacc-bank, count: 3}],
   links: {host: pcie4, bridge: nvlink3, stack: nvlink3}}
 decoder: {file: model.h5}
-serve: {prompts: prompts.txt, output_tokens: 60, partition: sequence, temperature: 0.9, max_batch: 4, token_budget: 16, block_tokens: 4,
+serve: {prompts: prompts.txt, output_tokens: 60, instances: 2, router: least-loaded, partition: sequence, temperature: 0.9, max_batch: 4, token_budget: 16, block_tokens: 4,
   prefix_caching: true, sample_s: 1 ms, recovery_s: 1 ms}
-faults: [{device: hbm-pim1, at: 20 ms, kind: fails}]
+faults: [{device: hbm-pim1, at: 10 ms, kind: fails, instance: 1}]
+Y
+cat >swapped.yaml <<'Y'
+name: swapped
+cluster: {name: s, devices: [{kind: gpu, profile: a100-80g, memory_bytes: 1260 kB}], links: {host: pcie4}}
+decoder: {file: model.h5}
+serve: {prompts: prompts.txt, output_tokens: 40, temperature: 0.9, max_batch: 4, token_budget: 16, block_tokens: 4, preemption: swap}
 Y
 cat >timing.yaml <<'Y'
 name: served
@@ -79,6 +85,19 @@ status "functional: a complete run" 0
 has "functional: a complete run" "run/serving.h5 is complete: nothing is left to do"
 serve functional 1
 status "functional: without --resume a result is not replaced" 2
+
+# KV that is on the host at the moment of the checkpoint
+rm -rf run
+serve swapped 1 --checkpoint-steps 37
+mv run swapped
+if h5dump -d /state/kept/n swapped/checkpoint.prev.h5 | grep -q '(0): [1-9]'; then pass "a checkpoint holds KV of the host"
+else fail "a checkpoint holds KV of the host" "it has none"; fi
+cp -r swapped run
+rm run/serving.h5 run/summary.json run/checkpoint.h5
+mv run/checkpoint.prev.h5 run/checkpoint.h5
+serve swapped 3 --resume auto
+status "swapped: to the end on 3 ranks" 0
+equal "swapped" swapped
 
 rm -rf run
 serve functional 1 --max-wall 40ms

@@ -56,6 +56,8 @@ done
 serve greedy-whole whole 0 --set serve.temperature=0
 serve greedy lost 0 --set serve.temperature=0 --set serve.partition=sequence
 same "greedy: a lost device changes no token" greedy-whole/answers greedy/answers
+serve routed lost 3 --set serve.instances=2 --set serve.router=central --set faults[0].instance=1
+same "two instances: a lost device of the second changes no token" whole/answers routed/answers
 for n in 2 5; do
     serve on-$n lost $n --set serve.partition=sequence
     for f in requests.csv answers.jsonl serving.h5 summary.json stdout; do same "lost on $n ranks: $f" sequence/$f on-$n/$f; done
@@ -87,6 +89,8 @@ assert f["recovery/stop_ps"][0] + f["recovery/recompute_ps"][0] < busy
 assert 0 < f["recovery/stop_energy_j"][0] + f["recovery/recompute_energy_j"][0] < f.attrs["energy_j"]
 PY
 
+refuses "nothing left of the second" 5 "gpu0 fails at 0.004 s: what is left cannot serve" "$P" serve "$WORK/none.yaml" -q -o "$WORK/out2" \
+    --set serve.instances=2 --set faults[0].instance=1
 refuses "nothing left" 5 "gpu0 fails at 0.004 s: what is left cannot serve" "$P" serve "$WORK/none.yaml" -q -o "$WORK/out2"
 wrong() { # wrong NAME TEXT FAULTS
     job wrong "$gpu, $pim" "$3"

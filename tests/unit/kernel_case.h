@@ -132,13 +132,9 @@ static inline void case_run(struct kernel_case *test, enum number_format format,
     test->context.format = format;
     test->context.scratch = scratch;
     if (format == FORMAT_FP64)
-        kernel_run_f64(&test->op, &test->context,
-                       (const double *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8]},
-                       (double *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
+        kernel_run_f64(&test->op, &test->context, (const double *const *)in, (double *const *)out);
     else
-        kernel_run_f32(&test->op, &test->context,
-                       (const float *const[OP_MAX_IN]){in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8]},
-                       (float *const[OP_MAX_OUT]){out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]});
+        kernel_run_f32(&test->op, &test->context, (const float *const *)in, (float *const *)out);
     for (int o = 0; o < OP_MAX_OUT; o++)
         for (size_t i = 0; test->out[o] && i < test->n_out[o]; i++)
             test->out[o][i] = case_element(out[o], i, bytes);

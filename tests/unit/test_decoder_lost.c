@@ -29,8 +29,8 @@ static struct price price_of(const struct decoder_plan *plan)
 {
     struct price price = {.capacity_tokens = plan->kv_capacity_tokens};
     struct fault fault = FAULT_NONE;
-    decoder_plan_price(plan, &(struct decoder_iteration){3, 12, 0}, &price.decode_ps, &price.decode_j, &fault);
-    decoder_plan_price(plan, &(struct decoder_iteration){2, 9, 7}, &price.prompt_ps, &price.prompt_j, &fault);
+    decoder_plan_price(plan, &(struct decoder_iteration){3, 12, 0, 0}, &price.decode_ps, &price.decode_j, &fault);
+    decoder_plan_price(plan, &(struct decoder_iteration){2, 9, 7, 0}, &price.prompt_ps, &price.prompt_j, &fault);
     expect_ok(&fault);
     return price;
 }

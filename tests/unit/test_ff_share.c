@@ -61,13 +61,15 @@ struct setting {
     struct job job;
     struct machine machine;
     struct decoder_config config;
+    struct decoder_limits limits;
     struct decoder_plan plan;
     enum status status;
     struct fault fault;
 };
 
 /* `holders`: of the cache; n_holders in all. */
-static void setting_open(struct setting *s, int family, int gpus, const char *holders, int n_holders, double ff_share)
+static void setting_open_mix(struct setting *s, int family, int gpus, const char *holders, int n_holders,
+                             double ff_share, int64_t prompt, int64_t answer)
 {
     memset(s, 0, sizeof *s);
     s->arena = arena_new();
@@ -88,8 +90,16 @@ static void setting_open(struct setting *s, int family, int gpus, const char *ho
                                           .head_chunks = 1,
                                           .partition = "hybrid",
                                           .ff_share = ff_share,
-                                          .typical_context = CONTEXT / 2};
+                                          .typical_context = CONTEXT / 2,
+                                          .typical_prompt = prompt,
+                                          .typical_answer = answer};
+    s->limits = limits;
     s->status = decoder_plan_build(&s->config, &s->machine, &limits, s->arena, &s->plan, &s->fault);
+}
+
+static void setting_open(struct setting *s, int family, int gpus, const char *holders, int n_holders, double ff_share)
+{
+    setting_open_mix(s, family, gpus, holders, n_holders, ff_share, 0, 0);
 }
 
 static void setting_close(struct setting *s)
@@ -298,7 +308,7 @@ START_TEST(the_chosen_share_takes_least_time)
     struct setting s, other;
     uint64_t chosen_ps, ps;
     double energy_j;
-    const struct decoder_iteration typical = {MOST_SEQUENCES, CONTEXT / 2, 0};
+    const struct decoder_iteration typical = {MOST_SEQUENCES, CONTEXT / 2, 0, 0};
     setting_open(&s, 0, 1, pim, 1, FF_SHARE_AUTO);
     ck_assert_msg(s.status == STATUS_OK, "%s", s.fault.text);
     ck_assert_int_eq(decoder_plan_price(&s.plan, &typical, &chosen_ps, &energy_j, &s.fault), STATUS_OK);
@@ -308,6 +318,28 @@ START_TEST(the_chosen_share_takes_least_time)
         ck_assert_uint_ge(ps, chosen_ps);
         setting_close(&other);
     }
+    setting_close(&s);
+}
+END_TEST
+
+/* With prompts too: no share of those looked at first makes more tokens a second; many prompts leave less to gain. */
+START_TEST(the_chosen_share_has_the_highest_rate)
+{
+    static const int64_t answers[] = {1, 3, 8, 100};
+    int64_t answer = answers[_i];
+    struct setting s, other;
+    double chosen, rate;
+    setting_open_mix(&s, 2, 1, pim, 1, FF_SHARE_AUTO, 9, answer);
+    ck_assert_msg(s.status == STATUS_OK, "%s", s.fault.text);
+    ck_assert_int_eq(decoder_plan_rate(&s.plan, &s.limits, &chosen, &s.fault), STATUS_OK);
+    for (int share = 0; share <= 90; share += 5) {
+        setting_open_mix(&other, 2, 1, pim, 1, share / 100.0, 9, answer);
+        ck_assert_int_eq(decoder_plan_rate(&other.plan, &other.limits, &rate, &other.fault), STATUS_OK);
+        ck_assert_double_ge(chosen, rate);
+        setting_close(&other);
+    }
+    if (answer == 1) /* every iteration has a prompt: copies are for nothing */
+        ck_assert_int_eq(s.plan.layout.ff_columns, 0);
     setting_close(&s);
 }
 END_TEST
@@ -392,6 +424,7 @@ Suite *suite_ff_share(void)
     tcase_add_test(tcase, places_are_dealt_and_counted);
     tcase_add_test(tcase, shares_that_cannot_be_are_refused);
     tcase_add_test(tcase, the_chosen_share_takes_least_time);
+    tcase_add_loop_test(tcase, the_chosen_share_has_the_highest_rate, 0, 4);
     tcase_add_test(tcase, products_are_priced_by_their_commands);
     tcase_add_test(tcase, a_product_by_hand);
     suite_add_tcase(suite, tcase);

@@ -1,5 +1,6 @@
 #include "kernel/int8.h"
 #include "kernel_case.h"
+#include "rank.h"
 
 Suite *suite_int8(void);
 
@@ -194,11 +195,92 @@ START_TEST(attention_of_whole_numbers_has_exact_scores)
 }
 END_TEST
 
+/* Eight-bit weights and rows, each with a scale of its own: to the bit what 64-bit loops give; the same for a row
+ * whatever rows are beside it; near the product of reals. */
+START_TEST(rows_and_outputs_have_their_own_scales)
+{
+    struct kernel_case test, alone;
+    linear_case(&test, OP_LINEAR, (uint32_t)_i);
+    test.op.weight_bits = 8;
+    size_t t = (size_t)test.op.rows, c = (size_t)test.op.in, o = (size_t)test.op.out;
+    for (size_t i = 0; i < t * c; i++) /* rows of very different sizes */
+        test.in[0][i] = (double)(float)(test.in[0][i] * (double)(1 + 100 * (i / c % 3)));
+    case_run(&test, FORMAT_FP32, -1);
+    alone = test;
+    alone.op.rows = 1;
+    alone.n_in[0] = c;
+    alone.n_out[0] = o;
+    alone.out[0] = case_values(o, 5, 1);
+    case_run(&alone, FORMAT_FP16, -1);
+    for (size_t j = 0; j < o; j++)
+        ck_assert_double_eq(alone.out[0][j], test.out[0][j]);
+    free(alone.out[0]);
+    for (size_t i = 0; i < t; i++) {
+        struct operand x = quantised(c, test.in[0] + i * c);
+        for (size_t j = 0; j < o; j++) {
+            struct operand w = quantised(c, test.in[1] + j * c);
+            double sum = 0, real = 0, size = 0, bias = test.in[2] ? test.in[2][j] : 0;
+            for (size_t k = 0; k < c; k++) {
+                sum += (double)(x.q[k] * w.q[k]);
+                real += test.in[0][i * c + k] * test.in[1][j * c + k];
+                size += fabs(test.in[0][i * c + k] * test.in[1][j * c + k]);
+            }
+            float scaled = (float)((double)(float)sum * (x.scale * w.scale));
+            ck_assert_double_eq(test.out[0][i * o + j], (double)(scaled + (float)bias));
+            ck_assert_double_le(fabs((double)scaled - real), 0.02 * (size + 127 * x.scale * w.scale));
+            free(w.q);
+        }
+        free(x.q);
+    }
+    case_release(&test);
+}
+END_TEST
+
+/* On a GPU: large products at up to twice the rate, a few rows with half the weights to read; none without such units.
+ */
+START_TEST(products_of_bytes_are_faster_where_there_are_any)
+{
+    static const char *const profiles[] = {"a100-80g", "h100-sxm", "h200-sxm"};
+    struct arena *arena = arena_new();
+    struct fault fault = FAULT_NONE;
+    void *state;
+    struct op op = {.kind = OP_LINEAR, .rows = 4096, .in = 8192, .out = 8192, .tokens = TOKENS_ALL}, bytes = op;
+    bytes.weight_bits = 8;
+    for (int p = 0; p < 3; p++)
+        for (int few = 0; few < 2; few++) {
+            struct device_spec spec = {.name = "g",
+                                       .kind = "gpu",
+                                       .profile = profiles[p],
+                                       .host_link = "pcie4",
+                                       .idle_w = -1,
+                                       .stores_format = 1};
+            struct cost wide, narrow;
+            spec.format = FORMAT_FP16;
+            op.rows = bytes.rows = few ? 4 : 4096;
+            ck_assert_msg(gpu_device.open(&spec, arena, &state, &fault) == STATUS_OK, "%s", fault.text);
+            ck_assert(gpu_device.supports(state, &bytes));
+            gpu_device.cost(state, &op, &wide);
+            gpu_device.cost(state, &bytes, &narrow);
+            ck_assert_uint_lt(narrow.time_ps, wide.time_ps);
+            ck_assert_uint_gt(2 * narrow.time_ps, wide.time_ps);
+            if (few)
+                ck_assert(narrow.bytes > wide.bytes / 2 && narrow.bytes < wide.bytes * 51 / 100);
+        }
+    struct device_spec old = {
+        .name = "g", .kind = "gpu", .profile = "v100", .host_link = "pcie4", .idle_w = -1, .format = FORMAT_FP16};
+    ck_assert_int_eq(gpu_device.open(&old, arena, &state, &fault), STATUS_OK);
+    ck_assert(gpu_device.supports(state, &op) && !gpu_device.supports(state, &bytes));
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_int8(void)
 {
     Suite *suite = suite_create("int8");
     TCase *tcase = tcase_create("products");
     tcase_add_loop_test(tcase, linear_ops_are_exact, 0, 21);
+    tcase_add_loop_test(tcase, rows_and_outputs_have_their_own_scales, 0, 7);
+    tcase_add_test(tcase, products_of_bytes_are_faster_where_there_are_any);
     tcase_add_test(tcase, ties_go_to_even_and_zeros_stay);
     tcase_add_test(tcase, not_a_number_is_not_hidden);
     tcase_add_loop_test(tcase, attention_is_near_the_reals, 0, 4);

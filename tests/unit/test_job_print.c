@@ -184,7 +184,8 @@ static void random_value(struct random *random, const struct job_key *key, char 
 /* Keys that say what a job does: it trains a preset, or serves a decoder. */
 static int is_duty(const char *path, int serves)
 {
-    static const char *const serving[] = {"model.preset", "decoder.model", "decoder.file", "serve.prompts"};
+    static const char *const serving[] = {"model.preset", "decoder.model", "decoder.file", "serve.prompts",
+                                          "serve.lengths_from"};
     for (size_t i = 0; i < sizeof serving / sizeof *serving && serves; i++)
         if (!strcmp(path, serving[i]))
             return 1;

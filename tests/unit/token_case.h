@@ -109,7 +109,7 @@ static inline void token_case_open(struct token_case *c, uint64_t seed)
     c->width = 2 * (1 + (int64_t)below(&c->dice, 20));
     c->block_tokens = 1 + (int64_t)below(&c->dice, 17);
     c->shards = 1 + (int64_t)below(&c->dice, 8);
-    c->shard_block = c->block_tokens * (1 + (int64_t)below(&c->dice, 3));
+    c->shard_block = 1 + (int64_t)below(&c->dice, 40);
     int n_parts = 1 + (int)below(&c->dice, 7), n_cached = (int)below(&c->dice, (uint64_t)n_parts + 1);
     c->now = (struct batch){.n_parts = n_parts, .n_cached = n_cached, .parts = token_parts(c, n_parts, n_cached)};
     token_count(&c->now);
