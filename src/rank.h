@@ -143,6 +143,8 @@ struct replanning {
         *specs;                   /* [n_devices] changed by faults in speed, link_speed and cells.stuck_columns only */
     const int64_t *const *matrix; /* [n_devices] [n_matrices[d]] numbers that d's matrices had before, -1: none */
     const int64_t *n_matrices;    /* [n_devices] */
+    const uint8_t *lost;          /* [n_devices] 1: has failed: idle until lost_ps, off from then on */
+    uint64_t lost_ps;             /* of those that have failed since the plan before */
 };
 
 struct executor_options {
@@ -152,7 +154,7 @@ struct executor_options {
     struct executor_prices prices;        /* of programs that vary */
     const struct decoder_config *decoder; /* of PROGRAM_ITERATE; NULL: none */
     const struct decoder_source *weights; /* its weights; NULL when timing-only */
-    uint32_t trace_steps;                 /* record marks in the first so many runs of each program */
+    uint32_t trace_steps;                 /* record marks in the first so many runs of each program of each plan */
 };
 
 /* Collective. Opens the devices that live here, gets their memory, initialises their parameters. `windows` may be NULL
@@ -164,9 +166,13 @@ void executor_close(struct executor *executor);
 
 /* Collective, between two steps. From now on the devices run the programs of another plan. Parameters and optimiser
  * state keep their values by name where the device has them in the new plan too, others get their initial ones; clocks
- * go on, what the old programs have done is kept in the ledgers, and the change of program is a barrier. No more marks
- * are recorded: they would name instructions of two plans. A device without programs is idle from then on. */
+ * go on, what the old programs have done is kept in the ledgers, and the change of program is a barrier. Marks are
+ * recorded of the first runs of the new programs, too. A device without programs is idle from then on. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault);
+
+/* Local, on all ranks alike, between two steps. No device begins anything before `ps`: they idle until then.
+ * lost [n_devices]: not those. */
+void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps);
 
 /* Local. The rank on which a device lives. Rank 0 schedules and hosts devices only when there are not ranks enough. */
 int executor_home(int device, int n_devices, int n_ranks);

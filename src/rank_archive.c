@@ -61,9 +61,17 @@ static void archive_marks(struct executor *executor, const struct local_device *
     archive_column(archive, "start_ps", &own->start_ps, n, sizeof *own);
     archive_column(archive, "step", &own->step, n, sizeof *own);
     archive_column(archive, "instr", &own->instr, n, sizeof *own);
-    archive_column(archive, "program", &own->program, n, sizeof *own);
+    uint32_t *program = arena_array(arena, n + 1, sizeof *program), *plan = arena_array(arena, n + 1, sizeof *plan);
+    for (size_t i = 0; i < n && !archive_restores(archive); i++) {
+        program[i] = own[i].program;
+        plan[i] = own[i].plan;
+    }
+    archive_array(archive, "program", program, n);
+    archive_array(archive, "plan", plan, n);
     for (size_t i = 0; i < n && archive_restores(archive); i++) {
         own[i].device = (uint32_t)device->number;
+        own[i].program = (uint16_t)program[i];
+        own[i].plan = (uint16_t)plan[i];
         mark_list_add(&executor->marks, &own[i]);
     }
     arena_free(arena);

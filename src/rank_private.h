@@ -65,11 +65,12 @@ struct executor {
     struct reply *replies;       /* [n_ranks] */
     void *scratch;
     uint32_t *samples;
-    int64_t collectives_done;    /* within the run */
-    int64_t repetitions_allowed; /* of loops: to look at all clocks between two of them */
-    struct fault fault;          /* met by this rank */
-    int failed;                  /* some rank has met one */
-    uint64_t runs_marked[N_PROGRAMS];
+    int64_t collectives_done;         /* within the run */
+    int64_t repetitions_allowed;      /* of loops: to look at all clocks between two of them */
+    struct fault fault;               /* met by this rank */
+    int failed;                       /* some rank has met one */
+    int n_replans;                    /* so far: the number of the plan that is in force */
+    uint64_t runs_marked[N_PROGRAMS]; /* of this plan */
     struct mark_list marks;
     struct executor_wall wall;
 };

@@ -42,6 +42,8 @@ static enum status replan_device(struct executor *executor, struct local_device 
     const struct program *after[N_PROGRAMS];
     programs_of(executor, device, after);
     clock_replan(&device->clock, before, after, executor->arena);
+    if (replanning->lost[d] && !device->clock.has_failed)
+        clock_fail(&device->clock, replanning->lost_ps);
     clock_init(&device->before, after, executor->arena);
     device->predictions.n = 0;
     if (device->backend->respec)
@@ -77,6 +79,23 @@ static void replan_devices(struct executor *executor, const struct replanning *r
         get_scratch(executor, fault);
 }
 
+void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps)
+{
+    for (int k = 0; k < executor->n_local; k++)
+        if (!lost[executor->local[k].number])
+            clock_idle_until(&executor->local[k].clock, ps);
+}
+
+/* Runs are marked in the first plans of a run only: marks take memory, and there may be many changes of plan. */
+enum { MARKED_PLANS = 256 };
+
+static void mark_from_here(struct executor *executor)
+{
+    uint64_t runs = executor->n_replans < MARKED_PLANS ? 0 : executor->options.trace_steps;
+    for (int p = 0; p < N_PROGRAMS; p++)
+        executor->runs_marked[p] = runs;
+}
+
 /* Between the old plan's last message and the new one's first stands the agreement of all ranks. */
 enum status executor_replan(struct executor *executor, const struct replanning *replanning, struct fault *fault)
 {
@@ -91,7 +110,7 @@ enum status executor_replan(struct executor *executor, const struct replanning *
         return status;
     find_group(executor);
     executor->mail = mail_new(executor->comm, executor->plan, executor->home, !executor->options.timing_only);
-    for (int p = 0; p < N_PROGRAMS; p++)
-        executor->runs_marked[p] = executor->options.trace_steps;
+    executor->n_replans++;
+    mark_from_here(executor);
     return STATUS_OK;
 }

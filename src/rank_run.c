@@ -6,7 +6,12 @@ static void mark_instr(struct executor *executor, const struct step_record *reco
 {
     if (executor->runs_marked[record->program] >= executor->options.trace_steps)
         return;
-    struct mark mark = {start_ps, record->step, (uint32_t)device->number, (uint32_t)i, record->program};
+    struct mark mark = {start_ps,
+                        record->step,
+                        (uint32_t)device->number,
+                        (uint32_t)i,
+                        (uint16_t)record->program,
+                        (uint16_t)executor->n_replans};
     mark_list_add(&executor->marks, &mark);
 }
 

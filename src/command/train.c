@@ -56,8 +56,8 @@ static enum status write_files(const struct training *training, const struct tra
     if (status == STATUS_OK && result->run.mode_switch.policy)
         status = switch_tables_write_csv(output_path(arena, job, "loss.csv"), &result->run, fault);
     if (status == STATUS_OK && job->output.trace)
-        status = trace_write(output_path(arena, job, "trace.json"), &training->first_plan, &result->run, result->marks,
-                             result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);
+        status = trace_write(output_path(arena, job, "trace.json"), training->plans, training->n_plans, &result->run,
+                             result->marks, result->n_marks, (uint64_t)job->output.trace_max_bytes, fault);
     if (status == STATUS_OK)
         status = result_write(output_path(arena, job, "result.h5"), &result->run, fault);
     return status;

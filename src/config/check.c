@@ -178,6 +178,15 @@ static enum status check_published(const struct reading *reading)
     return STATUS_OK;
 }
 
+static enum status check_adapter(const struct reading *reading)
+{
+    const struct job_train *train = &reading->job->train;
+    if (train->adapter.width != JOB_UNSET || strcmp(train->mode_switch.policy, "safe") == 0)
+        return STATUS_OK;
+    return refuse_value(reading, "train.adapter.width",
+                        "a whole number, because only train.switch.policy safe chooses one", "auto");
+}
+
 static enum status check_switch(const struct reading *reading)
 {
     const struct job_switch *mode_switch = &reading->job->train.mode_switch;
@@ -281,5 +290,7 @@ enum status job_check(const struct reading *reading)
         status = check_published(reading);
     if (!status)
         status = check_switch(reading);
+    if (!status)
+        status = check_adapter(reading);
     return status ? status : check_length(reading);
 }

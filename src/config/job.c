@@ -100,7 +100,7 @@ const char *config_kind(const char *path)
     const struct node *tree = tree_new(arena);
     int n_keys, n_job = 0, n_cluster = 0, n_study = 0;
     const struct job_key *keys = study_keys(&n_keys);
-    const struct node *study = tree_of(arena, keys, n_keys, NULL, 0);
+    const struct node *study = tree_of(arena, keys, n_keys);
     char *text;
     if (!text_read(arena, path, &text, &fault)) {
         for (const char *line = text; *line;) {

@@ -38,6 +38,7 @@ struct job_model {
     const char *position_site;         /* encoder head: where the positions are added */
     const char *attention;             /* spatial temporal joint factorised */
     const char *mask;                  /* none causal */
+    int64_t neighbours;                /* nearest stations that a token sees; 0: all; JOB_UNSET: adjacency */
     double dropout;                    /* JOB_UNSET or [0, 1) */
     int64_t concat;                    /* 0 1: head reads [encoder ; embedding] */
     int residual;                      /* output = last value + prediction (default 0) */
@@ -79,7 +80,7 @@ struct job_schedule {
 
 /* Counts with train.mode lora: model/encoder.h. */
 struct job_adapter {
-    int64_t width;
+    int64_t width;            /* JOB_UNSET: auto */
     double alpha, dropout;    /* dropout JOB_UNSET: 0.1, or 0 with init svd */
     const char *init;         /* zero svd */
     double learning_rate;     /* of the low-parameter mode after a switch; JOB_UNSET: the optimiser's */
@@ -110,6 +111,7 @@ struct job_train {
     struct job_schedule schedule;
     struct job_adapter adapter;
     double clip_norm;        /* 0: off */
+    double recovery_s;       /* virtual time until the loss of a device is noticed */
     int64_t evaluate_epochs; /* evaluate on the test set every so many epochs (0: at the end only) */
     uint64_t seed;
     struct job_switch mode_switch; /* section train.switch */

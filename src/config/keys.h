@@ -1,9 +1,9 @@
 /* keys.h - the one table of everything that may stand in a job or a cluster.
  *
  * From it come the shape of the YAML that libcyaml is told to accept, defaults, checks, --set, job_print, the nearest
- * known key of a message and the table of keys in the manual. A new key is one line in keys.c and one member in job.h;
- * a new section needs nothing else: sections are the parts of the paths before the dots. A new list of mappings is one
- * line in job_lists().
+ * known key of a message and the table of keys in the manual. A new key is one line in the part of the table that it
+ * belongs to (keys_train.c, keys_serve.c, keys_run.c, keys_cluster.c) and one member in job.h; a new section needs
+ * nothing else: sections are the parts of the paths before the dots. A new list of mappings is one line in job_lists().
  */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
@@ -13,7 +13,7 @@
 #include "base/unit.h"
 
 enum key_kind {
-    KEY_INT,             /* int64_t */
+    KEY_INT,             /* int64_t; a key with a word: JOB_UNSET where that is written */
     KEY_SEED,            /* uint64_t, its whole range */
     KEY_REAL,            /* double, with the key's unit */
     KEY_SWITCH,          /* int: 0 1 */
@@ -46,7 +46,8 @@ struct job_key {
     enum unit unit;  /* KEY_REAL */
     double min, max; /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
     int min_excluded, max_excluded;
-    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_TEXT: what text, for people */
+    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_INT: one that may stand
+                            instead of a number; KEY_TEXT: what text, for people */
     int most;            /* lists: the most elements (the fewest are 1) */
     const char *meaning; /* one line for the manual */
 };
@@ -61,8 +62,11 @@ struct job_list {
     const char *meaning;
 };
 
-/* Local. The tables, in the order of the manual and of job_print: keys of one section stand together. */
-const struct job_key *job_keys(int *n);
+/* Local. The i-th key, from 0, in the order of the manual and of job_print: keys of one section stand together. NULL
+ * after the last. */
+const struct job_key *job_key(int i);
+
+/* Local. The table of lists. */
 const struct job_list *job_lists(int *n);
 
 /* Local. "a whole number from 1 to 8", "one of fp32, tf32", "a size such as ...": what a reader must write for a key

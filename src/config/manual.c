@@ -36,40 +36,58 @@ static void print_key(FILE *out, const struct job_key *key)
     fprintf(out, " | %s |\n", key->meaning);
 }
 
-static char *tables_of(struct arena *arena, const struct job_key *keys, int n)
+static int same_section(const char *a, const char *b)
 {
-    int before = -1;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    int length = section_length(a);
+    return length == section_length(b) && strncmp(a, b, (size_t)length) == 0;
+}
+
+/* A key's line, below the head of a table where a section begins. `before`: the key before it, NULL: none. */
+static void print_line(FILE *out, const struct job_key *key, const struct job_key *before)
+{
+    int length = section_length(key->path);
+    if (!before || !same_section(key->path, before->path)) {
+        if (length > 0)
+            fprintf(out, "\n### %.*s\n", length, key->path);
+        fputs("\n| key | what to write | default | meaning |\n|---|---|---|---|\n", out);
+    }
+    print_key(out, key);
+}
+
+static FILE *text_open(char **text, size_t *size)
+{
+    FILE *out = open_memstream(text, size);
     if (!out)
         bug("no memory for the manual");
-    for (int i = 0; i < n; i++) {
-        int length = section_length(keys[i].path);
-        if (i == 0 || length != before || strncmp(keys[i].path, keys[i - 1].path, (size_t)length)) {
-            if (length > 0)
-                fprintf(out, "\n### %.*s\n", length, keys[i].path);
-            fputs("\n| key | what to write | default | meaning |\n|---|---|---|---|\n", out);
-        }
-        before = length;
-        print_key(out, &keys[i]);
-    }
+    return out;
+}
+
+static char *text_close(FILE *out, struct arena *arena, char **text)
+{
     fclose(out);
-    char *copy = arena_string(arena, text);
-    free(text);
+    char *copy = arena_string(arena, *text);
+    free(*text);
     return copy;
 }
 
 char *manual_keys(struct arena *arena)
 {
-    int n;
-    const struct job_key *keys = job_keys(&n);
-    return tables_of(arena, keys, n);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = text_open(&text, &size);
+    for (int i = 0; job_key(i); i++)
+        print_line(out, job_key(i), i > 0 ? job_key(i - 1) : NULL);
+    return text_close(out, arena, &text);
 }
 
 char *manual_study_keys(struct arena *arena)
 {
     int n;
     const struct job_key *keys = study_keys(&n);
-    return tables_of(arena, keys, n);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = text_open(&text, &size);
+    for (int i = 0; i < n; i++)
+        print_line(out, &keys[i], i > 0 ? &keys[i - 1] : NULL);
+    return text_close(out, arena, &text);
 }

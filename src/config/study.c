@@ -222,7 +222,7 @@ enum status study_read(struct arena *arena, const char *path, struct study *stud
     char *text;
     struct study_reading reading = {.arena = arena,
                                     .file = arena_string(arena, path),
-                                    .tree = tree_of(arena, keys, n, NULL, 0),
+                                    .tree = tree_of(arena, keys, n),
                                     .job_tree = tree_new(arena),
                                     .study = read,
                                     .fault = fault};

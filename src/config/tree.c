@@ -44,29 +44,35 @@ static struct node *add_path(struct arena *arena, struct node *root, const char 
     return node;
 }
 
-struct node *tree_of(struct arena *arena, const struct job_key *keys, int n_keys, const struct job_list *lists,
-                     int n_lists)
+static void add_key(struct arena *arena, struct node *root, const struct job_key *key)
 {
+    struct node *record;
+    struct node *node = add_path(arena, root, key->path, &record);
+    node->key = key;
+    node->slot = record->n_slots++;
+}
+
+struct node *tree_of(struct arena *arena, const struct job_key *keys, int n_keys)
+{
+    struct node *root = arena_take(arena, sizeof *root);
+    for (int i = 0; i < n_keys; i++)
+        add_key(arena, root, &keys[i]);
+    return root;
+}
+
+struct node *tree_new(struct arena *arena)
+{
+    int n_lists;
+    const struct job_list *lists = job_lists(&n_lists);
     struct node *root = arena_take(arena, sizeof *root), *record;
-    for (int i = 0; i < n_keys; i++) {
-        struct node *node = add_path(arena, root, keys[i].path, &record);
-        node->key = &keys[i];
-        node->slot = record->n_slots++;
-    }
+    for (int i = 0; job_key(i); i++)
+        add_key(arena, root, job_key(i));
     for (int i = 0; i < n_lists; i++) {
         struct node *node = add_path(arena, root, lists[i].path, &record);
         node->list = &lists[i];
         node->slot = record->n_slots++;
     }
     return root;
-}
-
-struct node *tree_new(struct arena *arena)
-{
-    int n_keys, n_lists;
-    const struct job_key *keys = job_keys(&n_keys);
-    const struct job_list *lists = job_lists(&n_lists);
-    return tree_of(arena, keys, n_keys, lists, n_lists);
 }
 
 char *node_path(char *text, size_t size, const struct node *node, const struct node *root)

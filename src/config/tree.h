@@ -18,8 +18,7 @@ struct node {
 struct node *tree_new(struct arena *arena);
 
 /* Local. The same of another table (a study's). */
-struct node *tree_of(struct arena *arena, const struct job_key *keys, int n_keys, const struct job_list *lists,
-                     int n_lists);
+struct node *tree_of(struct arena *arena, const struct job_key *keys, int n_keys);
 
 /* Local. The child with this name (length characters of it), or NULL. */
 const struct node *node_find(const struct node *parent, const char *name, size_t length);

@@ -44,6 +44,10 @@ static int is_integer(const char *text)
 static enum status int_set(const struct site *site, const struct job_key *key, const struct item *item, int index,
                            int64_t *value)
 {
+    if (key->words && strcmp(item->text, key->words) == 0) {
+        *value = JOB_UNSET;
+        return STATUS_OK;
+    }
     errno = 0;
     int64_t read = is_integer(item->text) ? strtoll(item->text, NULL, 10) : 0;
     if (!is_integer(item->text) || errno || !in_range(key, (double)read))
@@ -327,7 +331,10 @@ void value_print(FILE *out, const struct job_key *key, const void *base, const c
     char number[64];
     switch (key->kind) {
     case KEY_INT:
-        fprintf(out, "%" PRId64, *(const int64_t *)at);
+        if (key->words && *(const int64_t *)at == JOB_UNSET)
+            fputs(key->words, out);
+        else
+            fprintf(out, "%" PRId64, *(const int64_t *)at);
         break;
     case KEY_SEED:
         fprintf(out, "%" PRIu64, *(const uint64_t *)at);

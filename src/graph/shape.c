@@ -337,6 +337,9 @@ static void check_grid(const struct op *op, const char *name)
     if (op->causal_block < 0 || (op->causal_block && (!attention || op->n_query > op->n_key)))
         bug("node %s: a mask of blocks of %lld keys over %lld queries and %lld keys", name, (long long)op->causal_block,
             (long long)op->n_query, (long long)op->n_key);
+    if (op->near && (!attention || op->near->n < 1 || op->n_query % op->near->n || op->n_key % op->near->n))
+        bug("node %s: neighbours among %lld places over %lld queries and %lld keys", name, (long long)op->near->n,
+            (long long)op->n_query, (long long)op->n_key);
     int grid = op->kind == OP_ADD_EMBED || op->kind == OP_ADD_EMBED_BWD || op->kind == OP_PERMUTE;
     if (grid && (op->rows < 1 || op->samples * op->n_query * op->n_key != op->rows))
         bug("node %s: %lld rows of %lld samples of %lld x %lld", name, (long long)op->rows, (long long)op->samples,

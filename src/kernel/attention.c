@@ -83,12 +83,21 @@ static void copy_in(const struct head *head, size_t rows, const float *from, siz
         format_round(head->format, rows * head->wide_width, to, to);
 }
 
+/* Keys of a row of scores that are not near get no share. */
+static void hide_far(const struct head *head, size_t i, size_t seen, float *row)
+{
+    for (size_t j = 0; head->op->near && j < seen; j++)
+        if (!key_is_near(head->op, i, j))
+            row[j] = -INFINITY;
+}
+
 /* Scores of several hundred leave floats too few digits for their differences, which are all that softmax sees: such a
  * row is made again as differences to its largest, from doubles. They stand where only other formats keep their
- * factors. `seen`: keys that count. */
+ * factors. */
 KERNEL_CLONES
-static void refine_row(const struct head *head, const float *q, size_t seen, float *row)
+static void refine_row(const struct head *head, const float *q, size_t i, float *row)
 {
+    const size_t seen = keys_seen(head->op, i);
     double *exact = (double *)(void *)head->kept, largest = -INFINITY;
     for (size_t j = 0; j < head->wide_keys; j += LANES) {
         double sum[LANES] = {0};
@@ -98,9 +107,10 @@ static void refine_row(const struct head *head, const float *q, size_t seen, flo
         memcpy(exact + j, sum, sizeof sum);
     }
     for (size_t j = 0; j < seen; j++)
-        largest = exact[j] > largest ? exact[j] : largest;
+        largest = exact[j] > largest && key_is_near(head->op, i, j) ? exact[j] : largest;
     for (size_t j = 0; j < seen; j++)
         row[j] = (float)(exact[j] - largest);
+    hide_far(head, i, seen, row);
 }
 
 /* The largest of each row of scores, from query `first` on; what lies behind the last key that the query sees becomes
@@ -111,7 +121,9 @@ static void find_largest(const struct head *head, size_t first, size_t rows, flo
     const size_t width = head->wide_keys;
     for (size_t i = 0; i < rows; i++) {
         float *row = head->scores + i * width;
-        for (size_t j = keys_seen(head->op, first + i); j < width; j++)
+        const size_t seen = keys_seen(head->op, first + i);
+        hide_far(head, first + i, seen, row);
+        for (size_t j = seen; j < width; j++)
             row[j] = -__builtin_inff();
         struct v16 top = v16_set(-__builtin_inff());
         for (size_t j = 0; j < width; j += LANES)
@@ -170,8 +182,7 @@ static void softmax_rows(const struct head *head, size_t first, size_t rows, flo
     find_largest(head, first, rows, largest);
     for (size_t i = 0; i < rows; i++)
         if (head->format == FORMAT_FP32 && fabsf(largest[i] * head->scale) > LARGE_SCORE) {
-            refine_row(head, q + i * head->wide_width, keys_seen(head->op, first + i),
-                       head->scores + i * head->wide_keys);
+            refine_row(head, q + i * head->wide_width, first + i, head->scores + i * head->wide_keys);
             largest[i] = 0;
         }
     exponentiate(head, rows, largest, share);

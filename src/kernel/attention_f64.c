@@ -68,7 +68,9 @@ KERNEL_F64(attention_f64)
             double *p = out[1] + at.probability + i * m * at.share_step, *o = out[0] + at.output + i * at.output_row;
             size_t seen = keys_seen(op, i);
             for (size_t j = 0; j < seen; j++)
-                p[j * at.share_step] = dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d);
+                p[j * at.share_step] =
+                    key_is_near(op, i, j) ? dot(q + at.query + i * at.row, k + at.key + j * at.row, d) / sqrt((double)d)
+                                          : -INFINITY;
             softmax(p, m, seen, at.share_step);
             memset(o, 0, d * sizeof *o);
             for (size_t j = 0; j < seen; j++)

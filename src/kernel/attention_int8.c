@@ -132,7 +132,11 @@ static void softmax(const struct head *head, float scale, float *scores, float *
 {
     for (size_t i = 0; i < head->n_query; i++) {
         const size_t seen = keys_seen(head->op, i);
-        float *row = scores + i * head->wide_keys, largest = row[0];
+        float *row = scores + i * head->wide_keys;
+        for (size_t j = 0; head->op->near && j < seen; j++)
+            if (!key_is_near(head->op, i, j))
+                row[j] = -__builtin_inff();
+        float largest = row[0];
         for (size_t j = 1; j < seen; j++)
             largest = row[j] > largest ? row[j] : largest;
         for (size_t j = seen; j < head->wide_keys; j++)

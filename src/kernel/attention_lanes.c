@@ -194,11 +194,21 @@ static void refine(const struct lanes *lanes, size_t i, size_t l)
             double sum = 0;
             for (size_t d = 0; d < lanes->width; d++)
                 sum += (double)q[d * VN_FLOATS] * (double)k[d * VN_FLOATS];
+            if (!key_is_near(lanes->op, i, j))
+                continue; /* hidden before */
             if (pass)
                 row[j * VN_FLOATS] = (float)(sum - largest);
             else
                 largest = sum > largest ? sum : largest;
         }
+}
+
+/* Keys of a row of scores that are not near get no share. */
+static void hide_far(const struct lanes *lanes, size_t i, size_t seen, float *row)
+{
+    for (size_t j = 0; lanes->op->near && j < seen; j++)
+        if (!key_is_near(lanes->op, i, j))
+            vn_store(row + j * VN_FLOATS, vn_set(-INFINITY));
 }
 
 /* The largest score of each lane. */
@@ -232,6 +242,7 @@ static void softmax(const struct lanes *lanes)
     for (size_t i = 0; i < lanes->n_query; i++) {
         const size_t seen = keys_seen(lanes->op, i);
         float top[VN_FLOATS], *row = lanes->scores + i * lanes->n_key * VN_FLOATS;
+        hide_far(lanes, i, seen, row);
         largest_scores(seen, row, top);
         for (size_t l = 0; l < lanes->count; l++)
             if (lanes->format == FORMAT_FP32 && fabsf(top[l] * lanes->scale) > LARGE_SCORE) {

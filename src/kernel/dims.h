@@ -57,6 +57,15 @@ static inline size_t keys_seen(const struct op *op, size_t i)
     return end < (size_t)op->n_key ? end : (size_t)op->n_key;
 }
 
+/* Local. Attention: is key j, one of those, that of a neighbour of query i's place? */
+static inline int key_is_near(const struct op *op, size_t i, size_t j)
+{
+    if (!op->near)
+        return 1;
+    size_t n = (size_t)op->near->n, at = i + (size_t)(op->n_key - op->n_query);
+    return op->near->sees[at % n * n + j % n];
+}
+
 /* Local. Elements between the rows of the attention's output. */
 static inline size_t heads_stride(const struct op *op)
 {

@@ -122,7 +122,8 @@
  * Masked attention (op.causal_block = K > 0): the N queries are the last N of the M keys, in order; query i stands at
  * key i + M - N and sees the keys of its own block of K and of all before it, j / K <= (i + M - N) / K. K = 1 is the
  * plain causal mask of a decoder, K = tokens of a time step a mask over time. p of a pair that is not seen is exactly
- * 0; the backward op needs nothing but that. In INT8 the scale of k, v and p is that of a whole head, what is not seen
+ * 0; the backward op needs nothing but that. With op.near a query sees, of these, the keys of its place's neighbours
+ * alone. Work and costs are those of all of them: kernels compute the products and hide what is not seen. In INT8 the scale of k, v and p is that of a whole head, what is not seen
  * included.
  *
  * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
@@ -244,6 +245,13 @@ enum token_rows {
 
 struct batch;
 
+/* Who sees whom among places: token t of a sequence is that of place t % n. */
+struct neighbours {
+    int64_t n;
+    const uint8_t *sees; /* [n][n]: 1: the place of the row sees that of the column; 1 on the diagonal */
+    uint64_t hash;       /* of all of it */
+};
+
 /* One op: kind and dimensions. Fields that a kind does not use are 0. */
 struct op {
     enum op_kind kind;
@@ -254,6 +262,7 @@ struct op {
     int64_t out;                               /* O, or n_out */
     int64_t n_query, n_key, heads, head_width; /* attention: N, M, H, D */
     int64_t causal_block;                      /* attention: K; 0: every query sees all keys */
+    const struct neighbours *near;             /* attention: queries see neighbours alone; NULL: all places */
     int packed;                                /* attention: q, k, v are one tensor [B, N, 3*H*D] */
     int64_t interleave;                        /* attention: G samples interleaved row by row; 0 and 1: none */
     int accumulate;                            /* the first output is added to */

@@ -143,6 +143,7 @@ static int attention_of(struct builder *builder, const struct block_attention *a
                     .heads = heads,
                     .head_width = attention->head_width,
                     .causal_block = attention->causal_block,
+                    .near = attention->near,
                     .packed = 1,
                     .interleave = attention->interleave};
     struct operands operands = no_operands();

@@ -75,7 +75,8 @@ int builder_block_linear(struct builder *builder, const struct block_linear *lin
 struct block_attention {
     const char *module; /* of its node, of module.context and module.probs */
     int64_t sequences, tokens, interleave;
-    int64_t causal_block; /* of its mask, 0: none */
+    int64_t causal_block;          /* of its mask, 0: none */
+    const struct neighbours *near; /* NULL: all places */
     int64_t heads, head_width;
 };
 

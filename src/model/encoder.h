@@ -28,9 +28,10 @@ struct encoder_config {
     int64_t tokens, features; /* n, f */
     int64_t steps;            /* joint attention: tokens are steps x (tokens / steps) stations, oldest first; else 0 */
     int64_t mask_block;       /* tokens of a time step when a token sees its own and earlier steps only; 0: sees all */
-    int64_t head_tokens;      /* the head reads the last so many tokens only; 0: all */
-    int64_t outputs;          /* n_out = stations * horizon, horizon-major */
-    int64_t stations;         /* for `residual`: outputs = horizon * stations */
+    const struct neighbours *near; /* tokens see those of neighbouring places alone; NULL: of all */
+    int64_t head_tokens;           /* the head reads the last so many tokens only; 0: all */
+    int64_t outputs;               /* n_out = stations * horizon, horizon-major */
+    int64_t stations;              /* for `residual`: outputs = horizon * stations */
     int64_t last_offset,
         last_stride; /* where station i's last value stands in a sample: x[last_offset + i * last_stride] */
     int64_t d_model, heads, layers, ffn, embed_hidden;

@@ -41,6 +41,7 @@ static int attention(struct encoder *encoder, const char *module, int z)
                                     .sequences = builder->samples,
                                     .tokens = config->tokens,
                                     .causal_block = config->mask_block,
+                                    .near = config->near,
                                     .heads = config->heads,
                                     .head_width = d / config->heads};
     int context = builder_attention(builder, &heads, builder_block_linear(builder, &qkv, z));

@@ -92,6 +92,9 @@ static enum status check_steps(const struct encoder_config *config, struct fault
     if (config->mask_block < 0 || config->mask_block > config->tokens)
         return fault_set(fault, STATUS_USAGE, "model.mask: expected steps of at most %lld tokens, found %lld",
                          (long long)config->tokens, (long long)config->mask_block);
+    if (config->near && config->tokens % config->near->n)
+        return fault_set(fault, STATUS_USAGE, "model.neighbours: expected tokens of %lld places, found %lld tokens",
+                         (long long)config->near->n, (long long)config->tokens);
     if (config->head_tokens < 0 || config->head_tokens > config->tokens)
         return fault_set(fault, STATUS_USAGE, "model.head: expected it to read at most %lld tokens, found %lld",
                          (long long)config->tokens, (long long)config->head_tokens);

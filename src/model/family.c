@@ -58,6 +58,14 @@ struct model_config family_in_pieces(const struct model_config *config, const st
     return cut;
 }
 
+int64_t family_narrow_side(const struct model_config *config, unsigned targets)
+{
+    int is_traffic = config->family == FAMILY_TRAFFIC;
+    int64_t d_model = is_traffic ? config->traffic.d_model : config->encoder.d_model;
+    int64_t ffn = is_traffic ? config->traffic.ffn : config->encoder.ffn;
+    return targets & (TARGET_FFN0 | TARGET_FFN1) && ffn < d_model ? ffn : d_model;
+}
+
 struct layer_weight {
     const char *name; /* behind the layer's */
     enum adapter_target target;
@@ -96,9 +104,10 @@ static const char *encoder_text(const struct encoder_config *c, const char *pres
         grid = arena_printf(arena, " (%lld steps of %lld stations)", (long long)c->steps,
                             (long long)(c->tokens / c->steps));
     return arena_printf(
-        arena, "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s",
+        arena,
+        "encoder %s: %lld tokens%s x %lld features -> %lld outputs, d %lld, %lld heads, %lld layers, ffn %lld%s%s",
         preset, (long long)c->tokens, grid, (long long)c->features, (long long)c->outputs, (long long)c->d_model,
-        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask);
+        (long long)c->heads, (long long)c->layers, (long long)c->ffn, mask, c->near ? ", neighbours alone" : "");
 }
 
 static const char *traffic_text(const struct traffic_config *c, struct arena *arena)

@@ -38,6 +38,9 @@ const struct adapter_config *family_adapter(const struct model_config *config);
 struct model_config family_with_adapter(const struct model_config *config, const struct adapter_config *adapter);
 struct model_config family_in_pieces(const struct model_config *config, const struct pieces *pieces);
 
+/* Local. The narrow side of the weights that `targets` speak of: wider adapters hold no more. */
+int64_t family_narrow_side(const struct model_config *config, unsigned targets);
+
 /* A weight that an adapter can stand beside, or one of the equal parts of its rows. */
 struct family_weight {
     const char *name;

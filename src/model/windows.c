@@ -240,6 +240,8 @@ enum status windows_open(const struct windows_config *config, struct windows **o
     if (status == STATUS_OK) {
         windows->shape.n_rows = dataset_n_rows(windows->dataset);
         windows->shape.stations = dataset_n_stations(windows->dataset);
+        windows->shape.latitude = dataset_latitude(windows->dataset);
+        windows->shape.longitude = dataset_longitude(windows->dataset);
         status = open_series(windows, fault);
     }
     if (status == STATUS_OK)
@@ -392,4 +394,14 @@ int64_t windows_steps(const struct windows *windows)
 int64_t windows_step_s(const struct windows *windows)
 {
     return dataset_step_s(windows->dataset);
+}
+
+int windows_has_adjacency(const struct windows *windows)
+{
+    return dataset_has_adjacency(windows->dataset);
+}
+
+enum status windows_read_adjacency(struct windows *windows, float *values, struct fault *fault)
+{
+    return dataset_read_adjacency(windows->dataset, values, fault);
 }

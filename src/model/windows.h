@@ -54,6 +54,7 @@ struct windows_shape {
     int masked;            /* some value is missing */
     int residual_possible; /* the target's past is among the inputs; grid: it is the first of them */
     const char *target, *units;
+    const double *latitude, *longitude; /* [stations] degrees, or NULL */
 };
 
 enum window_set { WINDOWS_TRAIN, WINDOWS_VALIDATION, WINDOWS_TEST };
@@ -65,6 +66,11 @@ void windows_close(struct windows *windows);
 
 /* Local. */
 const struct windows_shape *windows_shape(const struct windows *windows);
+
+/* Local. Weights of edges between stations, [stations][stations], row = from, column = to, where the data set has
+ * them. */
+int windows_has_adjacency(const struct windows *windows);
+enum status windows_read_adjacency(struct windows *windows, float *values, struct fault *fault);
 
 /* Local. One sample as doubles or floats (by element size 8 or 4): x [tokens*features], target [outputs] and mask
  * [outputs] (1 = counts; may be NULL), all normalised; missing inputs are 0 (the mean), missing targets 0 with mask 0.

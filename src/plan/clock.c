@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/status.h"
+
 void clock_init(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct arena *arena)
 {
     memset(clock, 0, sizeof *clock);
@@ -55,8 +57,19 @@ void clock_idle_until(struct clock *clock, uint64_t ps)
         clock->engine_free_ps[e] = ps;
 }
 
+void clock_fail(struct clock *clock, uint64_t ps)
+{
+    if (clock->has_failed)
+        bug("a device fails twice");
+    clock_idle_until(clock, ps);
+    clock->failed_ps = barrier(clock);
+    clock->has_failed = 1;
+}
+
 void clock_begin(struct clock *clock, int program_id)
 {
+    if (clock->has_failed)
+        bug("a device that has failed begins with a program");
     if (clock->last_program != program_id && clock->last_program >= 0)
         barrier(clock);
     clock->changed |= clock->last_program != program_id;
@@ -267,7 +280,8 @@ void clock_ledger(const struct clock *clock, const struct program *const program
         ledger->wait_ps[c] = clock->wait_ps[c];
         ledger->wait_energy_fj += (wide_uint)wait_power_mw * clock->wait_ps[c];
     }
-    ledger->idle_ps = clock->idle_ps + end_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+    ledger->off_ps = clock->has_failed ? end_ps - clock->failed_ps : 0;
+    ledger->idle_ps = clock->idle_ps + end_ps - ledger->off_ps - clock->engine_free_ps[ENGINE_COMPUTE];
     ledger->idle_energy_fj = (wide_uint)idle_power_mw * ledger->idle_ps;
     ledger->end_ps = end_ps;
     ledger_validate(ledger);
@@ -284,6 +298,8 @@ void clock_archive(struct clock *clock, const struct program *const programs[N_P
     archive_field(archive, "changed", &clock->changed);
     archive_field(archive, "has_begun", &clock->has_begun);
     archive_field(archive, "begun_ps", &clock->begun_ps);
+    archive_field(archive, "has_failed", &clock->has_failed);
+    archive_field(archive, "failed_ps", &clock->failed_ps);
     for (int p = 0; p < N_PROGRAMS; p++) {
         archive_enter(archive, "end_ps");
         if (programs[p]->n_instrs)

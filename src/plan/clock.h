@@ -19,10 +19,12 @@ struct clock {
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t idle_ps;                      /* compute engine without a program to run */
     uint64_t runs[N_PROGRAMS];
-    int last_program;      /* -1 before the first run; N_PROGRAMS: one of an earlier plan */
-    int changed;           /* the program has changed and the compute engine has not begun yet */
-    int has_begun;         /* an instruction of the program, on any engine, has begun ... */
-    uint64_t begun_ps;     /* ... the first of them here */
+    int last_program;  /* -1 before the first run; N_PROGRAMS: one of an earlier plan */
+    int changed;       /* the program has changed and the compute engine has not begun yet */
+    int has_begun;     /* an instruction of the program, on any engine, has begun ... */
+    uint64_t begun_ps; /* ... the first of them here */
+    int has_failed;
+    uint64_t failed_ps;    /* it has been off since then */
     struct ledger varying; /* costs of what programs that vary, and those of earlier plans, have done */
 };
 
@@ -41,6 +43,10 @@ void clock_replan(struct clock *clock, const struct program *const before[N_PROG
 
 /* Local. No engine begins anything more before `ps`: the device has nothing to do until then. */
 void clock_idle_until(struct clock *clock, uint64_t ps);
+
+/* Local. The device fails at `ps`, or when its engines are free if that is later: from then on it is off, and no
+ * program can begin (a bug). */
+void clock_fail(struct clock *clock, uint64_t ps);
 
 /* Local. Earliest start of instruction i by what this device knows. */
 uint64_t clock_start_ps(const struct clock *clock, const struct program *program, int program_id, int i);

@@ -53,7 +53,7 @@ static uint64_t mix_op(uint64_t hash, const struct op *op)
         hash = mix_int(hash, integers[i]);
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
         hash = mix_double(hash, reals[i]);
-    return hash;
+    return mix_int(hash, op->near ? (int64_t)op->near->hash : 0);
 }
 
 static uint64_t mix_cost(uint64_t hash, const struct cost *cost)

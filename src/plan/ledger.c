@@ -42,6 +42,7 @@ void ledger_merge(struct ledger *ledger, const struct ledger *from)
         add_product(&ledger->wait_ps[c], from->wait_ps[c], 1);
     }
     add_product(&ledger->idle_ps, from->idle_ps, 1);
+    add_product(&ledger->off_ps, from->off_ps, 1);
     ledger->wait_energy_fj += from->wait_energy_fj;
     ledger->idle_energy_fj += from->idle_energy_fj;
     add_product(&ledger->end_ps, from->end_ps, 1);
@@ -65,7 +66,7 @@ wide_uint ledger_energy_fj(const struct ledger *ledger)
 
 void ledger_validate(const struct ledger *ledger)
 {
-    wide_uint sum_ps = ledger->idle_ps;
+    wide_uint sum_ps = (wide_uint)ledger->idle_ps + ledger->off_ps;
     for (int c = 0; c < N_KERNEL_CLASSES; c++) {
         if (ledger->compute_ps[c] > ledger->entry[c].busy_ps)
             bug("class %s: the compute engine was busy for %" PRIu64 " ps, all engines together for %" PRIu64 " ps",
@@ -74,7 +75,7 @@ void ledger_validate(const struct ledger *ledger)
         sum_ps += ledger->wait_ps[c];
     }
     if (sum_ps != ledger->end_ps)
-        bug("a device's busy, waiting and idle time sum to %" PRIu64 " ps, the run took %" PRIu64 " ps",
+        bug("a device's busy, waiting, idle and off time sum to %" PRIu64 " ps, the run took %" PRIu64 " ps",
             (uint64_t)sum_ps, ledger->end_ps);
 }
 

@@ -1,9 +1,9 @@
 /* ledger.h - where virtual time and energy went, device by device, exactly.
  *
  * Each device's time line is cut into parts that sum to the run's virtual time: busy by kernel class (on its compute
- * engine), waiting by what it waited for (host copy, collective, transfer), and idle (nothing left to do while others
- * still work). Energy is summed per kernel class and part in integers; waiting and idle energy are the device's
- * stand-by power times that time.
+ * engine), waiting by what it waited for (host copy, collective, transfer), idle (nothing left to do while others
+ * still work), and off (it has failed). Energy is summed per kernel class and part in integers; waiting and idle energy
+ * are the device's stand-by power times that time; a device that is off draws none.
  */
 #ifndef PLAN_LEDGER_H
 #define PLAN_LEDGER_H
@@ -27,6 +27,7 @@ struct ledger { /* of one device */
     uint64_t compute_ps[N_KERNEL_CLASSES]; /* compute engine busy, by class */
     uint64_t wait_ps[N_KERNEL_CLASSES];    /* compute engine waiting for an instruction of this class */
     uint64_t idle_ps;                      /* before its first work, between programs and after its last */
+    uint64_t off_ps;                       /* since it failed */
     wide_uint wait_energy_fj, idle_energy_fj;
     uint64_t end_ps; /* virtual time of the run: the same for all devices */
 };
@@ -44,7 +45,7 @@ wide_uint ledger_class_energy_fj(const struct ledger *ledger, enum kernel_class 
 /* Local. Saves or restores the work of all classes (counts, busy times, energy, traffic): what ledger_add adds up. */
 void ledger_archive(struct ledger *ledger, struct archive *archive);
 
-/* Local. Bug when the parts do not sum to the whole: sum(compute) + sum(wait) + idle = end. */
+/* Local. Bug when the parts do not sum to the whole: sum(compute) + sum(wait) + idle + off = end. */
 void ledger_validate(const struct ledger *ledger);
 
 #endif

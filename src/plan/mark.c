@@ -33,6 +33,8 @@ static int by_device_and_start(const void *left, const void *right)
     if (order == 0)
         order = compare(a->start_ps, b->start_ps);
     if (order == 0)
+        order = compare(a->plan, b->plan);
+    if (order == 0)
         order = compare(a->program, b->program);
     return order ? order : compare(a->instr, b->instr);
 }

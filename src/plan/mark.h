@@ -10,7 +10,8 @@ struct mark {
     uint32_t step; /* training step, from 1; 0 outside of training */
     uint32_t device;
     uint32_t instr;   /* index into the device's program; name, engine, class and duration are there */
-    uint32_t program; /* enum program_id */
+    uint16_t program; /* enum program_id */
+    uint16_t plan;    /* of the plans of the run, from 0: which plan's program it is */
 };
 
 /* A growing list; zeroed is empty. */

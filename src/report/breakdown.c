@@ -48,6 +48,7 @@ void breakdown_time(const struct ledger *ledger, struct breakdown *breakdown)
     for (int c = 0; c < N_KERNEL_CLASSES; c++)
         add(breakdown, waiting_names[c], ledger->wait_ps[c]);
     add(breakdown, "idle", ledger->idle_ps);
+    add(breakdown, "failed", ledger->off_ps);
     expect_sum(breakdown, ledger->end_ps);
 }
 

@@ -9,7 +9,7 @@
 #include "plan/ledger.h"
 
 enum {
-    TIME_PARTS = 2 * N_KERNEL_CLASSES + 1, /* busy by class, waiting for a class, idle */
+    TIME_PARTS = 2 * N_KERNEL_CLASSES + 2, /* busy by class, waiting for a class, idle, failed */
     CLASS_PARTS = N_KERNEL_CLASSES + 2,    /* energy by class, waiting, idle */
     SOURCE_PARTS = N_ENERGY_PARTS + 2,     /* energy by part, waiting, idle */
     BREAKDOWN_MAX = TIME_PARTS

@@ -131,15 +131,14 @@ void mode_print_steps(FILE *out, const struct run *run, struct arena *arena)
     print_utilisation(out, run, arena);
 }
 
-static void print_handovers(FILE *out, const struct run *run)
+static void print_handovers(FILE *out, const struct run_handover *handover, const char *one, const char *several)
 {
-    const struct run_handover *handover = &run->handover;
     char time[64], energy[64];
     if (handover->n == 0)
         return;
     unit_show_ps(time, sizeof time, handover->time_ps / (uint64_t)handover->n);
     unit_show(energy, sizeof energy, UNIT_JOULES, joules(handover->energy_fj) / (double)handover->n);
-    fprintf(out, "  %" PRId64 " handover%s: %s, %s%s\n", handover->n, handover->n > 1 ? "s" : "", time, energy,
+    fprintf(out, "  %" PRId64 " %s: %s, %s%s\n", handover->n, handover->n > 1 ? several : one, time, energy,
             handover->n > 1 ? " each" : "");
 }
 
@@ -166,7 +165,8 @@ void mode_print_crossbars(FILE *out, const struct run *run, struct arena *arena)
     }
     fprintf(out, "\nCrossbars: frozen matrices\n");
     text_table_print(table, out, TABLE_WIDTH);
-    print_handovers(out, run);
+    print_handovers(out, &run->handover, "handover", "handovers");
+    print_handovers(out, &run->way_back, "way back", "ways back");
 }
 
 static int wrote_cells(const struct run *run)

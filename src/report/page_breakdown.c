@@ -7,8 +7,8 @@
 #include "report/page_axes.h"
 #include "report/page_sections.h"
 
-/* Parts of a bar: kernel classes or energy parts, then waiting and idle. */
-enum { MAX_PARTS = N_KERNEL_CLASSES + 2 };
+/* Parts of a bar: kernel classes or energy parts, then waiting, idle and failed. */
+enum { MAX_PARTS = N_KERNEL_CLASSES + 3 };
 
 struct bar {
     int n;
@@ -33,6 +33,7 @@ static void bar_of_time(const struct ledger *ledger, struct bar *bar)
     }
     add_part(bar, "waiting", COLOUR_WAIT, wait_ps);
     add_part(bar, "idle", COLOUR_REST, ledger->idle_ps);
+    add_part(bar, "failed", COLOUR_REST, ledger->off_ps);
 }
 
 static void bar_of_classes(const struct ledger *ledger, struct bar *bar)
@@ -180,7 +181,7 @@ static void device_row(struct text_table *table, const struct run_device *device
         busy_ps += device->ledger.compute_ps[c];
         wait_ps += device->ledger.wait_ps[c];
     }
-    const wide_uint parts[] = {busy_ps, wait_ps, device->ledger.idle_ps};
+    const wide_uint parts[] = {busy_ps, wait_ps, (wide_uint)device->ledger.idle_ps + device->ledger.off_ps};
     uint64_t tenths[3];
     apportion_percent(parts, 3, tenths);
     text_table_row(table);
@@ -197,13 +198,16 @@ static void device_row(struct text_table *table, const struct run_device *device
 static void add_devices(struct document *document, const struct run_devices *devices)
 {
     struct text_table *table = text_table_new(document->arena);
+    int any_off = 0;
+    for (int d = 0; d < devices->n; d++)
+        any_off |= devices->device[d].ledger.off_ps > 0;
     text_table_column(table, ALIGN_LEFT, "device", NULL);
     text_table_column(table, ALIGN_LEFT, "profile", NULL);
     text_table_column(table, ALIGN_RIGHT, "node", NULL);
     text_table_column(table, ALIGN_RIGHT, "memory used", NULL);
     text_table_column(table, ALIGN_RIGHT, "busy", "%");
     text_table_column(table, ALIGN_RIGHT, "waiting", "%");
-    text_table_column(table, ALIGN_RIGHT, "idle", "%");
+    text_table_column(table, ALIGN_RIGHT, any_off ? "idle or off" : "idle", "%");
     text_table_column(table, ALIGN_RIGHT, "energy", NULL);
     text_table_column(table, ALIGN_RIGHT, "share", "%");
     wide_uint all_fj = run_devices_energy_fj(devices);

@@ -1,5 +1,5 @@
-/* What each device does when: two steps of each mode and the handover between them, from the trace; without a trace the
- * phases of the run. */
+/* What each device does when: two steps of each mode and what moves weights between them, from the trace; without a
+ * trace the phases of the run. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +22,15 @@ struct window {
 
 static const struct view {
     uint16_t program;
-    const char *id, *mode; /* mode NULL: the handover */
-    uint32_t skip, steps;  /* the first steps of a mode fill its pipelines */
+    const char *id;
+    const char *mode, *between; /* steps of a mode, or what is done between two steps */
+    uint32_t skip, steps;       /* the first steps of a mode fill its pipelines */
 } views[] = {
-    {PROGRAM_TRAIN, "timeline-full", "all weights trained", 1, 2},
-    {PROGRAM_LOW, "timeline-low", "low-parameter mode", 1, 2},
-    {PROGRAM_HANDOVER, "timeline-handover", NULL, 0, 1},
+    {PROGRAM_TRAIN, "timeline-full", "all weights trained", NULL, 1, 2},
+    {PROGRAM_LOW, "timeline-low", "low-parameter mode", NULL, 1, 2},
+    {PROGRAM_HANDOVER, "timeline-handover", NULL, "Handover of the weights", 0, 1},
+    {PROGRAM_REPAIR, "timeline-repair", NULL, "Repair: matrices of a lost device go to the others", 0, 1},
+    {PROGRAM_RETURN, "timeline-return", NULL, "Return of the weights", 0, 1},
 };
 
 /* Steps of a program in the trace: the first of them, and how many. */
@@ -161,7 +164,7 @@ static const char *track_name(struct arena *arena, const struct trace_content *t
 static const char *title_of(struct arena *arena, const struct view *view, const struct window *window)
 {
     if (!view->mode)
-        return arena_printf(arena, "Handover of the weights after step %" PRIu32, window->first_step);
+        return arena_printf(arena, "%s, after step %" PRIu32, view->between, window->first_step);
     return arena_printf(arena, "Devices in steps %" PRIu32 " to %" PRIu32 ", %s", window->first_step, window->last_step,
                         view->mode);
 }

@@ -118,7 +118,10 @@ static void get_counts(struct columns *c, struct run_device *device)
                 *result_class_value(&device[d].ledger, f, k) = values[d * N_KERNEL_CLASSES + k];
     }
     for (int f = 0; f < RESULT_DEVICE_FIELDS; f++) {
-        const uint64_t *values = columns_get(c, result_device_field(f)->name, H5_UINT64);
+        const char *name = result_device_field(f)->name;
+        if (f >= RESULT_DEVICE_FIELDS_FIRST && !h5_exists(c->file, arena_printf(c->arena, "/device/%s", name)))
+            continue;
+        const uint64_t *values = columns_get(c, name, H5_UINT64);
         for (int64_t d = 0; values && d < c->n; d++)
             *result_device_value(&device[d], f) = values[d];
     }
@@ -146,7 +149,7 @@ static void get_energies(struct columns *c, struct run_device *device)
 static void check_times(struct columns *c, const struct run_device *device)
 {
     const struct ledger *ledger = &device->ledger;
-    wide_uint sum_ps = ledger->idle_ps;
+    wide_uint sum_ps = (wide_uint)ledger->idle_ps + ledger->off_ps;
     for (int k = 0; k < N_KERNEL_CLASSES; k++)
         sum_ps += (wide_uint)ledger->compute_ps[k] + ledger->wait_ps[k];
     if (!columns_failed(c) && sum_ps != ledger->end_ps)

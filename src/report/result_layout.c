@@ -50,6 +50,7 @@ const struct result_field *result_device_field(int field)
         {"capacity_bytes", "byte", "device memory there is"},
         {"idle_ps", "ps", "virtual time in which the device has nothing to do"},
         {"end_ps", "ps", "virtual time of the run"},
+        {"off_ps", "ps", "virtual time since the device failed"},
     };
     return &fields[field];
 }
@@ -57,7 +58,8 @@ const struct result_field *result_device_field(int field)
 uint64_t *result_device_value(struct run_device *device, int field)
 {
     uint64_t *const values[RESULT_DEVICE_FIELDS] = {&device->memory_bytes, &device->capacity_bytes,
-                                                    &device->ledger.idle_ps, &device->ledger.end_ps};
+                                                    &device->ledger.idle_ps, &device->ledger.end_ps,
+                                                    &device->ledger.off_ps};
     return values[field];
 }
 

@@ -1,4 +1,5 @@
-/* The groups /mode, /cells, /handover and /choice of a result: both directions side by side, so that they stay alike.
+/* The groups /mode, /cells, /handover, /way_back and /choice of a result: both directions side by side, so that they
+ * stay alike.
  */
 #include <inttypes.h>
 
@@ -95,7 +96,7 @@ static void put_cells(struct columns *c, const struct run *run)
         columns_put(c, derived_names[f][0], H5_FLOAT64, real[CELL_REALS + f], "1", derived_names[f][1]);
 }
 
-static void put_handover(struct columns *c, const struct run_handover *handover)
+static void put_handover(struct columns *c, const char *group, const struct run_handover *handover)
 {
     uint64_t whole_j, rest_fj;
     split_energy(handover->energy_fj, &whole_j, &rest_fj);
@@ -107,9 +108,9 @@ static void put_handover(struct columns *c, const struct run_handover *handover)
                   {"energy_whole_j", whole_j},
                   {"energy_rest_fj", rest_fj}};
     if (!columns_failed(c))
-        h5_make_group(c->file, "/handover", c->fault);
+        h5_make_group(c->file, group, c->fault);
     for (size_t f = 0; f < sizeof fields / sizeof *fields && !columns_failed(c); f++)
-        h5_set_int(c->file, "/handover", fields[f].name, (int64_t)fields[f].value, c->fault);
+        h5_set_int(c->file, group, fields[f].name, (int64_t)fields[f].value, c->fault);
 }
 
 static void put_choice(struct columns *c, const struct run_choice *choice)
@@ -143,7 +144,8 @@ void result_write_modes(struct h5 *file, struct arena *arena, const struct run *
     struct columns c = columns_of(file, arena, fault, "/mode", "mode", run->n_modes);
     if (c.n) {
         put_modes(&c, run);
-        put_handover(&c, &run->handover);
+        put_handover(&c, "/handover", &run->handover);
+        put_handover(&c, "/way_back", &run->way_back);
     }
     c = columns_of(file, arena, fault, "/cells", "row", run->n_cells);
     if (c.n)
@@ -173,17 +175,20 @@ static void get_modes(struct columns *c, struct run *run)
     }
 }
 
-static void get_handover(struct columns *c, struct run_handover *handover)
+/* Files from before there was a group for the way back have none. */
+static void get_handover(struct columns *c, const char *group, struct run_handover *handover)
 {
     int64_t time_ps = 0, whole_j = 0, rest_fj = 0;
+    if (!columns_failed(c) && !h5_exists(c->file, group))
+        return;
     if (!columns_failed(c))
-        h5_get_int(c->file, "/handover", "count", &handover->n, c->fault);
+        h5_get_int(c->file, group, "count", &handover->n, c->fault);
     if (!columns_failed(c))
-        h5_get_int(c->file, "/handover", "virtual_time_ps", &time_ps, c->fault);
+        h5_get_int(c->file, group, "virtual_time_ps", &time_ps, c->fault);
     if (!columns_failed(c))
-        h5_get_int(c->file, "/handover", "energy_whole_j", &whole_j, c->fault);
+        h5_get_int(c->file, group, "energy_whole_j", &whole_j, c->fault);
     if (!columns_failed(c))
-        h5_get_int(c->file, "/handover", "energy_rest_fj", &rest_fj, c->fault);
+        h5_get_int(c->file, group, "energy_rest_fj", &rest_fj, c->fault);
     handover->time_ps = (uint64_t)time_ps;
     handover->energy_fj = (wide_uint)(uint64_t)whole_j * RESULT_FJ_PER_J + (uint64_t)rest_fj;
 }
@@ -236,7 +241,8 @@ void result_read_modes(struct h5 *file, struct arena *arena, struct run *run, st
     columns_find(&c);
     if (c.n) {
         get_modes(&c, run);
-        get_handover(&c, &run->handover);
+        get_handover(&c, "/handover", &run->handover);
+        get_handover(&c, "/way_back", &run->way_back);
     }
     c = columns_of(file, arena, fault, "/cells", "row", 0);
     columns_find(&c);

@@ -24,7 +24,7 @@ const struct result_field *result_class_field(int field);
 uint64_t *result_class_value(struct ledger *ledger, int field, int class);
 
 /* Integers of a device. */
-enum { RESULT_DEVICE_FIELDS = 4 };
+enum { RESULT_DEVICE_FIELDS = 5, RESULT_DEVICE_FIELDS_FIRST = 4 }; /* older files have the first ones only */
 const struct result_field *result_device_field(int field);
 uint64_t *result_device_value(struct run_device *device, int field);
 
@@ -52,7 +52,7 @@ void result_read_switch(struct h5 *file, struct arena *arena, struct run *run, s
 void result_write_faults(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_faults(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 
-/* Local. The groups /mode, /cells, /handover and /choice, in the same way; after the devices. */
+/* Local. The groups /mode, /cells, /handover, /way_back and /choice, in the same way; after the devices. */
 void result_write_modes(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault);
 void result_read_modes(struct h5 *file, struct arena *arena, struct run *run, struct fault *fault);
 

@@ -133,9 +133,9 @@ struct run_matrix { /* in the memory cells of a device */
     uint64_t cell_writes;
 };
 
-struct run_handover { /* of the weights to the devices of the low-parameter mode, all of them together */
+struct run_handover { /* of weights from the devices of one mode to those of the other, all of them together */
     int64_t n;
-    uint64_t time_ps;    /* from the last step before to the end of programming */
+    uint64_t time_ps;    /* from the last step before to its end */
     wide_uint energy_fj; /* of their instructions */
 };
 
@@ -201,7 +201,8 @@ struct run {
     struct run_phase *phase;
     int n_modes; /* 0: a run that has one mode only */
     struct run_mode *mode;
-    struct run_handover handover;
+    struct run_handover handover; /* to the low-parameter mode */
+    struct run_handover way_back; /* from it */
     int n_cells;
     struct run_cells *cells;
     int n_matrices;

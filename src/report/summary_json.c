@@ -87,6 +87,8 @@ static json_t *times_json(const struct ledger *ledger)
     set(object, "busy", busy);
     set(object, "waiting_for", waiting);
     set(object, "idle", whole(ledger->idle_ps));
+    if (ledger->off_ps)
+        set(object, "failed", whole(ledger->off_ps));
     set(object, "total", whole(ledger->end_ps));
     return object;
 }
@@ -317,6 +319,7 @@ static void set_placement(json_t *object, const struct run *run)
         set(object, "mode", modes_json(run));
         set(object, "cells", cells_json(run));
         set(object, "handover", handover_json(&run->handover));
+        set(object, "way_back", handover_json(&run->way_back));
     }
     if (run->choice.objective)
         set(object, "choice", choice_json(&run->choice));

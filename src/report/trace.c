@@ -10,8 +10,16 @@
 
 enum { MAX_EVENT = 1280, TAIL_BYTES = 1024, PS_PER_US = 1000000 };
 
+/* Where an event stands. */
+struct place {
+    uint32_t device, step;
+    int engine;
+    uint64_t ps;
+};
+
 struct trace {
-    const struct plan *plan;
+    const struct plan *plans;
+    int n_plans;
     const struct run *run;
     struct output output;
     uint64_t max_bytes, bytes;
@@ -20,7 +28,8 @@ struct trace {
     uint64_t (*engine_end_ps)[N_ENGINES]; /* [n_devices] */
     int n_channels;                       /* of any program */
     uint64_t *sent, *received;            /* [N_PROGRAMS][n_channels] messages so far */
-    struct mark cut;                      /* the first event left out */
+    int n_faults;                         /* of the run's, told so far */
+    struct place cut;                     /* of the first event left out */
 };
 
 /* Text within JSON's quotes. Names are the program's own: what is not printable ASCII or UTF-8 becomes a blank. */
@@ -61,14 +70,15 @@ static void put_order(struct trace *trace, int device, int engine, const char *k
     put(trace, text);
 }
 
-static int uses_engine(const struct plan *plan, int device, int engine)
+static int uses_engine(const struct trace *trace, int device, int engine)
 {
-    for (int p = 0; p < N_PROGRAMS; p++) {
-        const struct program *program = plan->programs[p] ? &plan->programs[p][device] : NULL;
-        for (int i = 0; program && i < program->n_instrs; i++)
-            if ((int)program->instrs[i].engine == engine)
-                return 1;
-    }
+    for (int k = 0; k < trace->n_plans; k++)
+        for (int p = 0; p < N_PROGRAMS; p++) {
+            const struct program *const *programs = (const struct program *const *)trace->plans[k].programs;
+            for (int i = 0; programs[p] && i < programs[p][device].n_instrs; i++)
+                if ((int)programs[p][device].instrs[i].engine == engine)
+                    return 1;
+        }
     return 0;
 }
 
@@ -81,7 +91,7 @@ static void put_device(struct trace *trace, int d)
     put_metadata(trace, d, -1, "process_labels", "labels", labels);
     put_order(trace, d, -1, "process_sort_index");
     for (int e = 0; e < N_ENGINES; e++)
-        if (uses_engine(trace->plan, d, e)) {
+        if (uses_engine(trace, d, e)) {
             put_metadata(trace, d, e, "thread_name", "name", engine_name(e));
             put_order(trace, d, e, "thread_sort_index");
         }
@@ -98,21 +108,30 @@ static int count_channels(const struct plan *plan)
     return n;
 }
 
-enum status trace_open(const char *path, const struct plan *plan, const struct run *run, uint64_t max_bytes,
-                       struct trace **trace, struct fault *fault)
+static void check_plans(const struct trace *trace)
+{
+    int n_devices = trace->run->n_devices;
+    for (int k = 0; k < trace->n_plans; k++)
+        if (trace->plans[k].n_devices != n_devices || n_devices == 0)
+            bug("a trace of %d devices of a plan for %d", n_devices, trace->plans[k].n_devices);
+}
+
+enum status trace_open(const char *path, const struct plan *plans, int n_plans, const struct run *run,
+                       uint64_t max_bytes, struct trace **trace, struct fault *fault)
 {
     struct trace *new = calloc(1, sizeof *new);
     if (!new)
         bug("out of memory");
-    *new = (struct trace){.plan = plan, .run = run, .max_bytes = max_bytes};
-    new->engine_end_ps = calloc((size_t)plan->n_devices + 1, sizeof *new->engine_end_ps);
-    new->n_channels = count_channels(plan);
+    *new = (struct trace){.plans = plans, .n_plans = n_plans, .run = run, .max_bytes = max_bytes};
+    check_plans(new);
+    new->engine_end_ps = calloc((size_t)run->n_devices + 1, sizeof *new->engine_end_ps);
+    for (int k = 0; k < n_plans; k++)
+        if (count_channels(&plans[k]) > new->n_channels)
+            new->n_channels = count_channels(&plans[k]);
     new->sent = calloc((size_t) new->n_channels *N_PROGRAMS + 1, sizeof *new->sent);
     new->received = calloc((size_t) new->n_channels *N_PROGRAMS + 1, sizeof *new->received);
     if (!new->engine_end_ps || !new->sent || !new->received)
         bug("out of memory");
-    if (plan->n_devices != run->n_devices || run->n_devices == 0)
-        bug("a trace of %d devices of a plan for %d", run->n_devices, plan->n_devices);
     if (output_open(&new->output, path, fault) != STATUS_OK) {
         trace_close(new, fault);
         return fault->status;
@@ -125,11 +144,12 @@ enum status trace_open(const char *path, const struct plan *plan, const struct r
 
 static const struct instr *instr_of(const struct trace *trace, const struct mark *mark)
 {
-    if (mark->device >= (uint32_t)trace->plan->n_devices || mark->program >= N_PROGRAMS ||
-        mark->instr >= (uint32_t)trace->plan->programs[mark->program][mark->device].n_instrs)
-        bug("a mark of device %" PRIu32 ", program %" PRIu32 ", instruction %" PRIu32 ", which does not exist",
-            mark->device, mark->program, mark->instr);
-    return &trace->plan->programs[mark->program][mark->device].instrs[mark->instr];
+    const struct plan *plan = mark->plan < trace->n_plans ? &trace->plans[mark->plan] : NULL;
+    if (!plan || mark->device >= (uint32_t)plan->n_devices || mark->program >= N_PROGRAMS ||
+        mark->instr >= (uint32_t)plan->programs[mark->program][mark->device].n_instrs)
+        bug("a mark of device %" PRIu32 ", plan %d, program %d, instruction %" PRIu32 ", which does not exist",
+            mark->device, mark->plan, mark->program, mark->instr);
+    return &plan->programs[mark->program][mark->device].instrs[mark->instr];
 }
 
 static int print_event(char *text, size_t size, const struct mark *mark, const struct instr *instr)
@@ -177,8 +197,8 @@ static int print_flow(const struct trace *trace, char *text, size_t size, const 
         return 0; /* its send is not in the trace */
     uint64_t at_ps = mark->start_ps + (is_send ? 0 : instr->cost.time_ps / 2);
     return snprintf(text, size,
-                    ",\n{\"ph\":\"%s\",\"id\":\"%" PRIu32 ".%d.%" PRIu64 "\",\"pid\":%" PRIu32
-                    ",\"tid\":%d,\"ts\":%" PRIu64 ".%06" PRIu64 ",\"name\":\"message\",\"cat\":\"message\"}",
+                    ",\n{\"ph\":\"%s\",\"id\":\"%d.%d.%" PRIu64 "\",\"pid\":%" PRIu32 ",\"tid\":%d,\"ts\":%" PRIu64
+                    ".%06" PRIu64 ",\"name\":\"message\",\"cat\":\"message\"}",
                     is_send ? "s" : "f\",\"bp\":\"e", mark->program, instr->channel, k, mark->device + 1,
                     (int)instr->engine + 1, at_ps / PS_PER_US, at_ps % PS_PER_US);
 }
@@ -192,8 +212,48 @@ static void count_message(struct trace *trace, const struct mark *mark, const st
         trace->received[at]++;
 }
 
+/* Is there room for n more bytes? From the first event on for which there is none all are left out. */
+static int has_room(struct trace *trace, int n, const struct place *place)
+{
+    if (trace->n_left_out == 0 && trace->bytes + (uint64_t)n + TAIL_BYTES <= trace->max_bytes)
+        return 1;
+    if (trace->n_left_out++ == 0)
+        trace->cut = *place;
+    return 0;
+}
+
+static uint32_t device_named(const struct run *run, const char *name)
+{
+    for (int d = 0; d < run->n_devices; d++)
+        if (strcmp(run->device[d].name, name) == 0)
+            return (uint32_t)d;
+    bug("a fault of device '%s', which the run does not have", name);
+}
+
+/* Those of the run up to this time that have not been told. */
+static void add_faults(struct trace *trace, uint64_t until_ps)
+{
+    char text[MAX_EVENT], action[MAX_EVENT / 4];
+    for (; trace->n_faults < trace->run->n_faults; trace->n_faults++) {
+        const struct run_fault *fault = &trace->run->fault[trace->n_faults];
+        if (fault->time_ps > until_ps)
+            return;
+        const struct place place = {device_named(trace->run, fault->device), (uint32_t)fault->step, ENGINE_COMPUTE,
+                                    fault->time_ps};
+        quote(action, sizeof action, fault->action);
+        int n = snprintf(text, sizeof text,
+                         ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":%d,\"ts\":%" PRIu64 ".%06" PRIu64
+                         ",\"name\":\"%s %s\",\"cat\":\"fault\",\"args\":{\"step\":%" PRIu32 ",\"action\":\"%s\"}}",
+                         place.device + 1, place.engine + 1, place.ps / PS_PER_US, place.ps % PS_PER_US, fault->device,
+                         fault->kind, place.step, action);
+        if (has_room(trace, n, &place))
+            put(trace, text);
+    }
+}
+
 static void add_mark(struct trace *trace, const struct mark *mark)
 {
+    const struct place place = {mark->device, mark->step, (int)instr_of(trace, mark)->engine, mark->start_ps};
     char text[MAX_EVENT];
     const struct instr *instr = instr_of(trace, mark);
     expect_free(trace, mark, instr);
@@ -202,11 +262,8 @@ static void add_mark(struct trace *trace, const struct mark *mark)
         n += print_flow(trace, text + n, sizeof text - (size_t)n, mark, instr);
     if (n >= (int)sizeof text)
         bug("trace: the event of %s does not fit", instr->name);
-    if (trace->n_left_out || trace->bytes + (uint64_t)n + TAIL_BYTES > trace->max_bytes) {
-        if (trace->n_left_out++ == 0)
-            trace->cut = *mark;
+    if (!has_room(trace, n, &place))
         return;
-    }
     put(trace, text);
     count_message(trace, mark, instr);
     trace->n_events++;
@@ -225,11 +282,9 @@ static int by_time(const void *left, const void *right)
 {
     const struct event *x = left, *y = right;
     const struct mark *a = &x->mark, *b = &y->mark;
-    const uint64_t keys[][2] = {{a->start_ps, b->start_ps},
-                                {(uint64_t)x->is_receive, (uint64_t)y->is_receive},
-                                {a->device, b->device},
-                                {a->program, b->program},
-                                {a->instr, b->instr}};
+    const uint64_t keys[][2] = {{a->start_ps, b->start_ps}, {(uint64_t)x->is_receive, (uint64_t)y->is_receive},
+                                {a->device, b->device},     {a->plan, b->plan},
+                                {a->program, b->program},   {a->instr, b->instr}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i][0] != keys[i][1])
             return keys[i][0] < keys[i][1] ? -1 : 1;
@@ -246,8 +301,10 @@ enum status trace_marks(struct trace *trace, const struct mark *marks, size_t n,
     for (size_t i = 0; i < n; i++)
         sorted[i] = (struct event){marks[i], instr_of(trace, &marks[i])->op->kind == OP_RECV};
     qsort(sorted, n, sizeof *sorted, by_time);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        add_faults(trace, sorted[i].mark.start_ps);
         add_mark(trace, &sorted[i].mark);
+    }
     free(sorted);
     if (ferror(trace->output.file))
         return fault_set(fault, STATUS_IO, "%s: cannot be written: is the disk full?", trace->output.path);
@@ -267,13 +324,13 @@ size_t trace_left_out(const struct trace *trace)
 static void put_cut(struct trace *trace)
 {
     char text[MAX_EVENT];
-    const struct mark *cut = &trace->cut;
+    const struct place *cut = &trace->cut;
     snprintf(text, sizeof text,
              ",\n{\"ph\":\"i\",\"s\":\"g\",\"pid\":%" PRIu32 ",\"tid\":%d,\"ts\":%" PRIu64 ".%06" PRIu64
              ",\"name\":\"trace truncated\",\"args\":{\"step\":%" PRIu32 ",\"reason\":\"size cap of %" PRIu64
              " bytes\",\"events_left_out\":%zu}}",
-             cut->device + 1, (int)instr_of(trace, cut)->engine + 1, cut->start_ps / PS_PER_US,
-             cut->start_ps % PS_PER_US, cut->step, trace->max_bytes, trace->n_left_out);
+             cut->device + 1, cut->engine + 1, cut->ps / PS_PER_US, cut->ps % PS_PER_US, cut->step, trace->max_bytes,
+             trace->n_left_out);
     put(trace, text);
 }
 
@@ -332,6 +389,7 @@ static enum status finish(struct trace *trace, struct fault *fault)
     char *packed_path;
     if (asprintf(&packed_path, "%s.gz", trace->output.path) < 0)
         bug("out of memory");
+    add_faults(trace, UINT64_MAX);
     put_tail(trace);
     enum status status;
     if (trace->bytes >= TRACE_GZIP_BYTES)
@@ -357,11 +415,11 @@ enum status trace_close(struct trace *trace, struct fault *fault)
     return fault->status;
 }
 
-enum status trace_write(const char *path, const struct plan *plan, const struct run *run, const struct mark *marks,
-                        size_t n_marks, uint64_t max_bytes, struct fault *fault)
+enum status trace_write(const char *path, const struct plan *plans, int n_plans, const struct run *run,
+                        const struct mark *marks, size_t n_marks, uint64_t max_bytes, struct fault *fault)
 {
     struct trace *trace;
-    if (trace_open(path, plan, run, max_bytes, &trace, fault) != STATUS_OK)
+    if (trace_open(path, plans, n_plans, run, max_bytes, &trace, fault) != STATUS_OK)
         return fault->status;
     trace_marks(trace, marks, n_marks, fault);
     return trace_close(trace, fault);

@@ -42,7 +42,7 @@ static void check_times(struct checking *c, const struct run *run)
     int bad = -1;
     for (int d = 0; d < run->n_devices; d++) {
         const struct ledger *ledger = &run->device[d].ledger;
-        wide_uint sum_ps = ledger->idle_ps;
+        wide_uint sum_ps = (wide_uint)ledger->idle_ps + ledger->off_ps;
         for (int k = 0; k < N_KERNEL_CLASSES; k++)
             sum_ps += (wide_uint)ledger->compute_ps[k] + ledger->wait_ps[k];
         if (sum_ps != ledger->end_ps || ledger->end_ps != run->end_ps)

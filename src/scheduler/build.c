@@ -248,7 +248,7 @@ void build_adapter_config(struct job_adapter *job, struct adapter_config *adapte
     if (job->dropout < 0)
         job->dropout = svd ? 0 : 0.1;
     *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
-                                       .width = job->width,
+                                       .width = job->width == JOB_UNSET ? BUILD_ADAPTER_WIDTH : job->width,
                                        .alpha = job->alpha,
                                        .dropout = job->dropout,
                                        .svd = svd,
@@ -400,18 +400,21 @@ static enum status build_programs(const struct job *job, const struct model_conf
 }
 
 static enum status build_low(const struct job *job, const struct model_config *config, const struct machine *machine,
-                             const struct graph *full, int first_gpu, const struct matrices *held, struct arena *arena,
-                             struct plan *plan, struct matrices **matrices, struct fault *fault)
+                             const struct graph *full, int first_gpu, const struct build_standing *standing,
+                             struct arena *arena, struct plan *plan, struct matrices **matrices, struct fault *fault)
 {
     struct optimiser optimiser = optimiser_of(job);
     struct job_adapter open_keys = job->train.adapter;
     struct adapter_config adapter;
     build_adapter_config(&open_keys, &adapter);
+    if (standing && standing->adapter_width)
+        adapter.width = standing->adapter_width;
     struct model_config low = family_with_adapter(config, &adapter);
     enum status status = family_check(&low, fault);
     if (status != STATUS_OK)
         return fault_prefix(fault, "%s", job->source), status;
-    struct low_request request = {job, &low, machine, &optimiser, full, first_gpu, held, arena};
+    struct low_request request = {job,  &low, machine, &optimiser, full, first_gpu, standing ? standing->held : NULL,
+                                  arena};
     return low_build(&request, plan, matrices, fault);
 }
 
@@ -484,7 +487,6 @@ enum status build_plan(const struct job *job, const struct model_config *config,
     if (status == STATUS_OK)
         status = build_programs(job, config, machine, &gpus, PROGRAM_EVALUATE, arena, plan, NULL, fault);
     if (status == STATUS_OK && low)
-        status = build_low(job, config, machine, full, gpus.device[0], standing ? standing->held : NULL, arena, plan,
-                           matrices, fault);
+        status = build_low(job, config, machine, full, gpus.device[0], standing, arena, plan, matrices, fault);
     return status;
 }

@@ -25,14 +25,16 @@ enum status build_traffic_config(struct job *job, const struct windows_shape *sh
                                  struct fault *fault);
 
 /* Local. The adapters of a job: of train.mode lora, and of the low-parameter mode of placement hpt. Open keys are
- * filled in. */
+ * filled in; width auto stands for BUILD_ADAPTER_WIDTH, until a test has chosen one. */
+enum { BUILD_ADAPTER_WIDTH = 8 };
 void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter);
 
 /* Local. The placement to build: what auto has chosen, else the job's policy. */
 const char *build_policy(const struct job *job);
 
-/* What a plan in the middle of a run, after faults, has to know. */
+/* What a plan in the middle of a run has to know. */
 struct build_standing {
+    int64_t adapter_width;       /* of the low-parameter mode, 0: the job's */
     int without_low;             /* the low-parameter mode has come to its end */
     const struct matrices *held; /* [n_devices] what crossbars hold (scheduler/low.h), or NULL */
 };

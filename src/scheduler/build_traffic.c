@@ -16,6 +16,7 @@ static enum status refuse_encoder_keys(const struct job *job, struct fault *faul
         {"positions", model->positions != NULL},
         {"position_site", model->position_site != NULL},
         {"mask", model->mask != NULL},
+        {"neighbours", model->neighbours != 0},
         {"dropout", model->dropout > 0},
         {"concat", model->concat > 0},
         {"linear_skip", model->linear_skip},

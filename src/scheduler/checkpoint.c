@@ -201,72 +201,80 @@ static enum status compare(const char *path, const struct state_head *found, con
     return STATUS_OK;
 }
 
-/* One candidate of `auto`: 1 when it is to be taken. What belongs to another run is refused, not passed over. */
-static int try_file(const char *path, const struct state_head *expected, struct fault *fault)
+/* Rank 0's choice of a file. */
+struct choice {
+    const char *path;               /* "" when there is no file at all */
+    struct state_identity identity; /* it has been read as a whole, and is sound */
+};
+
+/* The fault says why it cannot be this one. */
+static void choose_file(const char *path, const struct state_head *expected, struct choice *choice,
+                        struct fault *damage, struct fault *fault)
 {
     struct state_file *file = NULL;
-    struct fault damage = FAULT_NONE;
-    if (state_open(path, &file, &damage) == STATUS_OK)
+    if (state_open(path, &file, damage) == STATUS_OK) {
         compare(path, state_head(file), expected, fault);
+        *choice = (struct choice){path, *state_identity(file)};
+    }
     state_close(file);
-    if (damage.status == STATUS_OK)
-        return fault->status == STATUS_OK;
-    fprintf(stderr, "polyrank: passed over: %s\n", damage.text);
-    return 0;
 }
 
-/* Rank 0. The newest of two that are valid; "" when there is no file at all. */
-static const char *find(const char *path, const struct state_head *expected, struct arena *arena, struct fault *fault)
+/* Rank 0. The newest of two that are valid. What belongs to another run is refused, not passed over. */
+static void choose_newest(const char *path, const struct state_head *expected, struct arena *arena,
+                          struct choice *choice, struct fault *fault)
 {
     const char *const candidate[] = {path, state_previous(arena, path)};
     int n_there = 0;
-    for (int i = 0; i < 2 && fault->status == STATUS_OK; i++) {
+    for (int i = 0; i < 2; i++) {
+        struct fault damage = FAULT_NONE;
         if (access(candidate[i], F_OK) != 0)
             continue;
         n_there++;
-        if (try_file(candidate[i], expected, fault))
-            return candidate[i];
+        choose_file(candidate[i], expected, choice, &damage, fault);
+        if (damage.status == STATUS_OK)
+            return;
+        fprintf(stderr, "polyrank: passed over: %s\n", damage.text);
     }
-    if (fault->status == STATUS_OK && n_there > 0)
+    if (n_there > 0)
         fault_set(
             fault, STATUS_IO,
             "%s: no checkpoint is valid: remove %s to start from the beginning, or name another one with --resume",
             path, n_there > 1 ? "them" : "it");
-    return "";
 }
 
-static const char *choose(const char *resume, const char *path, const struct state_head *expected, struct arena *arena,
-                          struct fault *fault)
+/* All ranks open what rank 0 has chosen. A rank for which the name means another file, a copy on a disk of its own,
+ * reads and compares all of that. */
+static enum status open_choice(struct comm *comm, struct choice *choice, struct arena *arena,
+                               struct checkpoint *checkpoint, struct fault *fault)
 {
-    if (strcmp(resume, "auto") == 0)
-        return find(path, expected, arena, fault);
-    struct state_file *file = NULL;
-    if (state_open(resume, &file, fault) == STATUS_OK)
-        compare(resume, state_head(file), expected, fault);
-    state_close(file);
-    return resume;
-}
-
-enum status checkpoint_open(struct comm *comm, const char *resume, const char *path, const struct state_head *expected,
-                            struct arena *arena, struct checkpoint *checkpoint, struct fault *fault)
-{
-    *checkpoint = (struct checkpoint){.path = NULL};
-    char *chosen = arena_string(arena, "");
-    if (comm_rank(comm) == 0)
-        chosen = arena_string(arena, choose(resume, path, expected, arena, fault));
-    enum status status = agree(comm, 0, fault);
-    if (status == STATUS_OK)
-        status = comm_broadcast_text(comm, arena, &chosen, fault);
-    if (status != STATUS_OK || !chosen[0])
+    char *path = arena_string(arena, choice->path);
+    enum status status = comm_broadcast_text(comm, arena, &path, fault);
+    if (status != STATUS_OK || !path[0])
         return status;
-    if (state_open(chosen, &checkpoint->file, fault) == STATUS_OK)
-        checkpoint->path = chosen;
+    status = comm_broadcast(comm, &choice->identity, sizeof choice->identity, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (state_open_verified(path, &choice->identity, &checkpoint->file, fault) == STATUS_OK)
+        checkpoint->path = path;
     status = agree(comm, 1, fault);
     if (status == STATUS_OK) /* a name that means another file elsewhere */
         status = comm_same(comm, (uint64_t)state_head(checkpoint->file)->progress, "checkpoint", fault);
     if (status != STATUS_OK)
         checkpoint_close(checkpoint);
     return status;
+}
+
+enum status checkpoint_open(struct comm *comm, const char *resume, const char *path, const struct state_head *expected,
+                            struct arena *arena, struct checkpoint *checkpoint, struct fault *fault)
+{
+    struct choice choice = {.path = ""};
+    *checkpoint = (struct checkpoint){.path = NULL};
+    if (comm_rank(comm) == 0 && strcmp(resume, "auto") == 0)
+        choose_newest(path, expected, arena, &choice, fault);
+    else if (comm_rank(comm) == 0)
+        choose_file(resume, expected, &choice, fault, fault);
+    enum status status = agree(comm, 0, fault);
+    return status == STATUS_OK ? open_choice(comm, &choice, arena, checkpoint, fault) : status;
 }
 
 void checkpoint_close(struct checkpoint *checkpoint)

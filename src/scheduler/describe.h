@@ -25,6 +25,9 @@ uint64_t describe_memory_bytes(const struct training *training, int device);
  * low-parameter mode. */
 void describe_modes(const struct training *training, struct run *run);
 
+/* Local. After a change of the adapters' width: what the low-parameter mode is now. */
+void describe_low_mode(const struct training *training, struct run *run);
+
 /* Local. After a change of plans: rows for devices and matrices in cells that there were none of before. */
 void describe_more_cells(const struct training *training, struct run *run);
 

@@ -64,6 +64,12 @@ static void describe_mode(const struct training *training, int m, struct run_mod
     }
 }
 
+void describe_low_mode(const struct training *training, struct run *run)
+{
+    if (run->n_modes)
+        describe_mode(training, LOW, &run->mode[LOW]);
+}
+
 static uint64_t handover_cells(const struct program *program)
 {
     uint64_t cells = 0;

@@ -330,7 +330,7 @@ static void end_low(struct mode_switch *sw, struct switch_record *record, double
         stay(record, is_good ? "the low mode holds" : "the low mode is worse than it was");
         return;
     }
-    sw->least_width = sw->config.fixed_width ? sw->width : 2 * sw->width;
+    sw->least_width = sw->config.fixed_width ? sw->width : switch_width_within(sw, 2 * sw->width);
     sw->windows_to_wait = sw->config.full_windows;
     sw->is_over = sw->retry++ >= sw->config.retries;
     switch_tell(record, "way_back", sw->retry);

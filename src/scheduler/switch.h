@@ -31,8 +31,8 @@
  *   T1 the loss flag, and the loss must not have risen in either window (rise_tolerance);
  *   T2 drift, the median over adapted matrices of |change| / |weight| in a window: decreased by less than 5 % twice,
  *      and is below 2 %;
- *   T3 the adapter width is the smallest of 2, 4, 8, 16, 32 whose leading part holds half of the window displacement's
- *      squared norm; a run whose programs are made for one width (fixed_width) asks that of its own width, and the log
+ *   T3 the adapter width is the smallest of 2, 4, 8, 16, 32 (most_width at most) whose leading part holds half of the
+ *      window displacement's squared norm; a job that gives a width (fixed_width) asks that of its own, and the log
  *      tells the smallest that would do;
  *   T4 trial on the low mode's numerics, differences low - full paired by step: mean + t_{0.95, n_eff - 1} s /
  *      sqrt(n_eff) below 2 % of the mean full loss, n_eff = n (1 - a) / (1 + a) with the lag-1 autocorrelation a;
@@ -87,6 +87,7 @@ struct switch_config {
     int watch_layer;     /* whose [Wq Wv] is D's; from 0 */
     int width;           /* of adapters; policy safe chooses by T3 unless fixed_width */
     int fixed_width;     /* safe: T3 asks of `width` only, and a trial after a way back keeps it */
+    int most_width;      /* safe without fixed_width: wider ones are not chosen; 0: no limit */
     double alpha, loss_threshold, weight_threshold;
     /* safe only */
     double rise_tolerance;              /* T1: relative rise of a window's loss that is none */
@@ -103,13 +104,14 @@ struct switch_config {
 /* What a job does not say. */
 struct switch_setting {
     int64_t epoch_steps, total_steps;
-    int layers; /* of the model */
-    int width;  /* adapters of the job */
+    int layers;                    /* of the model */
+    int width;                     /* adapters of the job */
+    int chooses_width, most_width; /* safe: T3 chooses it, up to the narrow side of the weights */
     int timing_only;
     int assume_earliest; /* the switch of a run without losses is assumed, not refused */
 };
 
-/* Local. All published defaults of a policy; window_steps, total_steps and costs are left 0. Widths: 8. */
+/* Local. All published defaults of a policy; window_steps, total_steps and costs are left 0. Widths: 8, not fixed. */
 void switch_config_defaults(enum switch_policy policy, struct switch_config *config);
 
 /* Local. The configuration of a job; costs are the caller's to fill. Window: as given, else hpt the published one of

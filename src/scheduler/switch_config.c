@@ -145,6 +145,8 @@ enum status switch_config_from_job(const struct job *job, const struct switch_se
     found.at_step = given->at_step == JOB_UNSET ? 0 : given->at_step;
     found.trial_steps = given->trial_steps;
     found.width = setting->width;
+    found.fixed_width = !setting->chooses_width;
+    found.most_width = setting->most_width;
     found.assumes_earliest = setting->assume_earliest;
     found.alpha = given->alpha;
     found.loss_threshold = given->loss_threshold;

@@ -54,6 +54,9 @@ void switch_test_loss(const struct mode_switch *sw, struct switch_record *record
 void switch_test_displacement(const struct mode_switch *sw, struct switch_record *record);
 void switch_test_drift(const struct mode_switch *sw, struct switch_record *record);
 
+/* A width, or the widest that may be chosen. */
+int switch_width_within(const struct mode_switch *sw, int width);
+
 /* T3; the width to take, 0 when none of those that it may choose from holds enough. */
 int switch_test_captured(const struct mode_switch *sw, struct switch_record *record,
                          const struct switch_window *numbers);

@@ -96,6 +96,12 @@ void switch_test_drift(const struct mode_switch *sw, struct switch_record *recor
     switch_require(record, "drift", x[2], SWITCH_BELOW, sw->config.drift_limit);
 }
 
+int switch_width_within(const struct mode_switch *sw, int width)
+{
+    int most = sw->config.most_width;
+    return most > 0 && width > most ? most : width;
+}
+
 int switch_test_captured(const struct mode_switch *sw, struct switch_record *record,
                          const struct switch_window *numbers)
 {
@@ -106,7 +112,9 @@ int switch_test_captured(const struct mode_switch *sw, struct switch_record *rec
     double asked = sw->config.fixed_width ? numbers->captured_own : captured[i];
     switch_require(record, "captured_share", asked, SWITCH_AT_LEAST, least);
     switch_tell(record, "captured_width", switch_widths[i]);
-    return !(asked >= least) ? 0 : sw->config.fixed_width ? sw->config.width : switch_widths[i];
+    return !(asked >= least)        ? 0
+           : sw->config.fixed_width ? sw->config.width
+                                    : switch_width_within(sw, switch_widths[i]);
 }
 
 static double saving(int64_t steps, uint64_t full, uint64_t low)

@@ -8,6 +8,7 @@
 #include "cluster/interrupt.h"
 #include "scheduler/choose.h"
 #include "scheduler/describe.h"
+#include "scheduler/neighbours.h"
 #include "scheduler/train_private.h"
 
 enum { TRACE_STEPS = 4 };
@@ -32,6 +33,19 @@ static enum status check_length(const struct training *training, struct fault *f
                      (long long)job->train.minibatch);
 }
 
+/* Room for a power of two. */
+void training_keep_plan(struct training *training, const struct plan *plan)
+{
+    int n = training->n_plans;
+    if ((n & (n - 1)) == 0) {
+        struct plan *larger = arena_array(training->arena, 2 * (size_t)n + 1, sizeof *larger);
+        if (n)
+            memcpy(larger, training->plans, (size_t)n * sizeof *larger);
+        training->plans = larger;
+    }
+    training->plans[training->n_plans++] = *plan;
+}
+
 static enum status open_local(struct training *training, int timing_only, struct fault *fault)
 {
     struct job *job = training->job;
@@ -51,13 +65,16 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = build_model_config(job, shape, &training->config, fault);
     if (status == STATUS_OK)
+        status = neighbours_build(job, training->windows, training->arena, &training->config, fault);
+    if (status == STATUS_OK)
         status = check_length(training, fault);
     if (status == STATUS_OK)
         status = build_plan(job, &training->config, &training->machine, NULL, training->arena, &training->plan,
                             &training->matrices, fault);
     if (status == STATUS_OK)
         status = faults_check(training, fault);
-    training->first_plan = training->plan;
+    training_keep_plan(training, &training->plan);
+    training->adapter_width = job->train.adapter.width == JOB_UNSET ? BUILD_ADAPTER_WIDTH : job->train.adapter.width;
     while (status == STATUS_OK && !training->plan.programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
     return status;

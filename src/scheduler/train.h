@@ -17,8 +17,10 @@ struct training {
     struct windows *windows; /* NULL without a data set */
     struct machine machine;
     struct model_config config;
-    struct plan plan;          /* of now: faults change it */
-    struct plan first_plan;    /* of the start: what marks of the trace speak of */
+    struct plan plan;   /* of now: faults change it */
+    struct plan *plans; /* [n_plans] so far, that of now is the last: what marks of the trace speak of */
+    int n_plans;
+    int64_t adapter_width;     /* of the plan of now */
     int first_gpu;             /* holds the full model's weights */
     struct matrices *matrices; /* [n_devices] what each holds in crossbars, or NULL */
     struct run_choice choice;  /* rank 0: what placement.policy auto has chosen */

@@ -65,6 +65,15 @@ static void archive_phases(struct run *run, struct archive *archive)
     archive_wide(archive, "energy_fj", &phase->energy_fj, n, stride);
 }
 
+static void archive_handover(struct run_handover *handover, const char *name, struct archive *archive)
+{
+    archive_enter(archive, "%s", name);
+    archive_field(archive, "n", &handover->n);
+    archive_field(archive, "time_ps", &handover->time_ps);
+    archive_wide(archive, "energy_fj", &handover->energy_fj, 1, sizeof handover->energy_fj);
+    archive_leave(archive);
+}
+
 static void archive_run(struct run *run, struct archive *archive)
 {
     archive_enter(archive, "steps");
@@ -79,11 +88,8 @@ static void archive_run(struct run *run, struct archive *archive)
     struct run_matrix none = {0},
                       *matrix = run->n_matrices ? run->matrix : &none; /* rows: as many as plans so far have led to */
     archive_column(archive, "cell_writes", &matrix->cell_writes, (size_t)run->n_matrices, sizeof *matrix);
-    archive_enter(archive, "handover");
-    archive_field(archive, "n", &run->handover.n);
-    archive_field(archive, "time_ps", &run->handover.time_ps);
-    archive_wide(archive, "energy_fj", &run->handover.energy_fj, 1, sizeof run->handover.energy_fj);
-    archive_leave(archive);
+    archive_handover(&run->handover, "handover", archive);
+    archive_handover(&run->way_back, "way_back", archive);
 }
 
 void course_archive(struct course *course, struct archive *archive)

@@ -35,7 +35,7 @@ static enum status head_of(const struct course *course, struct state_head *head,
     *head = (struct state_head){
         .kind = course->options->timing_only ? "training, timing only" : "training",
         .job = job_print(training->arena, training->job),
-        .plan_hash = training->first_plan.hash,
+        .plan_hash = training->plans[0].hash,
         .arithmetic_hash = describe_arithmetic_hash(),
         .progress = course->step,
         .total = training_steps(training),
@@ -53,6 +53,7 @@ static enum status save(struct course *course, struct fault *fault)
     executor_archive(course->executor, archive);
     if (comm_rank(comm) == 0) {
         faults_archive(course, archive);
+        replans_archive(course, archive);
         course_archive(course, archive);
         head_of(course, &head, fault);
     }
@@ -103,10 +104,11 @@ static enum status restore(struct course *course, struct checkpoint *checkpoint,
     const struct archive_source source = state_source(checkpoint->file);
     struct archive *archive = archive_from(&source, training->arena);
     faults_archive(course, archive);
+    replans_archive(course, archive);
     archive_status(archive, fault);
     enum status status = agree(training->comm, 1, fault);
     if (status == STATUS_OK)
-        status = faults_restore(course, fault);
+        status = replans_restore(course, fault);
     if (status != STATUS_OK) {
         checkpoint_close(checkpoint);
         return status;

@@ -165,15 +165,11 @@ static void archive_told(struct run *run, size_t n, struct archive *archive)
 void faults_archive(struct course *course, struct archive *archive)
 {
     struct run *run = &course->result->run;
-    struct due none = {0}, *due = course->n_due ? course->due : &none;
     archive_enter(archive, "faults");
     size_t n = archive_count(archive, "struck", (size_t)course->n_struck);
     if (n > (size_t)course->n_due)
         bug("%zu faults have struck, of %d", n, course->n_due);
     course->n_struck = run->n_faults = (int)n;
-    archive_column(archive, "joins_next", &due->joins_next, n, sizeof *due);
-    archive_column(archive, "without_low", &due->without_low, n, sizeof *due);
-    archive_column(archive, "kept_cells", &due->kept_cells, n, sizeof *due);
     archive_told(run, n, archive);
     archive_leave(archive);
 }

@@ -23,7 +23,7 @@ struct striking {
     struct run_fault *told; /* [n] */
     int n;
     struct next_plan next;
-    int without_low, kept_cells; /* of the next plan */
+    struct replan replan; /* to the next plan */
     const char *reason;
     enum recovery recovery;
 };
@@ -110,21 +110,24 @@ static enum status decide(struct striking *striking, struct fault *fault)
     struct fault problem = FAULT_NONE;
     int has_low = training->matrices != NULL;
     /* Matrices of a trial's copy that is lost in part are of no use: the other arm has gone on. */
-    striking->kept_cells = has_low && (mode == SWITCH_LOW || (mode == SWITCH_TRIAL && !any_breaks(striking, 0)));
-    striking->without_low = !has_low;
-    enum status status = replan_build(training, !has_low, striking->kept_cells, &striking->next, &problem);
+    struct replan *replan = &striking->replan;
+    replan->n_struck = striking->course->n_struck;
+    replan->adapter_width = training->adapter_width;
+    replan->kept_cells = has_low && (mode == SWITCH_LOW || (mode == SWITCH_TRIAL && !any_breaks(striking, 0)));
+    replan->without_low = !has_low;
+    enum status status = replan_build(training, replan, &striking->next, &problem);
     if (status == STATUS_OK) {
         striking->recovery = with_low(striking);
-        striking->kept_cells &= striking->recovery == RECOVERY_REPLAN || striking->recovery == RECOVERY_REPAIR;
+        replan->kept_cells &= striking->recovery == RECOVERY_REPLAN || striking->recovery == RECOVERY_REPAIR;
         return STATUS_OK;
     }
     if (!has_low)
         return end_of_run(striking, problem.text, fault);
     striking->reason = explain(training, &problem);
-    striking->without_low = 1;
-    striking->kept_cells = 0;
+    replan->without_low = 1;
+    replan->kept_cells = 0;
     problem = FAULT_NONE;
-    if (replan_build(training, 1, 0, &striking->next, &problem) != STATUS_OK)
+    if (replan_build(training, replan, &striking->next, &problem) != STATUS_OK)
         return end_of_run(striking, problem.text, fault);
     striking->recovery = without_low(striking);
     return STATUS_OK;
@@ -141,7 +144,8 @@ static void tell_controller(const struct striking *striking)
                                  [RECOVERY_RETURN] = SWITCH_LOSES_LOW,
                                  [RECOVERY_KEPT] = SWITCH_LOSES_LOW};
     modes_disturb(striking->course, losses[striking->recovery],
-                  striking->without_low ? "a device failed, and without it there is no low mode" : "a device failed");
+                  striking->replan.without_low ? "a device failed, and without it there is no low mode"
+                                               : "a device failed");
 }
 
 static const char *action_of_loss(const struct striking *striking, int k)
@@ -195,6 +199,25 @@ static uint64_t cells_of(const struct plan *plan, int program)
     return cells;
 }
 
+/* The loss of a device takes its time to be noticed; the others idle until then. */
+static void notice(struct striking *striking)
+{
+    struct course *course = striking->course;
+    const struct machine *machine = &course->training->machine;
+    uint64_t wait_ps = (uint64_t)(course->training->job->train.recovery_s * 1e12 + 0.5);
+    int any_fails = 0;
+    for (int k = 0; k < striking->n; k++)
+        any_fails |= fails(striking, k);
+    if (!any_fails || wait_ps == 0)
+        return;
+    course->now_ps += wait_ps;
+    executor_wait(course->executor, machine->lost, course->now_ps);
+    for (int d = 0; d < machine->n_devices; d++)
+        if (!machine->lost[d])
+            striking->told->recovery_fj +=
+                (wide_uint)wait_ps * device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
+}
+
 /* What the old plan has to bring home, the new plan, what it has to bring out. */
 static enum status recover(struct striking *striking, struct fault *fault)
 {
@@ -206,14 +229,14 @@ static enum status recover(struct striking *striking, struct fault *fault)
     if (recovery == RECOVERY_RETURN)
         status = modes_carry(course, PROGRAM_RETURN, fault);
     if (status == STATUS_OK)
-        status = replan_begin(course, &striking->next, striking->kept_cells, fault);
+        status = replan_begin(course, &striking->replan, &striking->next, fault);
     if (status != STATUS_OK || !brings_out)
         return status;
     striking->told->recovery_cells = cells_of(&course->training->plan, program);
     return modes_carry(course, program, fault);
 }
 
-/* Marks what is due now; for a restart, only the last one leads to another plan. */
+/* Marks what is due now. */
 static struct striking gather_due(struct course *course)
 {
     struct run *run = &course->result->run;
@@ -221,7 +244,6 @@ static struct striking gather_due(struct course *course)
         .course = course, .due = &course->due[course->n_struck], .told = &run->fault[course->n_struck]};
     while (course->n_struck < course->n_due && course->due[course->n_struck].at_ps <= course->now_ps) {
         struct due *due = &course->due[course->n_struck++];
-        due->joins_next = 1;
         faults_mark(course->training, due);
         striking.told[striking.n].time_ps = course->now_ps;
         striking.told[striking.n++].step = course->step;
@@ -233,22 +255,19 @@ static struct striking gather_due(struct course *course)
 static enum status strike(struct course *course, struct fault *fault)
 {
     struct striking striking = gather_due(course);
-    struct due *last = &striking.due[striking.n - 1];
-    uint64_t begin_ps = course->now_ps;
+    uint64_t begin_ps = course->struck_ps = course->now_ps;
     wide_uint begin_fj = course->energy_fj;
     if (count_left(course->training, machine_leading_kind(&course->training->machine)) == 0)
         return end_of_run(&striking, "nothing else holds the weights of the whole model", fault);
     enum status status = decide(&striking, fault);
     if (status != STATUS_OK)
         return status;
-    last->joins_next = 0;
-    last->without_low = striking.without_low;
-    last->kept_cells = striking.kept_cells;
     tell(&striking);
     tell_controller(&striking);
+    notice(&striking);
     status = recover(&striking, fault);
     striking.told->recovery_ps = course->now_ps - begin_ps;
-    striking.told->recovery_fj = course->energy_fj - begin_fj;
+    striking.told->recovery_fj += course->energy_fj - begin_fj;
     return status;
 }
 
@@ -258,22 +277,5 @@ enum status faults_strike(struct course *course, struct fault *fault)
     while (status == STATUS_OK && course->n_struck < course->n_due &&
            course->due[course->n_struck].at_ps <= course->now_ps)
         status = strike(course, fault);
-    return status;
-}
-
-enum status faults_restore(struct course *course, struct fault *fault)
-{
-    struct training *training = course->training;
-    enum status status = STATUS_OK;
-    for (int i = 0; i < course->n_struck && status == STATUS_OK; i++) {
-        const struct due *due = &course->due[i];
-        struct next_plan next;
-        faults_mark(training, due);
-        if (due->joins_next)
-            continue;
-        status = replan_build(training, due->without_low, due->kept_cells, &next, fault);
-        if (status == STATUS_OK)
-            status = replan_begin(course, &next, due->kept_cells, fault);
-    }
     return status;
 }

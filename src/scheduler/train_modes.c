@@ -23,17 +23,21 @@ enum status modes_open(struct course *course, struct fault *fault)
                          "%s: train.switch.policy: expected never, because placement.policy is %s and has no "
                          "low-parameter mode, found %s",
                          job->source, job->placement.policy, job->train.mode_switch.policy);
+    struct job_adapter open_keys = job->train.adapter;
+    struct adapter_config adapter;
+    build_adapter_config(&open_keys, &adapter);
     struct switch_setting setting = {
         .epoch_steps = training_epoch_steps(training),
         .total_steps = training_steps(training),
         .layers = (int)family_layers(&training->config),
-        .width = (int)job->train.adapter.width,
+        .width = (int)training->adapter_width,
+        .most_width = (int)family_narrow_side(&training->config, adapter.targets),
+        .chooses_width = job->train.adapter.width == JOB_UNSET,
         .timing_only = course->options->timing_only,
         .assume_earliest = course->options->assume_switch,
     };
     struct switch_config *config = &course->switch_config;
     enum status status = switch_config_from_job(job, &setting, config, fault);
-    config->fixed_width = 1; /* plans are made once: of the job's width */
     if (status == STATUS_OK && config->policy == SWITCH_SAFE)
         status = predict_costs(training, config->window_steps, &config->costs, fault);
     if (status == STATUS_OK)
@@ -89,13 +93,16 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
     enum status status = executor_step(course->executor, &record, NULL, NULL, &result, fault);
     if (status != STATUS_OK)
         return status;
-    if (program == PROGRAM_HANDOVER) {
-        struct run_handover *told = &course->result->run.handover;
+    struct run *run = &course->result->run;
+    struct run_handover *told = program == PROGRAM_HANDOVER ? &run->handover
+                                : program == PROGRAM_RETURN ? &run->way_back
+                                                            : NULL;
+    if (told) {
         told->n++;
-        told->energy_fj += course->program_energy_fj[PROGRAM_HANDOVER];
+        told->energy_fj += course->program_energy_fj[program];
         told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
     }
-    describe_writes(course->training, program, &course->result->run);
+    describe_writes(course->training, program, run);
     if (program != PROGRAM_REPAIR)
         *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
     course->energy_fj += course->program_energy_fj[program];
@@ -130,6 +137,15 @@ enum status modes_price(struct course *course, struct fault *fault)
     return status;
 }
 
+/* The next adapters are of another width: so are the programs of the low-parameter mode. */
+static enum status change_width(struct course *course, int width, struct fault *fault)
+{
+    const struct replan replan = {.n_struck = course->n_struck, .adapter_width = width};
+    struct next_plan next;
+    enum status status = replan_build(course->training, &replan, &next, fault);
+    return status == STATUS_OK ? replan_begin(course, &replan, &next, fault) : status;
+}
+
 /* From a trial there is nothing to bring back: the full arm went on all the time, the copy is forgotten. */
 static enum status return_to_full(struct course *course, int64_t step, struct fault *fault)
 {
@@ -147,7 +163,10 @@ static enum status act(struct course *course, const struct switch_decision *deci
     open_phase(course, step + 1);
     if (decision->action == SWITCH_RETURN_TO_FULL)
         return return_to_full(course, step, fault);
-    return carry_weights(course, PROGRAM_HANDOVER, step, fault);
+    enum status status = STATUS_OK;
+    if (decision->width != course->training->adapter_width)
+        status = change_width(course, decision->width, fault);
+    return status == STATUS_OK ? carry_weights(course, PROGRAM_HANDOVER, step, fault) : status;
 }
 
 enum { WANTS_WEIGHTS = SWITCH_WANTS_DISPLACEMENT | SWITCH_WANTS_DRIFT | SWITCH_WANTS_CAPTURED };

@@ -36,15 +36,23 @@ struct course {
     struct movement *movement; /* NULL: the policy tests nothing */
     struct due *due;           /* [n_due] faults of the job, in the order in which they strike */
     int n_due, n_struck;
+    struct replan *replan; /* [n_replans] so far, in their order */
+    int n_replans;
+    uint64_t struck_ps; /* when the last of them did */
     int64_t even_since; /* step after which mode and plan are those of now */
 };
 
-/* A fault of the job on its way, and how the run stood when it had struck. */
+/* A fault of the job on its way. */
 struct due {
     uint64_t at_ps;
-    int number, device;          /* in the job's list; in the machine */
-    int joins_next;              /* strikes together with the next one: there was no plan in between */
-    int without_low, kept_cells; /* of the plan from then on (scheduler/build.h) */
+    int number, device; /* in the job's list; in the machine */
+};
+
+/* A change of plan in the middle of the run. */
+struct replan {
+    int n_struck;                /* faults that had struck until then */
+    int without_low, kept_cells; /* what stands in crossbars stays in use */
+    int64_t adapter_width;
 };
 
 enum wish { WISH_NONE, WISH_CHECKPOINT, WISH_STOP };
@@ -98,9 +106,6 @@ enum status faults_strike(struct course *course, struct fault *fault);
 /* Local. Saves or restores what has struck, and what it led to. */
 void faults_archive(struct course *course, struct archive *archive);
 
-/* Collective. Brings machine and plan to where the restored faults had brought them. */
-enum status faults_restore(struct course *course, struct fault *fault);
-
 /* Local. Steps since, and step times before and after, into the result. */
 void faults_describe(struct course *course);
 
@@ -114,14 +119,24 @@ struct next_plan {
 };
 
 /* Local. A plan for what is left of the machine. Fault STATUS_USAGE: there is none. */
-enum status replan_build(const struct training *training, int without_low, int kept_cells, struct next_plan *next,
+enum status replan_build(const struct training *training, const struct replan *replan, struct next_plan *next,
                          struct fault *fault);
 
 /* Local. Has every device that trains in the low-parameter mode the same parameters and state in both plans? */
 int replan_keeps_training(const struct training *training, const struct next_plan *next);
 
-/* Collective. From here on the plan is `next`. `kept_cells`: what stands in crossbars stays in use. */
-enum status replan_begin(struct course *course, const struct next_plan *next, int kept_cells, struct fault *fault);
+/* Collective. From here on the plan is `next`. */
+enum status replan_begin(struct course *course, const struct replan *replan, const struct next_plan *next,
+                         struct fault *fault);
+
+/* Local. Saves or restores the changes of plan so far. */
+void replans_archive(struct course *course, struct archive *archive);
+
+/* Collective. Brings machine and plan to where the restored changes had brought them. */
+enum status replans_restore(struct course *course, struct fault *fault);
+
+/* Local. Another plan joins those of the run. */
+void training_keep_plan(struct training *training, const struct plan *plan);
 
 /* Collective. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
 enum status modes_open(struct course *course, struct fault *fault);

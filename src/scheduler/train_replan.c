@@ -5,10 +5,12 @@
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
-enum status replan_build(const struct training *training, int without_low, int kept_cells, struct next_plan *next,
+enum status replan_build(const struct training *training, const struct replan *replan, struct next_plan *next,
                          struct fault *fault)
 {
-    const struct build_standing standing = {.without_low = without_low, .held = kept_cells ? training->matrices : NULL};
+    const struct build_standing standing = {.adapter_width = replan->adapter_width,
+                                            .without_low = replan->without_low,
+                                            .held = replan->kept_cells ? training->matrices : NULL};
     return build_plan(training->job, &training->config, &training->machine, &standing, training->arena, &next->plan,
                       &next->matrices, fault);
 }
@@ -53,7 +55,21 @@ static const int64_t *numbers_of(const struct training *training, const struct n
     return numbers;
 }
 
-enum status replan_begin(struct course *course, const struct next_plan *next, int kept_cells, struct fault *fault)
+/* Room for a power of two. */
+static struct replan *add_record(struct course *course)
+{
+    int n = course->n_replans;
+    if ((n & (n - 1)) == 0) {
+        struct replan *larger = arena_array(course->training->arena, 2 * (size_t)n + 1, sizeof *larger);
+        if (n)
+            memcpy(larger, course->replan, (size_t)n * sizeof *larger);
+        course->replan = larger;
+    }
+    return &course->replan[course->n_replans++];
+}
+
+static enum status put_in_force(struct course *course, const struct replan *replan, const struct next_plan *next,
+                                struct fault *fault)
 {
     struct training *training = course->training;
     size_t n = (size_t)training->plan.n_devices;
@@ -62,19 +78,69 @@ enum status replan_begin(struct course *course, const struct next_plan *next, in
     int64_t *n_matrices = arena_array(training->arena, n, sizeof *n_matrices);
     *plan = next->plan;
     for (size_t d = 0; d < n; d++)
-        matrix[d] = numbers_of(training, next, (int)d, kept_cells, &n_matrices[d]);
-    const struct replanning replanning = {plan, training->machine.specs, matrix, n_matrices};
-    enum status status = comm_same(training->comm, plan->hash, "plan after a fault", fault);
+        matrix[d] = numbers_of(training, next, (int)d, replan->kept_cells, &n_matrices[d]);
+    const struct replanning replanning = {plan,       training->machine.specs, matrix,
+                                          n_matrices, training->machine.lost,  course->struck_ps};
+    enum status status = comm_same(training->comm, plan->hash, "plan in the middle of a run", fault);
     if (status == STATUS_OK)
         status = executor_replan(course->executor, &replanning, fault);
     if (status != STATUS_OK)
         return status;
     training->plan = *plan;
+    training_keep_plan(training, plan);
     training->matrices = next->matrices;
+    training->adapter_width = replan->adapter_width;
     training->first_gpu = 0;
     while (!plan->programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
-    describe_more_cells(training, &course->result->run);
+    return STATUS_OK;
+}
+
+enum status replan_begin(struct course *course, const struct replan *replan, const struct next_plan *next,
+                         struct fault *fault)
+{
+    struct run *run = &course->result->run;
+    int is_wider = replan->adapter_width != course->training->adapter_width;
+    enum status status = put_in_force(course, replan, next, fault);
+    if (status != STATUS_OK)
+        return status;
+    *add_record(course) = *replan;
+    describe_more_cells(course->training, run);
+    if (is_wider)
+        describe_low_mode(course->training, run);
     course_price(course);
     return modes_price(course, fault);
+}
+
+void replans_archive(struct course *course, struct archive *archive)
+{
+    archive_enter(archive, "replans");
+    size_t n = archive_count(archive, "n", (size_t)course->n_replans);
+    struct replan none = {0}, *replan = n ? course->replan : &none;
+    if (archive_restores(archive) && n)
+        replan = course->replan = arena_array(course->training->arena, 2 * n + 1, sizeof *replan);
+    course->n_replans = (int)n;
+    archive_column(archive, "n_struck", &replan->n_struck, n, sizeof *replan);
+    archive_column(archive, "without_low", &replan->without_low, n, sizeof *replan);
+    archive_column(archive, "kept_cells", &replan->kept_cells, n, sizeof *replan);
+    archive_column(archive, "adapter_width", &replan->adapter_width, n, sizeof *replan);
+    archive_leave(archive);
+}
+
+enum status replans_restore(struct course *course, struct fault *fault)
+{
+    enum status status = STATUS_OK;
+    const struct replan *restored = course->replan;
+    int n = course->n_replans, n_marked = 0;
+    course->replan = NULL;
+    course->n_replans = 0;
+    for (int i = 0; i < n && status == STATUS_OK; i++) {
+        struct next_plan next;
+        while (n_marked < restored[i].n_struck && n_marked < course->n_struck)
+            faults_mark(course->training, &course->due[n_marked++]);
+        status = replan_build(course->training, &restored[i], &next, fault);
+        if (status == STATUS_OK)
+            status = replan_begin(course, &restored[i], &next, fault);
+    }
+    return status;
 }

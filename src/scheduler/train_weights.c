@@ -86,7 +86,7 @@ static void take_out(const struct training *training, const struct run *run, con
     const struct run_parameter *weight = stored(run, place->weight);
     struct arena *arena = arena_new();
     const struct op op = op_factor(weight->dims[0] / place->parts, weight->dims[1], a->dims[0],
-                                   adapter->alpha / (double)adapter->width, a->init_place);
+                                   adapter->alpha / (double)training->adapter_width, a->init_place);
     const size_t first = (size_t)(place->part * op.out * op.in), n_b = (size_t)(op.out * op.width),
                  n_a = (size_t)(op.width * op.in);
     struct kernel_context context = {.format = weight->values64 ? FORMAT_FP64 : FORMAT_FP32,
@@ -126,7 +126,7 @@ static void merge_adapters(const struct training *training, struct run *run)
         weights[i] = (struct weight_array){p->name, p->n_dims, {0}, p->values, p->values64};
         memcpy(weights[i].dims, p->dims, sizeof weights[i].dims);
     }
-    run->n_merged = adapter_merge(weights, run->n_parameters_stored, adapter->alpha / (double)adapter->width,
+    run->n_merged = adapter_merge(weights, run->n_parameters_stored, adapter->alpha / (double)training->adapter_width,
                                   training->arena, &merged);
     run->merged = arena_array(training->arena, (size_t)run->n_merged, sizeof *run->merged);
     for (int i = 0; i < run->n_merged; i++) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/h5.h"
@@ -129,18 +130,26 @@ struct state_file {
     struct arena *arena;
     struct h5 *file;
     struct state_head head;
+    struct state_identity identity;
 };
+
+static int has_title(struct h5 *file)
+{
+    struct fault fault = FAULT_NONE;
+    struct arena *arena = arena_new();
+    const char *text = "";
+    int has = h5_has_attribute(file, "/", "title") &&
+              h5_get_string(file, "/", "title", arena, &text, &fault) == STATUS_OK && strcmp(text, title) == 0;
+    arena_free(arena);
+    return has;
+}
 
 int state_is(const char *path)
 {
     struct fault fault = FAULT_NONE;
-    struct arena *arena = arena_new();
     struct h5 *file = NULL;
-    const char *text = "";
-    int is = h5_open(path, &file, &fault) == STATUS_OK && h5_has_attribute(file, "/", "title") &&
-             h5_get_string(file, "/", "title", arena, &text, &fault) == STATUS_OK && strcmp(text, title) == 0;
+    int is = h5_open(path, &file, &fault) == STATUS_OK && has_title(file);
     h5_close(file);
-    arena_free(arena);
     return is;
 }
 
@@ -183,24 +192,53 @@ static enum status read_head(struct state_file *state, struct fault *fault)
     return status;
 }
 
-enum status state_open(const char *path, struct state_file **out, struct fault *fault)
+static enum status identify(const char *path, struct state_identity *identity, struct fault *fault)
 {
-    enum status status = h5_verify_sealed(path, fault);
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return fault_set(fault, STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    *identity = (struct state_identity){(uint64_t)info.st_ino, (uint64_t)info.st_size, (uint64_t)info.st_mtim.tv_sec,
+                                        (uint64_t)info.st_mtim.tv_nsec};
+    return STATUS_OK;
+}
+
+static enum status open_head(const char *path, struct state_file *state, struct fault *fault)
+{
+    enum status status = h5_open_verified(path, &state->file, fault);
+    if (status == STATUS_OK && !has_title(state->file))
+        status = fault_set(fault, STATUS_USAGE, "%s: expected a checkpoint, found another file", path);
+    return status == STATUS_OK ? read_head(state, fault) : status;
+}
+
+enum status state_open(const char *path, struct state_file **file, struct fault *fault)
+{
+    return state_open_verified(path, NULL, file, fault);
+}
+
+enum status state_open_verified(const char *path, const struct state_identity *verified, struct state_file **out,
+                                struct fault *fault)
+{
+    struct state_identity identity;
+    enum status status = identify(path, &identity, fault);
+    if (status == STATUS_OK && !(verified && memcmp(&identity, verified, sizeof identity) == 0))
+        status = h5_verify_sealed(path, fault);
     if (status != STATUS_OK)
         return status;
-    if (!state_is(path))
-        return fault_set(fault, STATUS_USAGE, "%s: expected a checkpoint, found another file", path);
     struct arena *arena = arena_new();
     struct state_file *state = arena_take(arena, sizeof *state);
     state->arena = arena;
-    status = h5_open(path, &state->file, fault);
-    if (status == STATUS_OK)
-        status = read_head(state, fault);
+    state->identity = identity;
+    status = open_head(path, state, fault);
     if (status == STATUS_OK)
         *out = state;
     else
         state_close(state);
     return status;
+}
+
+const struct state_identity *state_identity(const struct state_file *file)
+{
+    return &file->identity;
 }
 
 void state_close(struct state_file *file)

@@ -43,10 +43,23 @@ char *state_previous(struct arena *arena, const char *path);
 
 struct state_file;
 
+/* Which file a name means, and its last change: equal on all hosts that share the file, another one for a copy. */
+struct state_identity {
+    uint64_t number, bytes, changed_s, changed_ns;
+};
+
 /* Local. Opens a checkpoint after it has compared its checksum (every byte is read). Faults: STATUS_IO when it is
  * damaged or cannot be read, STATUS_USAGE when it is another kind of file or of another schema. */
 enum status state_open(const char *path, struct state_file **file, struct fault *fault);
 void state_close(struct state_file *file);
+
+/* Local. The same when somebody else has compared the checksum of the file `verified`: if that is what the name means
+ * here, nothing is read but what is asked for. */
+enum status state_open_verified(const char *path, const struct state_identity *verified, struct state_file **file,
+                                struct fault *fault);
+
+/* Local. Of the file as it was before its checksum was compared. */
+const struct state_identity *state_identity(const struct state_file *file);
 const struct state_head *state_head(const struct state_file *file);
 
 /* Local. To restore from; valid until state_close. */

@@ -46,6 +46,12 @@ printf '%s\n' "start trial" "enter low" "return to full" "start trial" "enter lo
 if cmp -s "$WORK/decisions" "$WORK/expected"; then pass "way back: decisions"; else
     fail "way back: decisions" "not those expected" "$WORK/decisions"
 fi
+if grep -q '^  1 way back: [0-9.]* [mu]s, ' "$WORK/alone/stdout" && python3 -c '
+import json, sys
+way = json.load(open(sys.argv[1]))["way_back"]
+assert way["count"] == 1 and way["virtual_time_ps"] > 0 and way["energy_j"] > 0, way' "$WORK/alone/summary.json"; then
+    pass "way back: told"
+else fail "way back: told" "not as it was" "$WORK/alone/stdout"; fi
 for n in 2 3 5; do
     works "way back on $n ranks" mpirun --timeout 100 -n $n "$POLYRANK" train "$file" -q -o "$WORK/run" || continue
     cp "$WORK/stdout" "$WORK/run/stdout"
@@ -56,3 +62,28 @@ for n in 2 3 5; do
     done
     rm -rf "$WORK/run"
 done
+
+# The adapters' width chosen by test T3: the programs of the low mode are made anew for it, wider ones after the way back. Up to there
+# the run is that of a job which says this width; on other ranks and after a restart it has the same bytes.
+train chosen 0 --set train.adapter.width=auto || exit
+train chosen-on-3 3 --set train.adapter.width=auto
+for f in result.h5 summary.json loss.csv trace.json stdout; do same "width chosen: $f on 3 ranks" "$WORK/chosen/$f" "$WORK/chosen-on-3/$f"; done
+works "width chosen: trace" tests/jobs/trace_rules.py "$WORK/chosen/trace.json"
+for step in 22 45; do # in low mode of the first width and of the second one
+    train "half-$step" 0 --set train.adapter.width=auto --checkpoint-steps $step || continue
+    mv "$WORK/half-$step" "$WORK/run"
+    rm -f "$WORK"/run/{result.h5,summary.json,trace.json,loss.csv,stdout}
+    works "width chosen: restart after step $step" mpirun --timeout 100 -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" \
+        --set train.adapter.width=auto --resume auto
+    cp "$WORK/stdout" "$WORK/run/stdout"
+    for f in result.h5 summary.json loss.csv trace.json stdout; do same "width chosen, restart after $step: $f" "$WORK/chosen/$f" "$WORK/run/$f"; done
+done
+train two 0 --set train.adapter.width=2
+works "width chosen: told, and nothing else" python3 -c '
+import json, sys
+chosen, two = (json.load(open(path)) for path in sys.argv[1:])
+widths = [r["width"] for r in chosen["switch"]["record"] if r["action"] in ("start trial", "enter low")]
+assert widths == [2, 2, 4, 4], widths
+for key in "loss", "virtual_time_ps", "energy_j":
+    a, b = chosen["curve"][key][:40], two["curve"][key][:40]
+    assert len(a) == 40 and a == b, (key, a, b)' "$WORK/chosen/summary.json" "$WORK/two/summary.json"

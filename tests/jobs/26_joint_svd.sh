@@ -51,6 +51,67 @@ works "joint: plan" "$POLYRANK" plan "$file"
 shows "joint: plan tells the tokens" "20 tokens (4 steps of 5 stations) x 1 features -> 10 outputs" "$WORK/stdout"
 shows "joint: plan tells the mask" "causal mask" "$WORK/stdout"
 
+# Neighbours: stations that attention may look at, by coordinates or by edges. All of them are no mask at all.
+curve() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(r["curve"]["loss"], r["evaluation"])' "$1"; }
+twice "joint-near" --set model.neighbours=2
+shows "joint-near: told" "causal mask, neighbours alone" "$WORK/joint-near/stdout"
+train "joint-near-timing" 0 --timing-only --set model.neighbours=2 && {
+    virtual "$WORK/joint-near/summary.json" >"$WORK/functional"
+    virtual "$WORK/joint-near-timing/summary.json" >"$WORK/timing"
+    same "joint-near: timing only equals functional" "$WORK/functional" "$WORK/timing"
+}
+train "joint-nearest-4" 0 --set model.neighbours=4
+train "spatial-near" 0 --set model.attention=spatial --set model.head=preset --set model.neighbours=1
+near() { # near NAME TEXT --set ...
+    local name=$1 text=$2
+    shift 2
+    refuses "neighbours: $name" 2 "$text" "$POLYRANK" train "$file" -q -o "$WORK/out" "$@"
+}
+near "another attention" "model.neighbours: expected 0, since only tokens" --set model.attention=temporal --set model.mask=none --set model.head=preset --set model.neighbours=2
+near "negative" "model.neighbours: expected a whole number from 0 to 1000000, or adjacency" --set model.neighbours=-1
+near "no adjacency" "expected a data set with an adjacency, found none" --set model.neighbours=adjacency
+
+# The same stations and values with the edges that the coordinates have; then with all edges, and without coordinates.
+cat >"$WORK/edges.py" <<'X'
+import math, sys
+import h5py
+with h5py.File(sys.argv[1]) as f:
+    places = [(math.radians(a), math.radians(o)) for a, o in zip(f["latitude"][()], f["longitude"][()])]
+    names = [name.decode() for name in f["station"][()]]
+    values = f["wind_speed"][()]
+def apart(a, b):  # haversine
+    h = math.sin((a[0] - b[0]) / 2) ** 2 + math.cos(a[0]) * math.cos(b[0]) * math.sin((a[1] - b[1]) / 2) ** 2
+    return 2 * math.asin(math.sqrt(h))
+n = range(len(places))
+with open(sys.argv[2] + "/field.csv", "w") as out:
+    out.write(",".join(names) + "\n")
+    out.writelines(",".join(repr(float(v)) for v in row) + "\n" for row in values)
+with open(sys.argv[2] + "/near.csv", "w") as near, open(sys.argv[2] + "/all.csv", "w") as everyone:
+    for out in near, everyone:
+        out.write("i,j,w\n")
+    for i in n:
+        order = sorted((j for j in n if j != i), key=lambda j: apart(places[i], places[j]))
+        near.writelines(f"{j},{i},0.5\n" for j in order[:2])
+        everyone.writelines(f"{j},{i},1\n" for j in n)
+X
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null && works "neighbours: edges" /usr/bin/python3 "$WORK/edges.py" "$data" "$WORK"; then
+    for name in near all; do
+        works "neighbours: import $name" "$POLYRANK" data import "$WORK/field.csv" "$WORK/$name.h5" --adjacency "$WORK/$name.csv"
+        train "edges-$name" 0 --set data.file="$WORK/$name.h5" --set model.neighbours=adjacency
+    done
+    train "edges-none" 0 --set data.file="$WORK/all.h5"
+    near "no coordinates" "expected a data set with the coordinates of its stations, found none" --set data.file="$WORK/all.h5" --set model.neighbours=2
+else
+    echo "   h5py is not here: edges are not compared with coordinates"
+fi
+for name in joint-hpt joint-near joint-nearest-4 edges-near edges-all edges-none; do
+    [ ! -e "$WORK/$name" ] || curve "$WORK/$name/summary.json" >"$WORK/$name.curve"
+done
+[ ! -e "$WORK/edges-near" ] || same "neighbours: edges of the nearest" "$WORK/joint-near.curve" "$WORK/edges-near.curve"
+[ ! -e "$WORK/edges-all" ] || same "neighbours: all edges" "$WORK/edges-none.curve" "$WORK/edges-all.curve"
+same "neighbours: 4 nearest of 5 stations" "$WORK/joint-hpt.curve" "$WORK/joint-nearest-4.curve"
+if cmp -s "$WORK/joint-hpt.curve" "$WORK/joint-near.curve"; then fail "neighbours" "a mask changes nothing"; else pass "neighbours: a mask changes losses"; fi
+
 # On GPUs alone, without the mask and with dense layers over all tokens.
 sed -i '/kind: reram/d; /kind: systolic/d; /switch:/d; s/policy: hpt, micro_batches: 2/policy: gpu-only/
     s/head: token/mask: none/' "$file"

@@ -49,16 +49,33 @@ same_everywhere all
 tells "all kinds" "$WORK/all/stdout" "gpu0       degrades to 50 %" "goes on, slower" "its matrices go to the others" "the others have its weights" \
     "goes on with what still conducts"
 
+trace=trace.json.gz # of six plans
+works "trace after faults" tests/jobs/trace_rules.py "$WORK/all/$trace"
+if grep -q '^6 faults, ' "$WORK/stdout"; then pass "trace: 6 faults"; else fail "trace of faults" "$(cat "$WORK/stdout")"; fi
+
+refuses "negative time to notice" 2 "train.recovery_s: expected a time" "$POLYRANK" train "$file" -q -o "$WORK/out" \
+    --set train.recovery_s=-1ms
+
 # Stopped in the middle, when some faults have struck, and gone on with on another number of ranks.
 train half 0 --checkpoint-steps 7
 mv "$WORK/half" "$WORK/run"
-rm "$WORK"/run/{result.h5,summary.json,trace.json,loss.csv,stdout}
+rm "$WORK"/run/{result.h5,summary.json,$trace,loss.csv,stdout}
 works "restart after faults" mpirun --timeout 100 -n 3 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
 cp "$WORK/stdout" "$WORK/run/stdout"
-for f in result.h5 summary.json trace.json stdout; do same "restart after faults: $f" "$WORK/all/$f" "$WORK/run/$f"; done
+for f in result.h5 summary.json $trace stdout; do same "restart after faults: $f" "$WORK/all/$f" "$WORK/run/$f"; done
 works "check of its checkpoint" "$POLYRANK" check "$WORK/run/checkpoint.h5"
 works "report: sums hold" "$POLYRANK" report "$WORK/run"
 works "compare" "$POLYRANK" compare "$WORK/all/result.h5" "$WORK/run/result.h5"
+
+# A loss that takes its time to be noticed; a failed device draws no power from then on.
+train slow 0 --set train.recovery_s=2ms
+works "time off" python3 -c '
+import json, sys
+run = json.load(open(sys.argv[1]))
+off = {f["device"]: run["virtual_time_ps"] - f["virtual_time_ps"] for f in run["fault"] if f["kind"] == "fails"}
+assert off and all(d["time_ps"].get("failed", 0) == off.get(d["name"], 0) for d in run["device"]), off
+print(max(f["recovery_ps"] for f in run["fault"]))' "$WORK/slow/summary.json"
+if [ "$(cat "$WORK/stdout")" -gt 2000000000 ]; then pass "time to notice"; else fail "time to notice" "$(cat "$WORK/stdout")"; fi
 
 # A lost device takes its training with it; then the way back to full mode, for good.
 file=$WORK/lost.yaml

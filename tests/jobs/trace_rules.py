@@ -20,6 +20,8 @@ for e in events:
         # microseconds with at most six decimals: whole picoseconds
         assert (Decimal(e["ts"]) * 10**6) % 1 == 0 and (Decimal(e["dur"]) * 10**6) % 1 == 0, e
         tracks.setdefault((e["pid"], e["tid"]), []).append((Decimal(e["ts"]), Decimal(e["dur"])))
+    if e["ph"] == "i":
+        assert e["s"] in ("g", "p") and e["ts"] >= 0 and e["name"] and e["pid"] in processes, e
 assert tracks, "no events"
 assert set(tracks) <= names and {p for p, _ in tracks} <= processes, "a track without a name"
 for track, spans in tracks.items():
@@ -37,4 +39,12 @@ for e in list(starts.values()) + list(ends.values()):
     spans = slices[(e["pid"], e["tid"])]
     s, length = spans[bisect.bisect_right(spans, (Decimal(e["ts"]), Decimal("inf"))) - 1]
     assert s <= Decimal(e["ts"]) < s + length, ("an arrow outside of instructions", e)
+faults = [e for e in events if e.get("cat") == "fault"]
+assert [e["ts"] for e in faults] == sorted(e["ts"] for e in faults), "faults out of order"
+for fault in faults:  # the machine goes on, unless the run ends there
+    later = [e for e in events if e["ph"] == "X" and Decimal(e["ts"]) >= Decimal(fault["ts"])]
+    assert later or trace["otherData"]["truncated"] or fault["args"]["step"] == trace["otherData"]["steps_of_run"], fault
+    if fault["name"].endswith(" fails"):
+        assert all(e["pid"] != fault["pid"] for e in later), ("work of a device that has failed", fault)
+print(f"{len(faults)} faults, " if faults else "", end="")
 print(f"{len(ends)} messages, {sum(map(len, tracks.values()))} events on {len(tracks)} tracks of {len(processes)} devices")

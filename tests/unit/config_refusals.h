@@ -18,7 +18,7 @@
     "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
     "read_noise, stuck_low, stuck_high, drift, write_verify, stacks, power_limit, endurance"
 #define TRAIN_KEYS                                                                                                     \
-    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, seed, optimiser, "  \
+    "mode, epochs, steps, minibatch, loss, huber_delta, intrinsic_dim, clip_norm, evaluate_epochs, recovery_s, seed, optimiser, "  \
     "schedule, adapter, switch"
 
 static const struct refusal {
@@ -116,15 +116,15 @@ static const struct refusal {
      "faults, found 'a\\x0ab'"},
     {"model: wind\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found 'wind'"},
     {"model:\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found nothing"},
     {"model: []\n", {NULL}, 2,
      "j.yaml:1: model: expected a section with the keys preset, d_model, heads, layers, ffn, "
-     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, dropout, "
+     "embed_hidden, tokens, features, outputs, embed, positions, position_site, attention, mask, neighbours, dropout, "
      "concat, residual, linear_skip, skip_steps, zero_output, head, reduce_width, reduce_act, decode_width, decode_act, found an empty "
      "list"},
     {"train: {epochs: [1]}\n", {NULL}, 2,
@@ -213,6 +213,12 @@ static const struct refusal {
      "j.yaml:1: train.clip_norm: expected a number of at least 0, found '1e999' (the number is too large)"},
     {"train: {huber_delta: 0}\n", {NULL}, 2,
      "j.yaml:1: train.huber_delta: expected a number above 0, found '0'"},
+    {"train: {adapter: {width: wide}}\n", {NULL}, 2,
+     "j.yaml:1: train.adapter.width: expected a whole number from 1 to 1000000, or auto, found 'wide'"},
+    {"train: {adapter: {width: -1}}\n", {NULL}, 2,
+     "j.yaml:1: train.adapter.width: expected a whole number from 1 to 1000000, or auto, found '-1'"},
+    {"train: {recovery_s: -1 ms}\n", {NULL}, 2,
+     "j.yaml:1: train.recovery_s: expected a time such as \"100 ns\" or \"1h30m\" from 0 s to 1 d, found '-1 ms'"},
     {"train: {optimiser: {beta1: 1}}\n", {NULL}, 2,
      "j.yaml:1: train.optimiser.beta1: expected a number of at least 0 and below 1, found '1'"},
     {"train: {optimiser: {beta2: -0.5}}\n", {NULL}, 2,
@@ -292,6 +298,9 @@ static const struct refusal {
      "j.yaml:1: model.residual: expected false, because with data.as_published the last value is the target, found "
      "true"},
     {"data: {as_published: 2}\n", {NULL}, 2, "j.yaml:1: data.as_published: expected true or false, found '2'"},
+    {MODEL CLUSTER "train: {steps: 1, adapter: {width: auto}, switch: {policy: hpt}}\n", {NULL}, 2,
+     "j.yaml:3: train.adapter.width: expected a whole number, because only train.switch.policy safe chooses one, "
+     "found auto"},
     {"data: {validation_fraction: 1}\n", {NULL}, 2,
      "j.yaml:1: data.validation_fraction: expected a number of at least 0 and below 1, found '1'"},
     {"data: {horizon: 513}\n", {NULL}, 2,
@@ -492,7 +501,7 @@ static const struct refusal {
     {GOOD, {"train.mode=lowrank", NULL}, 2,
      "--set train.mode=lowrank: train.mode: expected one of full, lora, did, said, found 'lowrank'"},
     {GOOD, {"train.adapter.width=0", NULL}, 2,
-     "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, found '0'"},
+     "--set train.adapter.width=0: train.adapter.width: expected a whole number from 1 to 1000000, or auto, found '0'"},
     {GOOD, {"train.adapter.alpha=0", NULL}, 2,
      "--set train.adapter.alpha=0: train.adapter.alpha: expected a number above 0, found '0'"},
     {GOOD, {"train.adapter.dropout=1", NULL}, 2,

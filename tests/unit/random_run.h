@@ -40,7 +40,8 @@ static inline void random_ledger(struct dice *d, struct ledger *ledger, uint64_t
         ledger->wait_ps[c] = below(d, 2) ? below(d, left_ps / 8 + 1) : 0;
         left_ps -= ledger->compute_ps[c] + ledger->wait_ps[c];
     }
-    ledger->idle_ps = left_ps;
+    ledger->off_ps = below(d, 2) ? below(d, left_ps + 1) : 0;
+    ledger->idle_ps = left_ps - ledger->off_ps;
     ledger->end_ps = end_ps;
     ledger->wait_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 1000);
     ledger->idle_energy_fj = (wide_uint)below(d, UINT64_MAX) * below(d, 3);
@@ -139,6 +140,8 @@ static inline void random_modes(struct dice *d, struct arena *arena, struct run 
     }
     run->handover =
         (struct run_handover){(int64_t)below(d, 4), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 7};
+    run->way_back =
+        (struct run_handover){(int64_t)below(d, 3), below(d, 1u << 30), (wide_uint)below(d, UINT64_MAX) * 5};
     run->n_cells = (int)below(d, run->n_devices < 2 ? 2 : 3);
     run->cells = arena_array(arena, 2, sizeof *run->cells);
     for (int c = 0; c < run->n_cells; c++)

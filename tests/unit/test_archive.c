@@ -1,6 +1,8 @@
 /* States that are saved and restored: values bit by bit, through memory and through checkpoint files; what is missing,
  * of another type or damaged is refused. */
+#include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
 
 #include "archive_copy.h"
 #include "config/differences.h"
@@ -225,6 +227,56 @@ START_TEST(damage_is_found)
 }
 END_TEST
 
+/* Who knows that this very file is sound does not read it again; of a copy, or of one that has changed, nobody knows.
+ */
+START_TEST(a_verified_file_is_not_read_again)
+{
+    struct dice d = dice(970 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct folder folder;
+    struct fault fault = FAULT_NONE;
+    struct state_file *file;
+    folder_open(&folder);
+    const char *path = folder_file(&folder, "checkpoint.h5"), *copy = folder_file(&folder, "copy.h5");
+    struct box box = random_box(&d, arena), back = {.n = 0};
+    struct archive *saved = archive_new(arena);
+    box_archive(&box, saved);
+    write_state(path, saved);
+    ck_assert_int_eq(state_open(path, &file, &fault), STATUS_OK);
+    struct state_identity known = *state_identity(file);
+    state_close(file);
+    ck_assert_int_eq(state_open_verified(path, &known, &file, &fault), STATUS_OK);
+    const struct archive_source source = state_source(file);
+    struct archive *archive = archive_from(&source, arena);
+    box_archive(&back, archive);
+    ck_assert_msg(archive_status(archive, &fault) == STATUS_OK, "%s", fault.text);
+    expect_same_box(&box, &back);
+    state_close(file);
+    size_t size;
+    char *bytes = read_text(path, &size);
+    bytes[size - 5] ^= 1; /* of the checksum itself */
+    for (int i = 0; i < 2; i++) {
+        FILE *out = fopen(i ? path : copy, i ? "r+b" : "wb");
+        ck_assert(fwrite(bytes, 1, size, out) == size && fclose(out) == 0);
+    }
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                                      {(time_t)known.changed_s, (long)known.changed_ns}}, /* nobody has seen it */
+        later[2] = {{.tv_nsec = UTIME_OMIT}, {(time_t)known.changed_s + 1, 0}};
+    ck_assert(utimensat(AT_FDCWD, copy, times, 0) == 0 && utimensat(AT_FDCWD, path, times, 0) == 0);
+    ck_assert_int_eq(state_open_verified(path, &known, &file, &fault), STATUS_OK);
+    state_close(file);
+    ck_assert_int_eq(state_open_verified(copy, &known, &file, &fault), STATUS_IO);
+    fault = FAULT_NONE;
+    ck_assert(utimensat(AT_FDCWD, path, later, 0) == 0);
+    ck_assert_int_eq(state_open_verified(path, &known, &file, &fault), STATUS_IO);
+    fault = FAULT_NONE;
+    ck_assert_int_eq(state_open(path, &file, &fault), STATUS_IO);
+    free(bytes);
+    folder_close(&folder);
+    arena_free(arena);
+}
+END_TEST
+
 /* A controller that was saved within any window goes on as the one that was not. */
 START_TEST(switch_goes_on)
 {
@@ -350,6 +402,7 @@ Suite *suite_archive(void)
     tcase_add_loop_test(tcase, files_keep_them, 0, CASES);
     tcase_add_loop_test(tcase, what_does_not_fit_is_refused, 0, 3);
     tcase_add_loop_test(tcase, damage_is_found, 0, CASES);
+    tcase_add_loop_test(tcase, a_verified_file_is_not_read_again, 0, 3);
     tcase_add_loop_test(tcase, switch_goes_on, 0, 2 * CASES);
     tcase_add_loop_test(tcase, cells_come_back, 0, CASES);
     tcase_add_loop_test(tcase, differences_are_named, 0, 6);

@@ -208,6 +208,33 @@ START_TEST(idle_until_a_decision)
 }
 END_TEST
 
+/* A device that has failed draws stand-by power up to then and none from then on; its time line still sums. */
+START_TEST(off_since_it_failed)
+{
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct fixture f, whole;
+        struct ledger ledger, other;
+        open_fixture(&f, 30, seed);
+        open_fixture(&whole, 30, seed);
+        for (uint64_t k = 0; k < seed % 3; k++) {
+            run_once(&f);
+            run_once(&whole);
+        }
+        uint64_t failed_ps = clock_end_ps(&f.clock) + seed % 5 * 100, end_ps = failed_ps + 777;
+        clock_fail(&f.clock, failed_ps);
+        clock_ledger(&f.clock, f.programs, end_ps, 2, 2, &ledger);
+        clock_ledger(&whole.clock, whole.programs, failed_ps, 2, 2, &other);
+        ck_assert_uint_eq(ledger.off_ps, 777);
+        ck_assert(ledger_energy_fj(&ledger) == ledger_energy_fj(&other));
+        clock_ledger(&whole.clock, whole.programs, end_ps, 2, 2, &other);
+        ck_assert_uint_eq(other.off_ps, 0);
+        ck_assert(ledger_energy_fj(&other) == ledger_energy_fj(&ledger) + 2 * 777);
+        arena_free(f.arena);
+        arena_free(whole.arena);
+    }
+}
+END_TEST
+
 /* A jump over n runs must land where n runs would, to the picosecond and in every part of the ledger. */
 START_TEST(jump_equals_running)
 {
@@ -297,6 +324,7 @@ Suite *suite_clock(void)
     tcase_add_test(tcase, time_line_sums_to_the_end);
     tcase_add_test(tcase, idle_until_the_first_message);
     tcase_add_test(tcase, idle_until_a_decision);
+    tcase_add_test(tcase, off_since_it_failed);
     tcase_add_test(tcase, jump_equals_running);
     tcase_add_loop_test(tcase, another_plan_loses_nothing, 0, 40);
     suite_add_tcase(suite, tcase);

@@ -271,8 +271,15 @@ START_TEST(file_names_follow_their_file)
 }
 END_TEST
 
+static int n_job_keys(void)
+{
+    int n = 0;
+    while (job_key(n))
+        n++;
+    return n;
+}
+
 struct seen {
-    const struct job_key *keys;
     int n;
     int count[256];
     int unknown;
@@ -282,7 +289,7 @@ static void mark_key(void *context, const char *path)
 {
     struct seen *seen = context;
     for (int i = 0; i < seen->n; i++)
-        if (!strcmp(seen->keys[i].path, path)) {
+        if (!strcmp(job_key(i)->path, path)) {
             seen->count[i]++;
             return;
         }
@@ -293,24 +300,24 @@ START_TEST(libcyaml_knows_every_key_once)
 {
     struct arena *arena = arena_new();
     struct seen seen = {.unknown = 0};
-    seen.keys = job_keys(&seen.n);
+    seen.n = n_job_keys();
     ck_assert_int_lt(seen.n, 256);
     texts_each_key(arena, mark_key, &seen);
     ck_assert_int_eq(seen.unknown, 0);
     for (int i = 0; i < seen.n; i++) /* `cluster` stands for the section here */
-        ck_assert_msg(seen.count[i] == (strcmp(seen.keys[i].path, "cluster") ? 1 : 0), "%s", seen.keys[i].path);
+        ck_assert_msg(seen.count[i] == (strcmp(job_key(i)->path, "cluster") ? 1 : 0), "%s", job_key(i)->path);
     arena_free(arena);
 }
 END_TEST
 
 START_TEST(every_key_is_complete)
 {
-    int n;
-    const struct job_key *key = &job_keys(&n)[_i];
+    const struct job_key *key = job_key(_i);
     int has_range = key->kind == KEY_INT || key->kind == KEY_REAL || key->kind == KEY_INTS || key->kind == KEY_INT_PAIR;
     ck_assert(key->meaning && *key->meaning);
     ck_assert(!key->fallback == (key->need == KEY_REQUIRED));
-    ck_assert(!key->words == (key->kind != KEY_WORD && key->kind != KEY_WORDS));
+    ck_assert(!key->words == (key->kind != KEY_WORD && key->kind != KEY_WORDS) || key->kind == KEY_INT);
+    ck_assert(key->kind != KEY_INT || !key->words || (!strchr(key->words, ' ') && key->min > JOB_UNSET));
     ck_assert(!has_range || key->min < key->max);
     ck_assert(!key_is_list(key) || key_most(key) >= key_least(key));
     ck_assert(key->kind == KEY_REAL || key->unit == UNIT_NONE);
@@ -331,12 +338,10 @@ static int same_record(const char *a, const char *b)
 /* No two keys of the job, or of an element of a list, share memory. */
 START_TEST(keys_do_not_overlap)
 {
-    int n;
-    const struct job_key *keys = job_keys(&n);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; job_key(i); i++)
         for (int j = 0; j < i; j++)
-            ck_assert_msg(keys[i].offset != keys[j].offset || !same_record(keys[i].path, keys[j].path), "%s %s",
-                          keys[i].path, keys[j].path);
+            ck_assert_msg(job_key(i)->offset != job_key(j)->offset || !same_record(job_key(i)->path, job_key(j)->path),
+                          "%s %s", job_key(i)->path, job_key(j)->path);
 }
 END_TEST
 
@@ -402,8 +407,6 @@ END_TEST
 
 Suite *suite_config(void)
 {
-    int n_keys;
-    job_keys(&n_keys);
     Suite *suite = suite_create("config");
     TCase *tcase = tcase_create("refusals");
     tcase_set_timeout(tcase, 60);
@@ -421,7 +424,7 @@ Suite *suite_config(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("keys");
     tcase_add_test(tcase, libcyaml_knows_every_key_once);
-    tcase_add_loop_test(tcase, every_key_is_complete, 0, n_keys);
+    tcase_add_loop_test(tcase, every_key_is_complete, 0, n_job_keys());
     tcase_add_test(tcase, keys_do_not_overlap);
     tcase_add_loop_test(tcase, example_jobs_are_read, 0, sizeof example_jobs / sizeof example_jobs[0]);
     tcase_add_loop_test(tcase, example_clusters_are_read, 0, sizeof example_clusters / sizeof example_clusters[0]);

@@ -60,19 +60,18 @@ static int same_value(const struct job_key *key, const void *a, const void *b)
 
 static void check_same(const struct job *a, const struct job *b)
 {
-    int n;
-    const struct job_key *keys = job_keys(&n);
     ck_assert_int_eq(a->cluster.n_devices, b->cluster.n_devices);
     ck_assert_int_eq(a->n_faults, b->n_faults);
-    for (int i = 0; i < n; i++) {
-        if (!strcmp(keys[i].path, "cluster")) /* printed inline */
+    for (int i = 0; job_key(i); i++) {
+        const struct job_key *key = job_key(i);
+        if (!strcmp(key->path, "cluster")) /* printed inline */
             continue;
-        if (!strstr(keys[i].path, "[]"))
-            ck_assert_msg(same_value(&keys[i], a, b), "%s", keys[i].path);
-        for (int d = 0; strstr(keys[i].path, "devices[]") && d < a->cluster.n_devices; d++)
-            ck_assert_msg(same_value(&keys[i], &a->cluster.device[d], &b->cluster.device[d]), "%s %d", keys[i].path, d);
-        for (int f = 0; strstr(keys[i].path, "faults[]") && f < a->n_faults; f++)
-            ck_assert_msg(same_value(&keys[i], &a->fault[f], &b->fault[f]), "%s %d", keys[i].path, f);
+        if (!strstr(key->path, "[]"))
+            ck_assert_msg(same_value(key, a, b), "%s", key->path);
+        for (int d = 0; strstr(key->path, "devices[]") && d < a->cluster.n_devices; d++)
+            ck_assert_msg(same_value(key, &a->cluster.device[d], &b->cluster.device[d]), "%s %d", key->path, d);
+        for (int f = 0; strstr(key->path, "faults[]") && f < a->n_faults; f++)
+            ck_assert_msg(same_value(key, &a->fault[f], &b->fault[f]), "%s %d", key->path, f);
     }
 }
 
@@ -238,16 +237,14 @@ START_TEST(prints_what_it_reads_back)
     static const char *const start[] = {"model: {preset: wind}\n" CLUSTER,
                                         "decoder: {file: m.h5}\nserve: {requests: 3}\n" FAULTS CLUSTER};
     static char texts[MAX_OVERRIDES][TEXT];
-    int n_keys;
-    const struct job_key *keys = job_keys(&n_keys);
     struct arena *arena = arena_new();
     for (uint32_t step = 0; step < 300; step++) {
         struct random random = {rng_key(11, RNG_TEST, 3), step, 0};
         const char *overrides[MAX_OVERRIDES];
         int n = 0, n_list = 1 + (int)below(&random, JOB_MAX_LIST), serves = step % 3 == 2;
-        for (int i = 0; i < n_keys && n < MAX_OVERRIDES; i++)
-            if (!is_duty(keys[i].path, serves) && !is_fault(keys[i].path, serves) &&
-                random_override(&random, &keys[i], n_list, texts[n], TEXT)) {
+        for (int i = 0; job_key(i) && n < MAX_OVERRIDES; i++)
+            if (!is_duty(job_key(i)->path, serves) && !is_fault(job_key(i)->path, serves) &&
+                random_override(&random, job_key(i), n_list, texts[n], TEXT)) {
                 overrides[n] = texts[n];
                 n++;
             }

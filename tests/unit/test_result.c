@@ -57,6 +57,7 @@ static void expect_same_devices(const struct run *a, const struct run *b)
         ck_assert_int_eq(memcmp(x->ledger.entry, y->ledger.entry, sizeof x->ledger.entry), 0);
         ck_assert_int_eq(memcmp(x->ledger.compute_ps, y->ledger.compute_ps, sizeof x->ledger.compute_ps), 0);
         ck_assert_int_eq(memcmp(x->ledger.wait_ps, y->ledger.wait_ps, sizeof x->ledger.wait_ps), 0);
+        ck_assert(x->ledger.off_ps == y->ledger.off_ps);
         ck_assert(x->ledger.idle_ps == y->ledger.idle_ps && x->ledger.end_ps == y->ledger.end_ps);
     }
 }
@@ -135,9 +136,10 @@ static void expect_same_modes(const struct run *a, const struct run *b)
         ck_assert(x->energy_fj == y->energy_fj);
         ck_assert_int_eq(memcmp(x->busy_ps, y->busy_ps, (size_t)a->n_devices * sizeof *x->busy_ps), 0);
     }
-    if (a->n_modes)
-        ck_assert(a->handover.n == b->handover.n && a->handover.time_ps == b->handover.time_ps &&
-                  a->handover.energy_fj == b->handover.energy_fj);
+    const struct run_handover *ways[2][2] = {{&a->handover, &b->handover}, {&a->way_back, &b->way_back}};
+    for (int w = 0; a->n_modes && w < 2; w++)
+        ck_assert(ways[w][0]->n == ways[w][1]->n && ways[w][0]->time_ps == ways[w][1]->time_ps &&
+                  ways[w][0]->energy_fj == ways[w][1]->energy_fj);
     ck_assert_int_eq(a->n_matrices, b->n_matrices);
     for (int m = 0; m < a->n_matrices; m++) {
         const struct run_matrix *x = &a->matrix[m], *y = &b->matrix[m];
@@ -317,6 +319,7 @@ static void check_json_device(json_t *json, const struct run_device *device)
     double sum_j = 0;
     ck_assert_str_eq(json_string_value(json_object_get(json, "name")), device->name);
     ck_assert_int_eq(json_integer_value(json_object_get(time, "idle")), (json_int_t)device->ledger.idle_ps);
+    ck_assert_int_eq(json_integer_value(json_object_get(time, "failed")), (json_int_t)device->ledger.off_ps);
     for (int c = 0; c < N_KERNEL_CLASSES; c++)
         ck_assert_int_eq(json_integer_value(json_object_get(busy, kernel_class_name(c))),
                          (json_int_t)device->ledger.compute_ps[c]);

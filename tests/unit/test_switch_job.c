@@ -83,7 +83,7 @@ START_TEST(jobs_that_cannot_be)
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct switch_setting setting = {100, cases[i].total_steps, 3, 8, cases[i].timing_only, 0};
+        struct switch_setting setting = {100, cases[i].total_steps, 3, 8, 0, 0, cases[i].timing_only, 0};
         struct switch_config config;
         struct fault fault;
         enum status status = from_job(arena, cases[i].text, &setting, &config, &fault);

@@ -153,6 +153,32 @@ START_TEST(safe_width_only_grows)
 }
 END_TEST
 
+/* Nor is one that is wider than the weights: T3 and a way back stop there. */
+START_TEST(safe_width_within_the_weights)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 10000);
+    config.most_width = 6;
+    struct mode_switch *sw = start(&config, arena);
+    struct switch_decision decision = {SWITCH_CONTINUE, 0, ""};
+    for (int j = 0; j < 3; j++) {
+        struct window window = {calm(j).loss, 0.01, 0, 0, -6}; /* 32 hold half */
+        decision = feed(sw, &window, 0, 11);
+    }
+    ck_assert_int_eq(decision.action, SWITCH_START_TRIAL);
+    ck_assert_int_eq(decision.width, 6);
+    sw = safe_in_low(&config, arena); /* with adapters of 4 */
+    for (int j = 0; j < 5; j++) {
+        struct window window = calm(j);
+        window.validation = 1 + 0.1 * j, window.low = 0.03;
+        decision = feed(sw, &window, 0, 13);
+    }
+    ck_assert_int_eq(decision.action, SWITCH_START_TRIAL);
+    ck_assert_int_eq(decision.width, 6);
+    arena_free(arena);
+}
+END_TEST
+
 /* T2 and T3 alone keep the run in FULL; the width is the smallest that holds half. */
 START_TEST(safe_drift_and_width)
 {
@@ -253,6 +279,7 @@ Suite *suite_switch_safe(void)
     tcase_add_test(tcase, safe_margin_is_relative);
     tcase_add_test(tcase, safe_rise_tolerance);
     tcase_add_test(tcase, safe_width_only_grows);
+    tcase_add_test(tcase, safe_width_within_the_weights);
     tcase_add_test(tcase, safe_drift_and_width);
     tcase_add_test(tcase, safe_fixed_width);
     tcase_add_test(tcase, safe_pay_off);

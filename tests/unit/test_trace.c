@@ -9,21 +9,10 @@
 
 #include "folder.h"
 #include "plan/clock.h"
-#include "report/trace.h"
 #include "report/trace_read.h"
+#include "trace_bench.h"
 
 Suite *suite_trace(void);
-
-enum { N_BENCH_INSTRS = 12, N_BENCH_DEVICES = 3, N_BENCH_STEPS = 4 };
-
-/* A plan of some instructions on all engines, run for some steps on a clock: marks as an executor makes them. */
-struct bench {
-    struct plan plan;
-    struct program program[N_PROGRAMS][N_BENCH_DEVICES];
-    struct op op[N_BENCH_DEVICES][N_BENCH_INSTRS];
-    struct run run;
-    struct mark_list marks;
-};
 
 static void bench_program(struct bench *b, struct dice *d, struct arena *arena, int device)
 {
@@ -64,7 +53,7 @@ static void bench_run(struct bench *b, struct arena *arena, int device)
         for (int i = 0; i < program->n_instrs; i++) {
             uint64_t start_ps = clock_start_ps(&clock, program, PROGRAM_TRAIN, i);
             clock_run(&clock, program, PROGRAM_TRAIN, i, start_ps);
-            mark_list_add(&b->marks, &(struct mark){start_ps, step, (uint32_t)device, (uint32_t)i, PROGRAM_TRAIN});
+            mark_list_add(&b->marks, &(struct mark){start_ps, step, (uint32_t)device, (uint32_t)i, PROGRAM_TRAIN, 0});
         }
     }
     uint64_t end_ps = clock_end_ps(&clock);
@@ -185,7 +174,7 @@ START_TEST(test_trace_whole)
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json"), *packed = folder_file(&folder, "trace.json.gz");
     fclose(fopen(packed, "w")); /* an older one, now wrong */
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
     expect_ok(&fault);
     ck_assert_int_ne(access(packed, F_OK), 0);
     json_t *other = check_trace(path, &seen);
@@ -220,7 +209,7 @@ START_TEST(test_trace_capped)
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
     uint64_t cap = 8000 + 3000 * (uint64_t)_i;
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, cap, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, cap, &fault);
     expect_ok(&fault);
     size_t size;
     free(read_text(path, &size));
@@ -258,7 +247,7 @@ START_TEST(test_trace_reads_back)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, _i ? 9000 : 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, _i ? 9000 : 1 << 30, &fault);
     trace_read(path, arena, &content, &fault);
     expect_ok(&fault);
     ck_assert_int_eq(content.is_truncated, _i);
@@ -291,7 +280,7 @@ START_TEST(test_trace_damaged)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
+    trace_write(path, &b.plan, 1, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
     expect_ok(&fault);
     char *text = read_text(path, &size);
     size_t cut = _i % 2 ? size : below(&d, size - 200); /* the end of the last line matters to nobody */
@@ -325,7 +314,7 @@ START_TEST(test_trace_compressed)
     bench_init(&b, &d, arena);
     folder_open(&folder);
     const char *path = folder_file(&folder, "trace.json"), *packed = folder_file(&folder, "trace.json.gz");
-    trace_open(path, &b.plan, &b.run, 1 << 30, &trace, &fault);
+    trace_open(path, &b.plan, 1, &b.run, 1 << 30, &trace, &fault);
     expect_ok(&fault);
     for (int k = 0; k < 40; k++) {
         trace_marks(trace, b.marks.mark, b.marks.n, &fault);
@@ -345,108 +334,6 @@ START_TEST(test_trace_compressed)
 }
 END_TEST
 
-/* Devices that send each other messages, several runs of them: each arrow joins a send and the receive of the same
- * message, and starts within the one and ends within the other. */
-enum { N_MESSAGES = 5 };
-
-static void message_bench(struct bench *b, struct dice *d, struct arena *arena)
-{
-    memset(b, 0, sizeof *b);
-    b->plan.n_devices = 2;
-    b->run = (struct run){.name = "flows", .steps = N_BENCH_STEPS, .n_devices = 2};
-    b->run.device = arena_array(arena, 2, sizeof *b->run.device);
-    for (int p = 0; p < N_PROGRAMS; p++)
-        b->plan.programs[p] = b->program[p];
-    for (int i = 0; i < 2; i++) {
-        struct program *program = &b->program[PROGRAM_LOW][i];
-        b->run.device[i] = (struct run_device){.name = i ? "reram0" : "systolic0", .kind = "k", .profile = "p"};
-        program->n_instrs = N_MESSAGES;
-        program->instrs = arena_array(arena, N_MESSAGES, sizeof *program->instrs);
-        b->op[i][0].kind = OP_SEND;
-        b->op[i][1].kind = OP_RECV;
-    }
-    for (int m = 0; m < N_MESSAGES; m++) {
-        int from = (int)below(d, 2);
-        for (int i = 0; i < 2; i++)
-            b->program[PROGRAM_LOW][i].instrs[m] = (struct instr){.op = &b->op[i][i != from],
-                                                                  .engine = i == from ? ENGINE_SEND : ENGINE_RECEIVE,
-                                                                  .name = "m",
-                                                                  .channel = m,
-                                                                  .cost = {.time_ps = 1000}};
-    }
-    for (uint32_t k = 0; k < N_BENCH_STEPS; k++)
-        for (uint32_t m = 0; m < N_MESSAGES; m++)
-            for (uint32_t i = 0; i < 2; i++) { /* received at once, or a little later */
-                int is_receive = b->program[PROGRAM_LOW][i].instrs[m].op->kind == OP_RECV;
-                uint64_t start_ps = (k * N_MESSAGES + m) * 10000 + (is_receive ? below(d, 3) * 1500 : 0);
-                mark_list_add(&b->marks, &(struct mark){start_ps, k + 1, i, m, PROGRAM_LOW});
-            }
-}
-
-/* The event of this kind and id, exactly one. */
-static json_t *find_flow(json_t *events, const char *kind, const char *id)
-{
-    json_t *found = NULL, *event;
-    size_t i;
-    json_array_foreach(events, i, event)
-    {
-        const char *its = json_string_value(json_object_get(event, "id"));
-        if (its && strcmp(its, id) == 0 && strcmp(json_string_value(json_object_get(event, "ph")), kind) == 0) {
-            ck_assert_ptr_null(found);
-            found = event;
-        }
-    }
-    ck_assert_msg(found != NULL, "no arrow %s %s", kind, id);
-    return found;
-}
-
-static void check_flow(const struct bench *b, json_t *events, uint32_t k, int m)
-{
-    char id[32];
-    snprintf(id, sizeof id, "%d.%d.%u", PROGRAM_LOW, m, k);
-    json_t *from = find_flow(events, "s", id), *to = find_flow(events, "f", id);
-    int sender = b->program[PROGRAM_LOW][0].instrs[m].op->kind == OP_SEND ? 0 : 1;
-    ck_assert_int_eq(json_integer_value(json_object_get(from, "pid")), sender + 1);
-    ck_assert_int_eq(json_integer_value(json_object_get(to, "pid")), 2 - sender);
-    ck_assert_int_eq(json_integer_value(json_object_get(from, "tid")), ENGINE_SEND + 1);
-    ck_assert_int_eq(json_integer_value(json_object_get(to, "tid")), ENGINE_RECEIVE + 1);
-    ck_assert_str_eq(json_string_value(json_object_get(to, "bp")), "e");
-    for (size_t i = 0; i < b->marks.n; i++) {
-        const struct mark *mark = &b->marks.mark[i];
-        if (mark->step != k + 1 || mark->instr != (uint32_t)m)
-            continue;
-        json_t *end = (int)mark->device == sender ? from : to;
-        double at_us = json_number_value(json_object_get(end, "ts")), start_us = (double)mark->start_ps * 1e-6;
-        ck_assert(at_us >= start_us - 1e-9 && at_us < start_us + 1000e-6);
-    }
-    ck_assert(json_number_value(json_object_get(from, "ts")) < json_number_value(json_object_get(to, "ts")));
-}
-
-START_TEST(test_trace_flows)
-{
-    struct dice d = dice(800 + (uint32_t)_i);
-    struct arena *arena = arena_new();
-    struct folder folder;
-    struct fault fault = FAULT_NONE;
-    struct bench b;
-    message_bench(&b, &d, arena);
-    folder_open(&folder);
-    const char *path = folder_file(&folder, "trace.json");
-    trace_write(path, &b.plan, &b.run, b.marks.mark, b.marks.n, 1 << 30, &fault);
-    expect_ok(&fault);
-    char *text = read_text(path, NULL);
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *events = json_object_get(json, "traceEvents");
-    for (uint32_t k = 0; k < N_BENCH_STEPS; k++)
-        for (int m = 0; m < N_MESSAGES; m++)
-            check_flow(&b, events, k, m);
-    json_decref(json);
-    free(text);
-    mark_list_release(&b.marks);
-    folder_close(&folder);
-    arena_free(arena);
-}
-END_TEST
-
 Suite *suite_trace(void)
 {
     Suite *suite = suite_create("trace");
@@ -455,7 +342,6 @@ Suite *suite_trace(void)
     tcase_add_loop_test(tcase, test_trace_whole, 0, 10);
     tcase_add_loop_test(tcase, test_trace_capped, 0, 5);
     tcase_add_test(tcase, test_trace_compressed);
-    tcase_add_loop_test(tcase, test_trace_flows, 0, 5);
     tcase_add_loop_test(tcase, test_trace_reads_back, 0, 2);
     tcase_add_loop_test(tcase, test_trace_damaged, 0, 40);
     suite_add_tcase(suite, tcase);

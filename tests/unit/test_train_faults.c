@@ -83,6 +83,23 @@ static void check_sums(const struct run *run)
     ck_assert_uint_eq(time_ps, run->end_ps);
 }
 
+/* Failed devices are off since their failure, the others never. */
+static void check_off(const struct hpt_job *hpt, const struct run *run)
+{
+    const struct machine *machine = &hpt->training.machine;
+    for (int d = 0; d < run->n_devices; d++) {
+        const struct ledger *ledger = &run->device[d].ledger;
+        uint64_t off_ps = 0;
+        for (int i = 0; i < run->n_faults; i++)
+            if (strcmp(run->fault[i].kind, "fails") == 0 && strcmp(run->fault[i].device, run->device[d].name) == 0)
+                off_ps = run->end_ps - run->fault[i].time_ps;
+        ck_assert_uint_eq(ledger->off_ps, off_ps);
+        ck_assert(ledger->idle_energy_fj ==
+                  (wide_uint)ledger->idle_ps *
+                      device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]));
+    }
+}
+
 static void check_equal_in_time(const struct run *a, const struct run *b)
 {
     ck_assert_int_eq(a->n_steps, b->n_steps);
@@ -97,6 +114,7 @@ static void check_equal_in_time(const struct run *a, const struct run *b)
         ck_assert_mem_eq(one->compute_ps, other->compute_ps, sizeof one->compute_ps);
         ck_assert_mem_eq(one->wait_ps, other->wait_ps, sizeof one->wait_ps);
         ck_assert_uint_eq(one->idle_ps, other->idle_ps);
+        ck_assert_uint_eq(one->off_ps, other->off_ps);
     }
     ck_assert_int_eq(a->n_faults, b->n_faults);
     for (int i = 0; i < a->n_faults; i++) {
@@ -164,9 +182,41 @@ START_TEST(any_faults_lose_nothing_and_tell_the_same_without_tensors)
     }
     struct training_result functional = run_again(&hpt, 0), timing = run_again(&hpt, 1);
     check_sums(&functional.run);
+    check_off(&hpt, &functional.run);
     check_equal_in_time(&functional.run, &timing.run);
     for (int i = 0; i < STEPS; i++)
         ck_assert(isfinite(functional.run.step[i].loss));
+    hpt_close(&hpt);
+}
+END_TEST
+
+/* Until the loss is noticed the others wait: the recovery is longer by that time, and takes their stand-by energy. */
+START_TEST(a_loss_takes_its_time_to_be_noticed)
+{
+    struct dice d = dice(45000 + (uint32_t)_i);
+    struct hpt_job hpt;
+    open_job(&hpt, &d, (int)below(&d, 6));
+    struct training_result whole = run_again(&hpt, 1);
+    int strikes = 1 + (int)below(&d, STEPS - 2);
+    uint64_t wait_ps = 1000000 * (1 + below(&d, 5000));
+    put_fault(&hpt, random_device(&hpt, &d, NULL), "fails", JOB_UNSET, whole.run.step[strikes - 1].time_ps);
+    struct training_result at_once = run_again(&hpt, 1);
+    hpt.job.train.recovery_s = (double)wait_ps * 1e-12;
+    struct training_result later = run_again(&hpt, 1), functional = run_again(&hpt, 0);
+    const struct machine *machine = &hpt.training.machine;
+    uint64_t power_mw = 0;
+    for (int k = 0; k < machine->n_devices; k++)
+        if (!machine->lost[k])
+            power_mw += device_idle_power_mw(machine->backends[k], machine->states[k], &machine->specs[k]);
+    const struct run_fault *a = &at_once.run.fault[0], *b = &later.run.fault[0];
+    ck_assert_uint_eq(a->time_ps, b->time_ps);
+    ck_assert_uint_eq(b->recovery_ps, a->recovery_ps + wait_ps);
+    ck_assert(b->recovery_fj == a->recovery_fj + (wide_uint)wait_ps * power_mw);
+    for (int i = 0; i < STEPS; i++)
+        ck_assert_uint_ge(later.run.step[i].time_ps, at_once.run.step[i].time_ps + (i < strikes ? 0 : wait_ps));
+    check_sums(&later.run);
+    check_off(&hpt, &later.run);
+    check_equal_in_time(&functional.run, &later.run);
     hpt_close(&hpt);
 }
 END_TEST
@@ -221,6 +271,7 @@ Suite *suite_train_faults(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, a_lost_reram_device_changes_no_loss_in_low_mode, 0, 12);
     tcase_add_loop_test(tcase, any_faults_lose_nothing_and_tell_the_same_without_tensors, 0, 24);
+    tcase_add_loop_test(tcase, a_loss_takes_its_time_to_be_noticed, 0, 12);
     tcase_add_loop_test(tcase, the_last_gpu_ends_the_run, 0, 3);
     tcase_add_loop_test(tcase, faults_that_cannot_be_are_refused, 0, 3);
     suite_add_tcase(suite, tcase);
