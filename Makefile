@@ -137,7 +137,7 @@ $(BUILD)/tests/mpi/suites.c: $(MPI_SOURCES) Makefile
 $(BUILD)/tests/unit/suites.o $(BUILD)/tests/mpi/suites.o: %.o: %.c
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests -c -o $@ $<
 
-$(BUILD)/tests/%.o: private BASE_CFLAGS += -Itests
+$(BUILD)/tests/%.o: private BASE_CFLAGS += -Itests -include tests/assertions.h
 
 $(BUILD)/check-unit: $(BUILD)/tests/run_unit.o $(BUILD)/tests/unit/suites.o $(UNIT_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
 	$(call say,LD  $@)
