@@ -56,6 +56,7 @@ struct binding *binding_new(const struct program *planned, struct arena *arena)
 void binding_remember(struct binding *binding, struct arena *arena)
 {
     size_t n = (size_t)binding->program.n_instrs + 1;
+    binding->n_tokens = 0;
     if (!binding->memo)
         binding->memo = arena_array(arena, n, sizeof *binding->memo);
     for (size_t i = 0; i < n; i++)
@@ -88,6 +89,12 @@ static void bind_like(struct binding *binding)
 static int depends_on_contexts(enum op_kind kind)
 {
     return kind == OP_KV_ATTENTION || kind == OP_PROMPT_ATTENTION || kind == OP_KV_APPEND || kind == OP_KV_FETCH;
+}
+
+/* ... or the rows themselves? Those of shards and of what is fetched do. */
+static int rows_depend_on_contexts(const struct op *planned)
+{
+    return depends_on_contexts(planned->kind) || planned->tokens == TOKENS_FETCHED || planned->shards > 1;
 }
 
 static struct price_entry *entry_of(struct price_memo *memo, int64_t key, struct arena *arena)
@@ -155,6 +162,34 @@ static void bind_waits(struct binding *binding)
     binding->next_waits = (binding->next_waits + 1) % WAIT_ENTRIES;
 }
 
+/* Rows, cost and work of instruction i. */
+static void bind_instr(const struct executor *executor, int device, struct binding *binding, int i,
+                       const struct batch *batch)
+{
+    struct instr *instr = &binding->program.instrs[i];
+    const struct op *planned = binding->planned->instrs[i].op;
+    struct op *op = &binding->ops[i];
+    int64_t elements = 0;
+    binding->has_work[i] = (char)batch_bind(planned, batch, op);
+    memset(&instr->cost, 0, sizeof instr->cost);
+    if (!binding->has_work[i])
+        return;
+    if (op->kind == OP_SEND || op->kind == OP_RECV) {
+        elements = batch_message_elements(op);
+        op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)elements;
+    }
+    if (op->kind == OP_ALLREDUCE)
+        op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)op->rows;
+    price(executor, device, &binding->memo[i], elements, instr);
+}
+
+/* Is the batch of the same size as the one before? Then only what depends on contexts differs. */
+static int has_same_size(const struct binding *binding, const struct batch *batch)
+{
+    return binding->n_tokens == batch->n_tokens && binding->n_cached_tokens == batch->n_cached_tokens &&
+           binding->n_answers == batch->n_answers;
+}
+
 void bind_device(const struct executor *executor, int device, struct binding *binding, const struct batch *batch)
 {
     if (binding->like) {
@@ -162,23 +197,15 @@ void bind_device(const struct executor *executor, int device, struct binding *bi
         bind_waits(binding);
         return;
     }
+    int same = has_same_size(binding, batch);
     for (int i = 0; i < binding->program.n_instrs; i++) {
-        struct instr *instr = &binding->program.instrs[i];
-        const struct op *planned = binding->planned->instrs[i].op;
-        struct op *op = &binding->ops[i];
-        int64_t elements = 0;
-        binding->has_work[i] = (char)batch_bind(planned, batch, op);
-        memset(&instr->cost, 0, sizeof instr->cost);
-        if (!binding->has_work[i])
-            continue;
-        if (op->kind == OP_SEND || op->kind == OP_RECV) {
-            elements = batch_message_elements(op);
-            op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)elements;
-        }
-        if (op->kind == OP_ALLREDUCE)
-            op->transfer_bytes = planned->transfer_bytes / (uint64_t)planned->rows * (uint64_t)op->rows;
-        price(executor, device, &binding->memo[i], elements, instr);
+        binding->ops[i].batch = batch;
+        if (!same || rows_depend_on_contexts(binding->planned->instrs[i].op))
+            bind_instr(executor, device, binding, i, batch);
     }
+    binding->n_tokens = batch->n_tokens;
+    binding->n_cached_tokens = batch->n_cached_tokens;
+    binding->n_answers = batch->n_answers;
     bind_waits(binding);
 }
 

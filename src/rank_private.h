@@ -79,13 +79,14 @@ struct executor {
 struct binding {
     struct program program; /* instructions and ops are its own */
     const struct program *planned;
-    struct binding *like;                        /* of an equal device with an equal program: the same costs; or NULL */
-    struct op *ops;                              /* [n_instrs] */
-    char *has_work;                              /* [n_instrs] */
-    char *takes_part;                            /* [n_instrs] has work, or values pass it */
-    uint64_t energy_fj[N_ENERGY_PARTS], busy_ps; /* binding_cost */
-    struct price_memo *memo;                     /* [n_instrs] */
-    struct wait_memo *waits;                     /* who waits for whom depends on who takes part: what was found last */
+    struct binding *like; /* of an equal device with an equal program: the same costs; or NULL */
+    struct op *ops;       /* [n_instrs] */
+    char *has_work;       /* [n_instrs] */
+    char *takes_part;     /* [n_instrs] has work, or values pass it */
+    int64_t n_tokens, n_cached_tokens, n_answers; /* of the batch that it is bound to; 0: of none */
+    uint64_t energy_fj[N_ENERGY_PARTS], busy_ps;  /* binding_cost */
+    struct price_memo *memo;                      /* [n_instrs] */
+    struct wait_memo *waits; /* who waits for whom depends on who takes part: what was found last */
     int next_waits;
 };
 
