@@ -25,6 +25,7 @@ _Static_assert(JOB_MAX_HORIZON <= METRIC_MAX_HORIZON, "errors are kept for every
 struct windows_config build_windows_config(const struct job *job)
 {
     const struct job_data *data = &job->data;
+    int by_rows = strcmp(data->split_by, "rows") == 0, by_time = strcmp(data->split_by, "time") == 0;
     struct windows_config config = {
         .file = data->file,
         .inputs = data->inputs.value,
@@ -36,8 +37,8 @@ struct windows_config build_windows_config(const struct job *job)
         .layout = layout_of(job),
         .slots = job->data.slots == JOB_UNSET ? 0 : job->data.slots,
         .normalise = data->normalise,
-        .test_rows = {data->test_rows[0], data->test_rows[1]},
-        .test_time = {data->test_time[0], data->test_time[1]},
+        .test_rows = {by_rows ? data->test_rows[0] : -1, by_rows ? data->test_rows[1] : -1},
+        .test_time = {by_time ? data->test_time[0] : NULL, by_time ? data->test_time[1] : NULL},
         .test_fraction = data->test_fraction,
         .validation_fraction = data->validation_fraction,
     };

@@ -1,8 +1,10 @@
 /* test_validation.c - the validation set: the last training samples by time, which share no row with the others. */
 #include <string.h>
 
+#include "config/job.h"
 #include "folder.h"
 #include "model/windows.h"
+#include "scheduler/build.h"
 #include "store/synth.h"
 
 Suite *suite_validation(void);
@@ -143,11 +145,34 @@ START_TEST(sets_that_cannot_be)
 }
 END_TEST
 
+/* Rows, times and a fraction may all be given: split_by says which of them counts. */
+START_TEST(split_by_tells_the_test_set)
+{
+    static const char *const ways[] = {"rows", "time", "fraction"};
+    struct arena *arena = arena_new();
+    struct fault fault = FAULT_NONE;
+    for (int i = 0; i < 3; i++) {
+        const char *const overrides[] = {"data.test_rows=10,20", "data.test_time=2020-01-02,2020-01-03",
+                                         "data.test_fraction=0.25", arena_printf(arena, "data.split_by=%s", ways[i])};
+        struct job job;
+        ck_assert_msg(!job_read(arena, "jobs/wind.yaml", overrides, 4, &job, &fault), "%s", fault.text);
+        struct windows_config config = build_windows_config(&job);
+        ck_assert_int_eq(config.test_rows[0], i == 0 ? 10 : -1);
+        ck_assert_int_eq(config.test_rows[1], i == 0 ? 20 : -1);
+        ck_assert_int_eq(config.test_time[0] != NULL, i == 1);
+        ck_assert_int_eq(config.test_time[1] != NULL, i == 1);
+        ck_assert_double_eq(config.test_fraction, 0.25);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_validation(void)
 {
     Suite *suite = suite_create("validation");
     TCase *tcase = tcase_create("validation");
     tcase_add_loop_test(tcase, sets_are_apart, 0, CASES);
+    tcase_add_test(tcase, split_by_tells_the_test_set);
     tcase_add_test(tcase, sets_that_cannot_be);
     tcase_add_loop_test(tcase, inputs_reach_the_target_row, 0, 3);
     suite_add_tcase(suite, tcase);
