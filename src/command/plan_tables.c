@@ -159,6 +159,31 @@ static void print_roles(const struct training *training)
 
 /* ---- modes ---- */
 
+static const struct run_switch_number *find_number(const struct run_switch_record *record, const char *name)
+{
+    for (int i = 0; i < record->n_numbers; i++)
+        if (strcmp(record->number[i].name, name) == 0)
+            return &record->number[i];
+    return NULL;
+}
+
+/* What the last check of the pay-off, policy safe's, has found. */
+static void print_no_payoff(const struct run_switch *told)
+{
+    const struct run_switch_record *last = told->n_records ? &told->record[told->n_records - 1] : NULL;
+    const struct run_switch_number *time = last ? find_number(last, "saved_ps") : NULL,
+                                   *energy = last ? find_number(last, "saved_fj") : NULL,
+                                   *steps = last ? find_number(last, "steps_in_low") : NULL;
+    char text[4][32];
+    if (!time || !energy || !steps)
+        return;
+    printf("  a switch would not pay off: after a trial, %.0f low-parameter steps save %s and %s;\n"
+           "  the trial and the handovers take %s and %s\n",
+           steps->value, show(text[0], UNIT_SECONDS, time->value * 1e-12),
+           show(text[1], UNIT_JOULES, energy->value * 1e-15), show(text[2], UNIT_SECONDS, time->threshold * 1e-12),
+           show(text[3], UNIT_JOULES, energy->threshold * 1e-15));
+}
+
 static void print_switch(const struct training *training, const struct run *run)
 {
     const char *policy = training->job->train.mode_switch.policy;
@@ -167,6 +192,7 @@ static void print_switch(const struct training *training, const struct run *run)
     printf("\nswitch\n");
     if (step < 0) {
         printf("  policy %s: every step is a full one\n", policy);
+        print_no_payoff(&run->mode_switch);
         return;
     }
     printf("  policy %s: low-parameter steps after step %lld of %lld", policy, (long long)step,
@@ -189,6 +215,10 @@ void plan_print_gpus_alone(const struct training *training, const struct run *ru
     struct run_candidate alone;
     int64_t none;
     char time[32], energy[32];
+    if (run_switch_step(run) < 0) {
+        printf("  GPUs alone  the same, since every step is a full one\n");
+        return;
+    }
     choose_price(training->job, "gpu-only", training->arena, &alone, &none);
     if (alone.problem) {
         printf("  GPUs alone  cannot be: %s\n", alone.problem);

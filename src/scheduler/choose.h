@@ -1,7 +1,7 @@
 /* choose.h - placement.policy auto: what each placement of a job would take, and the one that takes least.
  *
  * A placement is priced by a timing-only run of the whole job: the same programs, costs and clocks as the run itself.
- * Policies that switch by tests are priced at the earliest step at which they can switch.
+ * Policies that switch by tests are priced at the earliest step at which they can switch; safe's pay-off test is made.
  */
 #ifndef SCHEDULER_CHOOSE_H
 #define SCHEDULER_CHOOSE_H

@@ -24,8 +24,7 @@ struct mode_switch *switch_new(const struct switch_config *config, struct arena 
     const struct switch_costs *costs = &config->costs;
     if (config->window_steps < 1)
         bug("a switch by tests with windows of %" PRId64 " steps", config->window_steps);
-    if (config->policy == SWITCH_SAFE && !config->assumes_earliest &&
-        (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
+    if (config->policy == SWITCH_SAFE && (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
         bug("the pay-off of a switch between steps that cost nothing");
     sw->full = arena_array(arena, (size_t)config->window_steps, sizeof *sw->full);
     sw->low = arena_array(arena, (size_t)config->window_steps, sizeof *sw->low);
@@ -338,12 +337,15 @@ static void end_low(struct mode_switch *sw, struct switch_record *record, double
                    sw->is_over ? "the low mode became worse again: full mode to the end" : "the low mode became worse");
 }
 
-/* A prediction without losses: every test is taken to hold. */
+/* A prediction without losses: every test of losses and weights is taken to hold. Whether a switch pays needs none. */
 static void end_assumed(struct mode_switch *sw, struct switch_record *record)
 {
     if (sw->state == SWITCH_TRIAL) {
         enter_low(sw, record, "assumed: no test was made");
         sw->is_over = 1;
+    } else if (sw->config.policy == SWITCH_SAFE && !pays_after_trial(sw, record)) {
+        sw->is_over = 1;
+        stay(record, "a switch does not pay off any more");
     } else if (sw->step == switch_earliest_step(&sw->config) - sw->config.window_steps) {
         start_trial(sw, record, SWITCH_START_TRIAL, sw->config.width, "assumed: no test was made");
     } else {

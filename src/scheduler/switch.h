@@ -98,7 +98,8 @@ struct switch_config {
     int degraded_windows, full_windows; /* in a row until the way back; windows in FULL after it */
     int trials, retries;
     struct switch_costs costs;
-    int assumes_earliest; /* hpt, safe: no test is made, the trial and the switch come as early as they can */
+    int assumes_earliest; /* hpt, safe: the trial and the switch come as early as they can; of all tests only safe's
+                           * pay-off (T5), which needs no losses, is made */
 };
 
 /* What a job does not say. */

@@ -161,7 +161,8 @@ START_TEST(assumed_switch)
     struct arena *arena = arena_new();
     struct small_job small = random_job(&d);
     int is_hpt = _i % 2, k = 1 + (int)below(&d, 6), windows = is_hpt ? 5 : 4;
-    small.steps = windows * k + 3;
+    small.steps = windows * k + (is_hpt ? 3 : 2000); /* safe: enough to pay for the trial */
+    small.gpu_flop_per_s = is_hpt ? 0 : 1e6;
     small.mode_switch = arena_printf(arena, "{policy: %s, window_steps: %d}", is_hpt ? "hpt" : "safe", k);
     struct run run = run_small(arena, &small);
     static const char *const names[] = {"full", "trial", "low"};
@@ -178,6 +179,29 @@ START_TEST(assumed_switch)
     ck_assert(run.phase[1].energy_fj == (wide_uint)k * both_fj + run.handover.energy_fj / 2);
     for (int i = 1; i < run.n_steps; i++)
         ck_assert_uint_ge(run.step[i].time_ps, run.step[i - 1].time_ps);
+    arena_free(arena);
+}
+END_TEST
+
+/* Policy safe on GPUs that are faster than the low mode: the pay-off test needs no losses, and fails. Placement auto
+ * then takes the GPUs alone, which is the same. */
+START_TEST(assumed_switch_that_does_not_pay)
+{
+    struct dice d = dice(4150 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct small_job small = random_job(&d);
+    small.steps = 50;
+    small.mode_switch = "{policy: safe, window_steps: 4}";
+    struct run run = run_small(arena, &small);
+    ck_assert_int_eq(run_switch_step(&run), -1);
+    ck_assert(run.n_phases == 1 && run.phase[0].last_step == 50 && run.handover.n == 0);
+    ck_assert_int_eq(run.mode_switch.n_records, 1);
+    ck_assert_str_eq(run.mode_switch.record[0].reason, "a switch does not pay off any more");
+    small.policy = "auto";
+    struct run chosen = run_small(arena, &small);
+    ck_assert_str_eq(chosen.choice.chosen, "gpu-only");
+    ck_assert_int_eq(chosen.choice.switch_step, -1);
+    ck_assert(chosen.choice.candidate[1].time_ps == run.end_ps && chosen.end_ps == run.end_ps);
     arena_free(arena);
 }
 END_TEST
@@ -317,6 +341,7 @@ Suite *suite_placement(void)
     tcase_add_loop_test(tcase, modes_and_cells, 0, 10);
     tcase_add_test(tcase, cells_that_are_not_written);
     tcase_add_loop_test(tcase, assumed_switch, 0, 8);
+    tcase_add_loop_test(tcase, assumed_switch_that_does_not_pay, 0, 4);
     tcase_add_test(tcase, no_switch_without_losses);
     tcase_add_loop_test(tcase, auto_takes_the_least, 0, 6);
     tcase_add_test(tcase, auto_counts_idle_devices);
