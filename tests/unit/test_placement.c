@@ -190,11 +190,12 @@ START_TEST(assumed_switch_that_does_not_pay)
     struct dice d = dice(4150 + (uint32_t)_i);
     struct arena *arena = arena_new();
     struct small_job small = random_job(&d);
-    small.steps = 50;
+    small.steps = 17;
+    small.array_rows = 1;
     small.mode_switch = "{policy: safe, window_steps: 4}";
     struct run run = run_small(arena, &small);
     ck_assert_int_eq(run_switch_step(&run), -1);
-    ck_assert(run.n_phases == 1 && run.phase[0].last_step == 50 && run.handover.n == 0);
+    ck_assert(run.n_phases == 1 && run.phase[0].last_step == 17 && run.handover.n == 0);
     ck_assert_int_eq(run.mode_switch.n_records, 1);
     ck_assert_str_eq(run.mode_switch.record[0].reason, "a switch does not pay off any more");
     small.policy = "auto";
