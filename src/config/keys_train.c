@@ -84,7 +84,8 @@ static const struct job_key keys[] = {
         MEANS("z-scores by the statistics of the training rows")},
 
     {"train.mode", KEY_WORD, IN(train.mode), DEFAULT("full"), WORDS("full lora did said"),
-        MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora); those weights in a "
+        MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora; LoRA-SVD "
+              "with train.adapter.init svd); those weights in a "
               "random subspace (did), with a scale for each layer (said)")},
     {"train.epochs", KEY_INT, IN(train.epochs), DEFAULT("10"), FROM(1, MILLION), MEANS("passes over the training set")},
     {"train.steps", KEY_INT, IN(train.steps), DEFAULT("0"), FROM(0, ROWS),

@@ -30,14 +30,17 @@ static int64_t parameter_elements(const struct program *program, int trained_onl
 /* "width 8, alpha 64, dropout 0 on q v" */
 static const char *adapter_text(const struct training *training)
 {
+    struct arena *arena = training->arena;
     struct job_adapter adapter = training->job->train.adapter;
-    struct adapter_config config;
-    const char *targets = "", *width = adapter.width == JOB_UNSET ? " (until a test chooses)" : "";
-    build_adapter_config(&adapter, &config);
+    struct adapter_config filled_in;
+    const char *targets = "", *width = "auto";
+    build_adapter_config(&adapter, &filled_in);
+    if (adapter.width != JOB_UNSET)
+        width = arena_printf(arena, "%lld", (long long)adapter.width);
     for (int i = 0; i < adapter.targets.n; i++)
-        targets = arena_printf(training->arena, "%s %s", targets, adapter.targets.value[i]);
-    return arena_printf(training->arena, "width %lld%s, alpha %g, dropout %g on%s%s%s", (long long)config.width, width,
-                        adapter.alpha, adapter.dropout, targets, adapter.train_norms ? ", norms trained" : "",
+        targets = arena_printf(arena, "%s %s", targets, adapter.targets.value[i]);
+    return arena_printf(arena, "width %s, alpha %g, dropout %g on%s%s%s", width, adapter.alpha, adapter.dropout,
+                        targets, adapter.train_norms ? ", norms trained" : "",
                         strcmp(adapter.init, "svd") == 0 ? ", started from the weights' singular vectors" : "");
 }
 

@@ -135,6 +135,7 @@ START_TEST(modes_and_cells)
     ck_assert_uint_le(run.mode[1].step_ps, run.step[last].time_ps - run.step[last - 1].time_ps);
     const char *full = arena_printf(arena, "hpt: full steps on %d x a100-80g (fp32), ", small.gpus);
     ck_assert_msg(strncmp(run.placement_text, full, strlen(full)) == 0, "%s", run.placement_text);
+    ck_assert_ptr_nonnull(strstr(run.model_text, "; low mode: adapters of width 8, alpha 64, dropout 0 on q v"));
     ck_assert_ptr_nonnull(strstr(run.placement_text, " x isaac (quantized) and "));
     ck_assert_ptr_nonnull(strstr(run.placement_text, " x systolic-128-7nm (fp32), "));
     if (small.micro_batches > 1)
