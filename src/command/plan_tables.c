@@ -203,11 +203,32 @@ static void print_switch(const struct training *training, const struct run *run)
     printf("\n");
 }
 
+/* Copies of a matrix share the rows of a product: more copies than rows write cells that nothing reads. */
+static void print_spare_copies(const struct training *training)
+{
+    long long most_rows = 0, copies = 0;
+    for (int d = 0; d < training->plan.n_devices; d++) {
+        const struct program *program = &training->plan.programs[PROGRAM_LOW][d];
+        for (int i = 0; i < program->n_instrs; i++) {
+            const struct op *op = program->instrs[i].op;
+            if ((op->kind != OP_LINEAR && op->kind != OP_LINEAR_DX) || op->replicas < 1)
+                continue;
+            most_rows = op->rows > most_rows ? op->rows : most_rows;
+            copies = op->replicas > copies ? op->replicas : copies;
+        }
+    }
+    if (copies > most_rows)
+        printf("\n  %lld copies share %lld rows at a time: more than %lld (placement.replicas) are programmed for "
+               "nothing\n",
+               copies, most_rows, most_rows);
+}
+
 void plan_print_modes(const struct training *training, const struct run *run)
 {
     print_roles(training);
     print_switch(training, run);
     mode_tables_print(stdout, run, training->arena);
+    print_spare_copies(training);
 }
 
 void plan_print_gpus_alone(const struct training *training, const struct run *run)

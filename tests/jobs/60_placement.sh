@@ -39,6 +39,15 @@ plan "plan of hpt" && {
     done
     [ "$(grep -c '^program of' "$WORK/told")" = 0 ] && pass "no programs unasked" || fail "no programs unasked" "found" "$WORK/told"
 }
+plan "more copies than rows" --set placement.replicas=33 && tells "copies without work" "  33 copies share 32 rows at a time: more than 32 (placement.replicas) are programmed for nothing"
+plan "as many copies as rows" --set placement.replicas=32 && {
+    grep -q "copies share" "$WORK/told" && fail "copies that all work" "told to be too many" "$WORK/told" || pass "copies that all work"
+}
+plan "policy safe that does not pay off" --set train.switch.policy=safe --set train.steps=20 --set cluster.devices[2].array_rows=1 && {
+    tells "safe: full steps" "policy safe: every step is a full one"
+    tells "safe: why" "  a switch would not pay off: after a trial, 12 low-parameter steps save "
+    tells "safe: as the GPUs" "GPUs alone  the same, since every step is a full one"
+}
 plan "programs of both modes" --instructions && {
     programs=$(grep -c '^program of' "$WORK/told")
     [ "$programs" = 5 ] && pass "a program of a GPU and of each device of the low mode" || fail "programs" "$programs, expected 5" "$WORK/told"
