@@ -117,8 +117,8 @@ void switch_config_defaults(enum switch_policy policy, struct switch_config *con
 
 /* Local. The configuration of a job; costs are the caller's to fill. Window: as given, else hpt the published one of
  * the preset (swe 365, weather 8000, covid 720, wind 480; another preset as safe), safe an eighth of an epoch within
- * [64, 4096]. Fault STATUS_USAGE: hpt or safe without losses (timing only); a run shorter than the earliest switch; a
- * step or layer that the run or the model does not have. */
+ * [64, 4096]. Fault STATUS_USAGE: hpt or safe without losses (timing only) or with windows of one step, which have no
+ * spread; a run shorter than the earliest switch; a step or layer that the run or the model does not have. */
 enum status switch_config_from_job(const struct job *job, const struct switch_setting *setting,
                                    struct switch_config *config, struct fault *fault);
 

@@ -77,6 +77,10 @@ hpt_with "unknown switch policy" 2 "train.switch.policy: expected one of" --set 
 hpt_with "windows longer than the run" 2 "train.switch.window_steps: expected windows of which 5 end before the run's 6 steps do, found 2 steps" \
     --set train.switch.policy=hpt --set train.switch.window_steps=2
 hpt_with "watched layer that is not there" 2 "train.switch.watch_layer: expected a layer from 0 to 0" --set train.switch.policy=hpt --set train.switch.window_steps=1 --set train.switch.watch_layer=1
+hpt_with "windows of one step, hpt" 2 "train.switch.window_steps: expected at least 2, since policy hpt compares" \
+    --set train.switch.policy=hpt --set train.switch.window_steps=1
+hpt_with "windows of one step, safe" 2 "train.switch.window_steps: expected at least 2, since policy safe compares" \
+    --set train.switch.policy=safe --set train.switch.window_steps=1
 hpt_with "tests without losses" 2 "expected never, at or always in a timing-only run" --set train.switch.policy=hpt --set train.switch.window_steps=1 --timing-only
 hpt_with "unknown placement" 2 "did you mean 'hpt'" --set placement.policy=htp
 hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64

@@ -161,7 +161,7 @@ START_TEST(assumed_switch)
     struct dice d = dice(4100 + (uint32_t)_i);
     struct arena *arena = arena_new();
     struct small_job small = random_job(&d);
-    int is_hpt = _i % 2, k = 1 + (int)below(&d, 6), windows = is_hpt ? 5 : 4;
+    int is_hpt = _i % 2, k = 2 + (int)below(&d, 5), windows = is_hpt ? 5 : 4;
     small.steps = windows * k + (is_hpt ? 3 : 2000); /* safe: enough to pay for the trial */
     small.gpu_flop_per_s = is_hpt ? 0 : 1e6;
     small.mode_switch = arena_printf(arena, "{policy: %s, window_steps: %d}", is_hpt ? "hpt" : "safe", k);
