@@ -101,13 +101,14 @@ static void print_faults_left_out(int n_faults)
                n_faults);
 }
 
-static void print_plan(const struct training *training, const struct job_options *options, int n_faults,
-                       const struct run *run)
+static enum status print_plan(const struct training *training, const struct job_options *options, int n_faults,
+                              const struct run *run, struct fault *fault)
 {
+    enum status status = STATUS_OK;
     print_head(run);
     plan_print_memory(training);
     if (run->n_modes)
-        plan_print_modes(training, run);
+        status = plan_print_modes(training, run, fault);
     else
         print_step(training, run);
     print_whole_run(training, run);
@@ -118,6 +119,7 @@ static void print_plan(const struct training *training, const struct job_options
     summary_print_ledgers(stdout, run);
     if (options->instructions)
         plan_print_instructions(training, options->device);
+    return status;
 }
 
 static enum status show_serving(struct comm *comm, struct job *job, struct arena *arena, struct fault *fault)
@@ -148,7 +150,7 @@ static enum status show_plan(struct comm *comm, const struct job_options *option
     if (status == STATUS_OK && !options->print_config)
         status = training_run(&training, &run_options, &result, fault);
     if (status == STATUS_OK && !options->print_config)
-        print_plan(&training, options, n_faults, &result.run);
+        status = print_plan(&training, options, n_faults, &result.run, fault);
     training_close(&training);
     return status;
 }

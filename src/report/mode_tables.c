@@ -25,6 +25,9 @@ static void print_candidate(FILE *out, const char *indent, const struct run_cand
     if (strcmp(candidate->policy, "hpt") == 0)
         fprintf(out, ", with low-parameter steps after step %" PRId64, choice->switch_step);
     fprintf(out, "\n");
+    if (strcmp(candidate->policy, "hpt") == 0 && choice->adapter_width > 0)
+        fprintf(out, "%s                and adapters of width %" PRId64 ", the widest that the switch may choose\n",
+                indent, choice->adapter_width);
 }
 
 void mode_print_placement(FILE *out, const char *indent, const struct run *run)

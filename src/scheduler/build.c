@@ -9,6 +9,7 @@
 #include "scheduler/low.h"
 #include "scheduler/lower.h"
 #include "scheduler/place.h"
+#include "scheduler/switch.h"
 
 static enum windows_layout layout_of(const struct job *job)
 {
@@ -249,13 +250,25 @@ void build_adapter_config(struct job_adapter *job, struct adapter_config *adapte
     if (job->dropout < 0)
         job->dropout = svd ? 0 : 0.1;
     *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
-                                       .width = job->width == JOB_UNSET ? BUILD_ADAPTER_WIDTH : job->width,
+                                       .width = job->width == JOB_UNSET ? 0 : job->width,
                                        .alpha = job->alpha,
                                        .dropout = job->dropout,
                                        .svd = svd,
                                        .train_norms = job->train_norms};
     for (int i = 0; i < job->targets.n; i++)
         adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
+}
+
+struct build_widths build_adapter_widths(const struct job *job, const struct model_config *config)
+{
+    struct job_adapter open_keys = job->train.adapter;
+    struct adapter_config adapter;
+    build_adapter_config(&open_keys, &adapter);
+    if (adapter.width)
+        return (struct build_widths){adapter.width, adapter.width};
+    int64_t side = family_narrow_side(config, adapter.targets), first = switch_widths[0],
+            last = switch_widths[SWITCH_WIDTHS - 1];
+    return (struct build_widths){first < side ? first : side, last < side ? last : side};
 }
 
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
@@ -408,8 +421,8 @@ static enum status build_low(const struct job *job, const struct model_config *c
     struct job_adapter open_keys = job->train.adapter;
     struct adapter_config adapter;
     build_adapter_config(&open_keys, &adapter);
-    if (standing && standing->adapter_width)
-        adapter.width = standing->adapter_width;
+    adapter.width =
+        standing && standing->adapter_width ? standing->adapter_width : build_adapter_widths(job, config).widest;
     struct model_config low = family_with_adapter(config, &adapter);
     enum status status = family_check(&low, fault);
     if (status != STATUS_OK)

@@ -164,8 +164,8 @@ void modes_disturb(struct course *course, int loss, const char *reason);
 /* Collective. Runs PROGRAM_HANDOVER, PROGRAM_RETURN or PROGRAM_REPAIR after the step that is done. */
 enum status modes_carry(struct course *course, int program, struct fault *fault);
 
-/* Collective. The controller's costs anew, after a change of plan. */
-enum status modes_price(struct course *course, struct fault *fault);
+/* Local. After a change of plan: what the controller knows of costs is of the one before. */
+void modes_forget_costs(struct course *course);
 
 /* Local. The controller's story and the phases into the result. */
 void modes_describe(struct course *course);

@@ -109,7 +109,8 @@ enum status replan_begin(struct course *course, const struct replan *replan, con
     if (is_wider)
         describe_low_mode(course->training, run);
     course_price(course);
-    return modes_price(course, fault);
+    modes_forget_costs(course);
+    return STATUS_OK;
 }
 
 void replans_archive(struct course *course, struct archive *archive)

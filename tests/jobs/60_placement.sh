@@ -39,6 +39,13 @@ plan "plan of hpt" && {
     done
     [ "$(grep -c '^program of' "$WORK/told")" = 0 ] && pass "no programs unasked" || fail "no programs unasked" "found" "$WORK/told"
 }
+plan "plan of a width that is left to the switch" --set train.switch.policy=safe --set train.adapter.width=auto && {
+    tells "the widths" "their width is decided at the switch, from 2 to 32; predicted here with the widest"
+    tells "the narrowest" "with adapters of width 2"
+    tells "the widest" "with adapters of width 32"
+}
+plan "auto with a width that is left to the switch" --set train.switch.policy=safe --set train.adapter.width=auto --set placement.policy=auto &&
+    tells "auto tells the width" "and adapters of width 32, the widest that the switch may choose"
 plan "programs of both modes" --instructions && {
     programs=$(grep -c '^program of' "$WORK/told")
     [ "$programs" = 5 ] && pass "a program of a GPU and of each device of the low mode" || fail "programs" "$programs, expected 5" "$WORK/told"

@@ -285,7 +285,6 @@ START_TEST(assumed_without_tests)
 {
     struct arena *arena = arena_new();
     struct switch_config config = config_of(_i ? SWITCH_HPT : SWITCH_SAFE, 200);
-    config.costs = (struct switch_costs){0};
     config.assumes_earliest = 1;
     struct mode_switch *sw = switch_new(&config, arena);
     int64_t earliest = switch_earliest_step(&config), known = 0;
@@ -326,8 +325,8 @@ START_TEST(free_steps)
 {
     struct arena *arena = arena_new();
     struct switch_config config = config_of(SWITCH_SAFE, 1000);
-    config.costs.low_fj = 0;
-    switch_new(&config, arena);
+    feed_costs.low_fj = 0;
+    switch_set_costs(switch_new(&config, arena), 8, &feed_costs);
 }
 END_TEST
 
