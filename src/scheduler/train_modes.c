@@ -147,9 +147,10 @@ static enum status price_window(struct course *course, const struct switch_windo
 /* The next adapters are of another width: so are the programs of the low-parameter mode. */
 static enum status change_width(struct course *course, int width, struct fault *fault)
 {
-    const struct replan replan = {.n_struck = course->n_struck, .adapter_width = width};
+    const struct replan replan = {
+        .n_struck = course->n_struck, .n_cells_struck = course->n_struck, .adapter_width = width};
     struct next_plan next;
-    enum status status = replan_build(course->training, &replan, &next, fault);
+    enum status status = replan_build(course, &replan, &next, fault);
     return status == STATUS_OK ? replan_begin(course, &replan, &next, fault) : status;
 }
 

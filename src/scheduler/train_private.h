@@ -51,6 +51,8 @@ struct due {
 /* A change of plan in the middle of the run. */
 struct replan {
     int n_struck;                /* faults that had struck until then */
+    int n_cells_struck;          /* ... of which the others leave crossbars where they were, for a plan that only brings
+                                    back what other devices have trained */
     int without_low, kept_cells; /* what stands in crossbars stays in use */
     int64_t adapter_width;
 };
@@ -119,7 +121,7 @@ struct next_plan {
 };
 
 /* Local. A plan for what is left of the machine. Fault STATUS_USAGE: there is none. */
-enum status replan_build(const struct training *training, const struct replan *replan, struct next_plan *next,
+enum status replan_build(const struct course *course, const struct replan *replan, struct next_plan *next,
                          struct fault *fault);
 
 /* Local. Has every device that trains in the low-parameter mode the same parameters and state in both plans? */
