@@ -1,5 +1,6 @@
 /* plan.c - polyrank plan: what would run where, how much memory, time and energy; runs nothing. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/unit.h"
 #include "command/command.h"
@@ -93,6 +94,18 @@ static void print_head(const struct run *run)
     mode_print_placement(stdout, "  ", run);
 }
 
+static void print_neighbours(const struct job *job)
+{
+    int is_fused = strcmp(job->placement.attention_kernel, "fused") == 0;
+    if (job->model.neighbours == 0)
+        return;
+    printf("  neighbours  %s\n", is_fused
+                                     ? "GPUs leave out tiles of keys that no query of a block sees (docs/models.md); "
+                                       "systolic arrays compute every score"
+                                     : "save nothing: every score is computed, for placement.attention_kernel is "
+                                       "unfused");
+}
+
 static void print_faults_left_out(int n_faults)
 {
     if (n_faults)
@@ -106,6 +119,7 @@ static enum status print_plan(const struct training *training, const struct job_
 {
     enum status status = STATUS_OK;
     print_head(run);
+    print_neighbours(training->job);
     plan_print_memory(training);
     if (run->n_modes)
         status = plan_print_modes(training, run, fault);
