@@ -9,7 +9,6 @@
 #include "scheduler/low.h"
 #include "scheduler/lower.h"
 #include "scheduler/place.h"
-#include "scheduler/switch.h"
 
 static enum windows_layout layout_of(const struct job *job)
 {
@@ -239,36 +238,6 @@ static enum loss_kind loss_of(const char *word)
 {
     static const char *const words[] = {"mse", "mae", "huber"};
     return (enum loss_kind)word_index(word, words, 3);
-}
-
-void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter)
-{
-    static const char *const words[N_ADAPTER_TARGETS] = {"q", "k", "v", "o", "ffn0", "ffn1"};
-    if (!job->targets.n)
-        job->targets = (struct word_list){2, {"q", "v"}};
-    int svd = strcmp(job->init, "svd") == 0;
-    if (job->dropout < 0)
-        job->dropout = svd ? 0 : 0.1;
-    *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
-                                       .width = job->width == JOB_UNSET ? 0 : job->width,
-                                       .alpha = job->alpha,
-                                       .dropout = job->dropout,
-                                       .svd = svd,
-                                       .train_norms = job->train_norms};
-    for (int i = 0; i < job->targets.n; i++)
-        adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
-}
-
-struct build_widths build_adapter_widths(const struct job *job, const struct model_config *config)
-{
-    struct job_adapter open_keys = job->train.adapter;
-    struct adapter_config adapter;
-    build_adapter_config(&open_keys, &adapter);
-    if (adapter.width)
-        return (struct build_widths){adapter.width, adapter.width};
-    int64_t side = family_narrow_side(config, adapter.targets), first = switch_widths[0],
-            last = switch_widths[SWITCH_WIDTHS - 1];
-    return (struct build_widths){first < side ? first : side, last < side ? last : side};
 }
 
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
