@@ -99,17 +99,6 @@ static int gpu_supports(const void *state, const struct op *op)
     return op->kind != OP_SEND && op->kind != OP_RECV && op->kind != OP_PROGRAM;
 }
 
-void gpu_add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
-                    double writes, double flops_per_element, struct cost *total)
-{
-    double bytes = (double)elements * gpu->element_bytes;
-    struct gpu_stream stream = {kernel, (uint64_t)(reads * bytes), (uint64_t)(writes * bytes),
-                                (uint64_t)(flops_per_element * (double)elements), (uint64_t)rows};
-    struct cost cost;
-    gpu_stream_cost(&gpu->profile, &stream, &cost);
-    cost_add(total, &cost);
-}
-
 static void add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, double reads, double writes,
                        double flops_per_element, struct cost *total)
 {

@@ -19,8 +19,16 @@ struct gpu {
 
 /* Local. Adds one kernel that streams `reads` and `writes` arrays of `elements` elements; norms and gates: in `rows`
  * rows, 0 otherwise. */
-void gpu_add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows, double reads,
-                    double writes, double flops_per_element, struct cost *total);
+static inline void gpu_add_stream(const struct gpu *gpu, enum gpu_kernel kernel, int64_t elements, int64_t rows,
+                                  double reads, double writes, double flops_per_element, struct cost *total)
+{
+    double bytes = (double)elements * gpu->element_bytes;
+    struct gpu_stream stream = {kernel, (uint64_t)(reads * bytes), (uint64_t)(writes * bytes),
+                                (uint64_t)(flops_per_element * (double)elements), (uint64_t)rows};
+    struct cost cost;
+    gpu_stream_cost(&gpu->profile, &stream, &cost);
+    cost_add(total, &cost);
+}
 
 /* Local. What an attention's neighbours leave of blocks of so many queries. A query sees its own key: never nothing. */
 struct gpu_tiles gpu_tiles_of(const struct op *op, int64_t queries);

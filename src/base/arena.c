@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ALIGN = 64, CHUNK_BYTES = 1 << 16 };
 
@@ -103,16 +104,19 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 
 enum status block_new(void **block, size_t bytes, struct fault *fault)
 {
-    enum { PAGE = 4096 };
-    if (bytes > SIZE_MAX - PAGE)
+    enum { PAGE = 4096, HUGE_PAGE = 2 * 1024 * 1024 };
+    const size_t page = bytes < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    if (bytes > SIZE_MAX - page)
         return fault_set(fault, STATUS_FAILED, "cannot get %zu bytes of host memory", bytes);
-    size_t rounded = (bytes + PAGE - 1) / PAGE * PAGE;
-    void *memory = rounded ? aligned_alloc(PAGE, rounded) : NULL;
+    size_t rounded = (bytes + page - 1) / page * page;
+    void *memory = rounded ? aligned_alloc(page, rounded) : NULL;
     if (rounded && !memory)
         return fault_set(fault, STATUS_FAILED,
                          "cannot get %.2f GiB of host memory for tensors: use --timing-only, fewer devices per rank "
                          "or a smaller model",
                          (double)bytes / 1073741824.0);
+    if (memory && page == HUGE_PAGE)
+        madvise(memory, rounded, MADV_HUGEPAGE); /* a wish: where it is not granted, small pages do as well */
     if (memory)
         memset(memory, 0, rounded);
     *block = memory;

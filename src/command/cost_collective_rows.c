@@ -1,7 +1,7 @@
 /* cost_collective_rows.c - rows of collectives and messages between GPUs. */
 #include <string.h>
 
-#include "command/cost_rows.h"
+#include "command/cost_row.h"
 #include "device/catalogue.h"
 
 /* Systems whose fabric is in the catalogue. */

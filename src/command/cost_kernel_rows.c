@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/cost_rows.h"
+#include "command/cost_row.h"
 #include "device/catalogue.h"
 
 static const char *const gpus[][2] = {

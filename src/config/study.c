@@ -13,14 +13,6 @@
 
 enum { MESSAGE = 512 };
 
-enum status study_refuse(const struct study_reading *reading, const struct entry *entry, const char *expected,
-                         const char *found)
-{
-    char path[CONFIG_MAX_PATH];
-    return refuse(reading->fault, (struct place){reading->file, entry->line}, entry_path(path, sizeof path, entry),
-                  expected, found);
-}
-
 static enum status take_defaults(const struct study_reading *reading)
 {
     int n;

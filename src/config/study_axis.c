@@ -9,6 +9,14 @@
 #include "config/study_private.h"
 #include "config/value.h"
 
+enum status study_refuse(const struct study_reading *reading, const struct entry *entry, const char *expected,
+                         const char *found)
+{
+    char path[CONFIG_MAX_PATH];
+    return refuse(reading->fault, (struct place){reading->file, entry->line}, entry_path(path, sizeof path, entry),
+                  expected, found);
+}
+
 enum { MESSAGE = 512 };
 
 static const struct job_key ranks_key = {

@@ -25,23 +25,46 @@ KERNEL_INLINE TILE_TARGET void TILE(store)(float *to, TILE(vector) x, size_t n)
         memcpy(to, &x, n * sizeof *to);
 }
 
-/* One tile at (i, j); `room` floats of a row of c may be touched. */
+/* Sums of a tile from `start` on, rows of which may be read for `room` floats; NULL: from 0. */
+KERNEL_INLINE TILE_TARGET void TILE(begin)(TILE(vector) sum[12][TILE_VECTORS], const float *start, size_t start_row,
+                                           size_t room, const int rows, const int vectors)
+{
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = start ? TILE(load)(start + (size_t)r * start_row + (size_t)v * TILE_FLOATS,
+                                           room - (size_t)v * TILE_FLOATS)
+                              : (TILE(vector)){0};
+}
+
+KERNEL_INLINE TILE_TARGET void TILE(end)(TILE(vector) sum[12][TILE_VECTORS], float *c, size_t c_row, size_t room,
+                                         const int rows, const int vectors)
+{
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++)
+            TILE(store)
+    (c + (size_t)r * c_row + (size_t)v * TILE_FLOATS, sum[r][v], room - (size_t)v * TILE_FLOATS);
+}
+
+/* One tile at (i, j); `room` floats of a row of c may be touched. What is the same for the whole tile is asked once:
+ * short products would spend a third of their time on it. */
 KERNEL_INLINE TILE_TARGET void TILE(tile)(const struct tile_product *p, size_t i, size_t j, size_t room, const int rows,
                                           const int vectors)
 {
     TILE(vector) sum[12][TILE_VECTORS];
-    const float *a = p->a + i * p->a_row, *b = p->b + j;
+    const size_t whole = (size_t)vectors * TILE_FLOATS, depth = p->depth;
+    const float *a = p->a + i * p->a_row, *b = p->b + j, *start = p->start ? p->start + i * p->start_row + j : NULL;
     const size_t a_row = p->a_row, a_step = p->a_step, b_row = p->b_row;
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 12
-        for (int v = 0; v < vectors; v++) {
-            sum[r][v] = (TILE(vector)){0};
-            if (p->start)
-                sum[r][v] = TILE(load)(p->start + (i + (size_t)r) * p->start_row + j + (size_t)v * TILE_FLOATS,
-                                       room - (size_t)v * TILE_FLOATS);
-        }
-    for (size_t k = 0; k < p->depth; k++, a += a_step, b += b_row) {
+    if (!start)
+        TILE(begin)(sum, NULL, 0, whole, rows, vectors);
+    else if (room >= whole)
+        TILE(begin)(sum, start, p->start_row, whole, rows, vectors);
+    else
+        TILE(begin)(sum, start, p->start_row, room, rows, vectors);
+    for (size_t k = 0; k < depth; k++, a += a_step, b += b_row) {
         TILE(vector) row[TILE_VECTORS];
 #pragma GCC unroll 12
         for (int v = 0; v < vectors; v++)
@@ -52,16 +75,18 @@ KERNEL_INLINE TILE_TARGET void TILE(tile)(const struct tile_product *p, size_t i
             for (int v = 0; v < vectors; v++)
                 sum[r][v] += a[(size_t)r * a_row] * row[v];
     }
+    if (p->relu) {
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++)
 #pragma GCC unroll 12
-        for (int v = 0; v < vectors; v++) {
-            TILE(vector) x = sum[r][v];
-            if (p->relu)
-                x = (TILE(vector))(~(x <= 0.0f) & (TILE(mask))x); /* not a number stays */
-            TILE(store)
-            (p->c + (i + (size_t)r) * p->c_row + j + (size_t)v * TILE_FLOATS, x, room - (size_t)v * TILE_FLOATS);
-        }
+            for (int v = 0; v < vectors; v++) /* not a number stays */
+                sum[r][v] = (TILE(vector))(~(sum[r][v] <= 0.0f) & (TILE(mask))sum[r][v]);
+    }
+    float *c = p->c + i * p->c_row + j;
+    if (room >= whole)
+        TILE(end)(sum, c, p->c_row, whole, rows, vectors);
+    else
+        TILE(end)(sum, c, p->c_row, room, rows, vectors);
 }
 
 /* All rows of one stripe of columns. */

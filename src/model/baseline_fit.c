@@ -4,6 +4,17 @@
 
 #include "model/baseline_private.h"
 
+int baseline_present(const struct baseline_problem *problem, int64_t row, int64_t station)
+{
+    return !isnan(problem->values[row * problem->n_stations + station]);
+}
+
+double baseline_score(const struct baseline_work *work, int64_t row, int64_t station)
+{
+    double value = work->problem->values[row * work->problem->n_stations + station];
+    return isnan(value) ? 0 : (value - work->mean[station]) / work->sd[station];
+}
+
 /* Equations added to a Gram matrix at a time. */
 enum { BLOCK = 8 };
 

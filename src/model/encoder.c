@@ -5,23 +5,6 @@
 #include "base/status.h"
 #include "model/encoder_private.h"
 
-struct linear_init encoder_linear_default(int64_t in)
-{
-    double scale = 1 / sqrt((double)in);
-    return (struct linear_init){scale, scale};
-}
-
-struct linear_params encoder_linear_params(struct builder *builder, const char *module, int64_t in, int64_t out,
-                                           struct linear_init init)
-{
-    struct linear_params params;
-    params.weight =
-        builder_param(builder, module, "weight", 2, (const int64_t[]){out, in}, INIT_UNIFORM, init.weight_scale);
-    params.bias = builder_param(builder, module, "bias", 1, &out, init.bias_scale > 0 ? INIT_UNIFORM : INIT_ZERO,
-                                init.bias_scale);
-    return params;
-}
-
 static int linear(struct builder *builder, const char *module, int x, int64_t out, enum activation act)
 {
     int64_t in = builder_width(builder, x);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scheduler/decoder_lower.h"
+
 void ff_share_take(struct decoder_plan *plan, double share)
 {
     int64_t width = plan->config.ffn / plan->n_gpus, columns = (int64_t)(share * (double)width + 0.5);

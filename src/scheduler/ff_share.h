@@ -18,8 +18,4 @@ void ff_share_take(struct decoder_plan *plan, double share);
  * run at a time. 0 when none is faster than none. Prices about 27 plans. */
 double ff_share_choose(const struct decoder_plan *plan, const struct decoder_limits *limits);
 
-/* Local. In decoder_plan.c: the programs and the room for KV of a plan whose devices and share are set, in `arena`. */
-enum status decoder_plan_lower(struct decoder_plan *plan, const struct kv_partition *partition,
-                               const struct decoder_limits *limits, struct arena *arena, struct fault *fault);
-
 #endif

@@ -80,9 +80,17 @@ enum {
     SERVE_WISH_TURN = 1 << 20 /* and above: instance that is current from now on */
 };
 
-/* Rank 0: a wish to those who follow. All ranks alike, after a fault that all know: nobody follows any more. */
-enum status serve_course_wish(struct serve_course *course, uint32_t wish, struct fault *fault);
-void serve_course_abandon(struct serve_course *course);
+/* Rank 0: a wish to those who follow. */
+static inline enum status serve_course_wish(struct serve_course *course, uint32_t wish, struct fault *fault)
+{
+    return serve_engine_wish(course->site[course->current].engine, wish, fault);
+}
+
+/* All ranks alike, after a fault that all know: nobody follows any more. */
+static inline void serve_course_abandon(struct serve_course *course)
+{
+    serve_engine_abandon(course->site[course->current].engine);
+}
 
 /* ---- serve_checkpoint.c ---- */
 

@@ -149,16 +149,6 @@ static enum status serve_all(struct serve_course *course, struct fault *fault)
 
 /* ---- with tensors ---- */
 
-enum status serve_course_wish(struct serve_course *course, uint32_t wish, struct fault *fault)
-{
-    return serve_engine_wish(course->site[course->current].engine, wish, fault);
-}
-
-void serve_course_abandon(struct serve_course *course)
-{
-    serve_engine_abandon(course->site[course->current].engine);
-}
-
 /* Rank 0: instance `number` is about to do something. */
 static enum status take_turn(void *state, uint32_t number, struct fault *fault)
 {
