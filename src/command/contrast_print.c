@@ -136,7 +136,7 @@ void contrast_print(const struct contrast *contrast, struct arena *arena, FILE *
             contrast_failures(contrast));
 }
 
-static void write_text(const char *text, FILE *out)
+static void write_text(const char *text, const char *end, FILE *out)
 {
     fputc('"', out);
     for (; *text; text++) {
@@ -144,19 +144,18 @@ static void write_text(const char *text, FILE *out)
             fputc('"', out);
         fputc(*text, out);
     }
-    fputs("\",", out);
+    fprintf(out, "\"%s", end);
 }
 
 static void write_row(const struct contrast_row *row, FILE *out)
 {
     const struct prediction *base = &row->base, *run = &row->run;
-    write_text(row->group, out);
-    write_text(row->label, out);
-    write_text(row->x, out);
+    write_text(row->group, ",", out);
+    write_text(row->label, ",", out);
+    write_text(row->x, ",", out);
     if (row->failure) {
         fputs(",,,,,,,,,,,,,,,,,,,,,,,", out);
-        write_text(row->failure, out);
-        fputc('\n', out);
+        write_text(row->failure, "\n", out);
         return;
     }
     fprintf(out, "%.9g,%.9g,%.6g,%.9g,%.9g,%.6g,", base->time_s, run->time_s, row->time_ratio, base->energy_j,
@@ -166,7 +165,7 @@ static void write_row(const struct contrast_row *row, FILE *out)
     fprintf(out, "%.9g,%.9g,%.6g,%.6g,%.6g,%.6g,%.6g,%llu,%llu,", base->step_s, run->step_s, run->reram_busy,
             run->systolic_busy, run->idle_gpu_j, run->reram_j, run->systolic_j, (unsigned long long)run->crossbars,
             (unsigned long long)run->crossbars_total);
-    fprintf(out, "\"\",\n");
+    write_text("", "\n", out);
 }
 
 enum status contrast_write_csv(const char *path, const struct contrast *contrast, struct fault *fault)

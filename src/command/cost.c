@@ -51,7 +51,7 @@ static const struct argp_option options_table[] = {
     {"output", 'o', "FILE", 0, "with --csv: write the table with predictions there", 1},
     {"summary", KEY_SUMMARY, NULL, 0, "with --csv: print the errors per device and kernel class", 1},
     {"math", KEY_MATH, "FORMAT", 0, "fp64, fp32, tf32, bf16, fp16 (default), fp8, int8", 2},
-    {"kv-heads", KEY_KV_HEADS, "N", 0, "attention: heads of keys and values (default: all)", 2},
+    {"kv-heads", KEY_KV_HEADS, "N", 0, "attention: KV heads (default: all)", 2},
     {"causal", KEY_CAUSAL, NULL, 0, "attention: with a causal mask", 2},
     {"backward", KEY_BACKWARD, NULL, 0, "attention: the gradient", 2},
     {"unfused", KEY_UNFUSED, NULL, 0, "attention: GEMM, softmax, GEMM", 2},

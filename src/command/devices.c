@@ -32,7 +32,7 @@ static const struct argp_option options_table[] = {
     {"profile", KEY_PROFILE, "NAME", 0, "calibrate: the GPU to start from (default rtx-pro-6000)", 1},
     {"model", KEY_MODEL, "NAME", 0, "calibrate: the decoder that was served (default llama-3.1-8b)", 1},
     {"max-batch", KEY_MAX_BATCH, "N", 0, "calibrate: sequences the engine ran at a time (default 128)", 1},
-    {"token-budget", KEY_TOKEN_BUDGET, "N", 0, "calibrate: tokens of its iterations (default 2048)", 1},
+    {"token-budget", KEY_TOKEN_BUDGET, "N", 0, "calibrate: tokens of an iteration (default 2048)", 1},
     {"synchronous", KEY_SYNCHRONOUS, NULL, 0,
      "calibrate: the engine put an iteration together after the one before it had ended (default: when it started)", 1},
     {"train-share", KEY_TRAIN_SHARE, "SHARE", 0,

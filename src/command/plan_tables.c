@@ -160,6 +160,31 @@ static void print_roles(const struct training *training)
 
 /* ---- modes ---- */
 
+static const struct run_switch_number *find_number(const struct run_switch_record *record, const char *name)
+{
+    for (int i = 0; i < record->n_numbers; i++)
+        if (strcmp(record->number[i].name, name) == 0)
+            return &record->number[i];
+    return NULL;
+}
+
+/* What the last check of the pay-off, policy safe's, has found. */
+static void print_no_payoff(const struct run_switch *told)
+{
+    const struct run_switch_record *last = told->n_records ? &told->record[told->n_records - 1] : NULL;
+    const struct run_switch_number *time = last ? find_number(last, "saved_ps") : NULL,
+                                   *energy = last ? find_number(last, "saved_fj") : NULL,
+                                   *steps = last ? find_number(last, "steps_in_low") : NULL;
+    char text[4][32];
+    if (!time || !energy || !steps)
+        return;
+    printf("  a switch would not pay off: after a trial, %.0f low-parameter steps save %s and %s;\n"
+           "  the trial and the handovers take %s and %s\n",
+           steps->value, show(text[0], UNIT_SECONDS, time->value * 1e-12),
+           show(text[1], UNIT_JOULES, energy->value * 1e-15), show(text[2], UNIT_SECONDS, time->threshold * 1e-12),
+           show(text[3], UNIT_JOULES, energy->threshold * 1e-15));
+}
+
 static void print_switch(const struct training *training, const struct run *run)
 {
     const char *policy = training->job->train.mode_switch.policy;
@@ -168,6 +193,7 @@ static void print_switch(const struct training *training, const struct run *run)
     printf("\nswitch\n");
     if (step < 0) {
         printf("  policy %s: every step is a full one\n", policy);
+        print_no_payoff(&run->mode_switch);
         return;
     }
     printf("  policy %s: low-parameter steps after step %lld of %lld", policy, (long long)step,
@@ -176,6 +202,26 @@ static void print_switch(const struct training *training, const struct run *run)
         printf(", the earliest with windows of %lld steps: assumed, since its tests need losses",
                (long long)run->mode_switch.window_steps);
     printf("\n");
+}
+
+/* Copies of a matrix share the rows of a product: more copies than rows write cells that nothing reads. */
+static void print_spare_copies(const struct training *training)
+{
+    long long most_rows = 0, copies = 0;
+    for (int d = 0; d < training->plan.n_devices; d++) {
+        const struct program *program = &training->plan.programs[PROGRAM_LOW][d];
+        for (int i = 0; i < program->n_instrs; i++) {
+            const struct op *op = program->instrs[i].op;
+            if ((op->kind != OP_LINEAR && op->kind != OP_LINEAR_DX) || op->replicas < 1)
+                continue;
+            most_rows = op->rows > most_rows ? op->rows : most_rows;
+            copies = op->replicas > copies ? op->replicas : copies;
+        }
+    }
+    if (copies > most_rows)
+        printf("\n  %lld copies share %lld rows at a time: more than %lld (placement.replicas) are programmed for "
+               "nothing\n",
+               copies, most_rows, most_rows);
 }
 
 static enum status print_step_of_width(const struct training *training, int64_t width, struct fault *fault)
@@ -208,6 +254,7 @@ enum status plan_print_modes(const struct training *training, const struct run *
     print_switch(training, run);
     enum status status = print_widths(training, fault);
     mode_tables_print(stdout, run, training->arena);
+    print_spare_copies(training);
     return status;
 }
 
@@ -216,6 +263,10 @@ void plan_print_gpus_alone(const struct training *training, const struct run *ru
     struct run_candidate alone;
     struct run_choice none;
     char time[32], energy[32];
+    if (run_switch_step(run) < 0) {
+        printf("  GPUs alone  the same, since every step is a full one\n");
+        return;
+    }
     choose_price(training->job, "gpu-only", training->arena, &alone, &none);
     if (alone.problem) {
         printf("  GPUs alone  cannot be: %s\n", alone.problem);

@@ -22,7 +22,7 @@ struct report_input {
 static const struct argp_option options_table[] = {
     {"output", 'o', "FILE", 0, "the page (default: report.html in the folder of the first run)", 1},
     {"force", 'f', NULL, 0, "replace a page that is there", 1},
-    {"title", KEY_TITLE, "TEXT", 0, "title of the page (default: the names of the jobs)", 1},
+    {"title", KEY_TITLE, "TEXT", 0, "title of the page (default: names of the jobs)", 1},
     {"data", KEY_DATA, "DIR", 0, "write the data of every plot there as well, as CSV", 1},
     {"no-page", KEY_NO_PAGE, NULL, 0, "tables alone: no page, no gnuplot", 1},
     {"quiet", 'q', NULL, 0, "no tables on stdout", 1},

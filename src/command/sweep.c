@@ -135,9 +135,9 @@ static const struct argp argp = {
     "command goes on; 1: some points failed.\n\n"
     "examples:\n"
     "  polyrank sweep studies/scaling-devices.yaml studies/scaling-ranks.yaml\n"
-    "  polyrank sweep studies/hpt-pareto.yaml --list\n"
-    "  polyrank sweep studies/hpt-pareto.yaml --index $SLURM_ARRAY_TASK_ID\n"
-    "  polyrank sweep studies/hpt-pareto.yaml --collect",
+    "  polyrank sweep studies/hpt-latin.yaml --list\n"
+    "  polyrank sweep studies/hpt-latin.yaml --index $SLURM_ARRAY_TASK_ID\n"
+    "  polyrank sweep studies/hpt-latin.yaml --collect",
     NULL,
     NULL,
     NULL};

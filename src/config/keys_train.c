@@ -84,7 +84,8 @@ static const struct job_key keys[] = {
         MEANS("z-scores by the statistics of the training rows")},
 
     {"train.mode", KEY_WORD, IN(train.mode), DEFAULT("full"), WORDS("full lora did said"),
-        MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora); those weights in a "
+        MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora; LoRA-SVD "
+              "with train.adapter.init svd); those weights in a "
               "random subspace (did), with a scale for each layer (said)")},
     {"train.epochs", KEY_INT, IN(train.epochs), DEFAULT("10"), FROM(1, MILLION), MEANS("passes over the training set")},
     {"train.steps", KEY_INT, IN(train.steps), DEFAULT("0"), FROM(0, ROWS),
@@ -148,7 +149,7 @@ static const struct job_key keys[] = {
     {"train.switch.trial_steps", KEY_INT, IN(train.mode_switch.trial_steps), DEFAULT("0"), FROM(0, BILLION),
         MEANS("at: the last so many steps before it are a trial: both modes run side by side")},
     {"train.switch.window_steps", KEY_INT, IN(train.mode_switch.window_steps), DEFAULT("0"), FROM(0, BILLION),
-        MEANS("hpt, safe: steps from test to test and of a trial; 0: hpt the preset's, safe an eighth of an epoch")},
+        MEANS("hpt, safe: steps from test to test and of a trial, at least 2; 0: hpt the preset's, safe an eighth of an epoch")},
     {"train.switch.alpha", KEY_REAL, IN(train.mode_switch.alpha), DEFAULT("0.01"), ABOVE_BELOW(0, 1),
         MEANS("hpt: level of the t-test between the two arms of a trial")},
     {"train.switch.loss_threshold", KEY_REAL, IN(train.mode_switch.loss_threshold), DEFAULT("0.1"), ABOVE_BELOW(0, 1),

@@ -128,6 +128,11 @@ void compare_print(FILE *out, const struct comparison *comparison, struct arena 
               "throughput of\nthe run over the base's.\n",
               out);
     fputs("Times of parts are means over the devices of a run; energies are of all its devices.\n", out);
+    if (comparison->run)
+        fputs("Energies of phases, steps and handovers are those of instructions, without waiting and idle energy; "
+              "times of "
+              "phases\nare with the handovers and evaluations in them.\n",
+              out);
     print_differences(out, comparison, arena);
 }
 

@@ -131,24 +131,45 @@ static int most_modes(const struct comparison *comparison)
     return n;
 }
 
+struct mode_quantities {
+    struct quantity *trained, *time, *energy;
+};
+
+static void put_mode(const struct mode_quantities *quantities, int r, const struct run_mode *mode)
+{
+    quantities->trained->value[r] = (double)mode->n_trained;
+    quantities->time->value[r] = mode->step_ps ? (double)mode->step_ps * 1e-12 : NAN;
+    quantities->energy->value[r] = joules(mode->energy_fj);
+}
+
+/* A run of one mode tells no steps of modes; when it trains every parameter all its steps are full ones, and the last
+ * one is what they take. */
+static void put_only_mode(const struct mode_quantities *quantities, int r, const struct run *run, const char *name)
+{
+    int n = run->n_steps;
+    if (strcmp(name, "full") != 0 || run->n_modes || run->n_trainable != run->n_parameters)
+        return;
+    quantities->trained->value[r] = (double)run->n_trainable;
+    if (n < 2)
+        return;
+    quantities->time->value[r] = (double)(run->step[n - 1].time_ps - run->step[n - 2].time_ps) * 1e-12;
+    quantities->energy->value[r] = run->step[n - 1].energy_j - run->step[n - 2].energy_j;
+}
+
 /* One step of a mode in the steady state. */
 static void add_mode(struct comparison *comparison, struct arena *arena, const char *name)
 {
-    struct quantity *trained =
-        compare_add(comparison, arena_printf(arena, "parameters trained: %s mode", name), "1", BETTER_NEITHER, 0);
-    struct quantity *time =
-        compare_add(comparison, arena_printf(arena, "time of a step: %s mode", name), "s", BETTER_LESS, 0);
-    struct quantity *energy =
-        compare_add(comparison, arena_printf(arena, "energy of a step: %s mode", name), "J", BETTER_LESS, 0);
-    for (int r = 0; r < comparison->n_runs; r++)
-        for (int m = 0; m < comparison->run[r].n_modes; m++) {
-            const struct run_mode *mode = &comparison->run[r].mode[m];
-            if (strcmp(mode->name, name) != 0)
-                continue;
-            trained->value[r] = (double)mode->n_trained;
-            time->value[r] = mode->step_ps ? (double)mode->step_ps * 1e-12 : NAN;
-            energy->value[r] = joules(mode->energy_fj);
-        }
+    const struct mode_quantities quantities = {
+        compare_add(comparison, arena_printf(arena, "parameters trained: %s mode", name), "1", BETTER_NEITHER, 0),
+        compare_add(comparison, arena_printf(arena, "time of a step: %s mode", name), "s", BETTER_LESS, 0),
+        compare_add(comparison, arena_printf(arena, "energy of a step: %s mode", name), "J", BETTER_LESS, 0)};
+    for (int r = 0; r < comparison->n_runs; r++) {
+        const struct run *run = &comparison->run[r];
+        put_only_mode(&quantities, r, run, name);
+        for (int m = 0; m < run->n_modes; m++)
+            if (strcmp(run->mode[m].name, name) == 0)
+                put_mode(&quantities, r, &run->mode[m]);
+    }
 }
 
 /* All handovers of a run together; NaN where there were none. */

@@ -22,11 +22,14 @@ static void print_candidate(FILE *out, const char *indent, const struct run_cand
     fprintf(out, "%s takes %s and %s", candidate->policy, time, energy);
     if (strcmp(choice->objective, "product") == 0)
         fprintf(out, ", %.4g J s", run_worth(candidate, choice->objective));
-    if (strcmp(candidate->policy, "hpt") == 0)
+    if (strcmp(candidate->policy, "hpt") == 0 && choice->switch_step >= 0)
         fprintf(out, ", with low-parameter steps after step %" PRId64, choice->switch_step);
+    else if (strcmp(candidate->policy, "hpt") == 0)
+        fprintf(out, ", without a low-parameter step: a switch would not pay off");
     fprintf(out, "\n");
     if (strcmp(candidate->policy, "hpt") == 0 && choice->adapter_width > 0)
-        fprintf(out, "%s                and adapters of width %" PRId64 ", the widest that the switch may choose\n",
+        fprintf(out,
+                "%s                priced with adapters of width %" PRId64 ", the widest that the switch may choose\n",
                 indent, choice->adapter_width);
 }
 

@@ -29,7 +29,7 @@ static void add_losses(struct document *document, const struct subject *subject,
         {"compare-loss-time", "Loss against virtual time",
          "The same over the virtual time of each machine: further left is faster."},
         {"compare-loss-energy", "Loss against energy",
-         "The same over the energy of instructions: further left is cheaper."}};
+         "The same over the energy of instructions, without waiting and idle energy: further left is cheaper."}};
     double largest = 0;
     struct figure *figure = figure_new(document->arena, texts[axis][0], texts[axis][1], texts[axis][2]);
     for (int i = 0; i < n; i++) {
@@ -52,6 +52,8 @@ static void value_cell(struct text_table *table, double value)
 {
     if (isnan(value))
         text_table_cell(table, "-");
+    else if (value == floor(value) && fabs(value) < 1e9)
+        text_table_cell(table, "%.0f", value);
     else
         text_table_cell(table, "%.5g", value);
 }
@@ -171,4 +173,8 @@ void page_add_comparison(struct document *document, const struct subject *subjec
                       "Ratios are above 1 where the run is better than the first one: time, energy, latency and "
                       "error of the first over the run's, throughput of the run over the first's. Times of parts "
                       "are means over the devices of a run.");
+    if (is_training)
+        document_sentence(document,
+                          "Energies of phases, steps and handovers are those of instructions, without waiting "
+                          "and idle energy; times of phases are with the handovers and evaluations in them.");
 }

@@ -141,7 +141,8 @@ static void add_phases(struct document *document, const struct run *run)
     text_table_column(table, ALIGN_RIGHT, "share", "%");
     for (int p = 0; p < run->n_phases; p++)
         phase_row(table, run, p, time, energy, ps, fj);
-    document_table(document, "Phases: stretches of steps in one mode", table);
+    document_table(document, "Phases: stretches of steps in one mode, with the handovers and evaluations in them",
+                   table);
 }
 
 void page_add_loss(struct document *document, const struct subject *subject)

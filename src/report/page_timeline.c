@@ -52,7 +52,9 @@ static int find_window(const struct trace_content *trace, const struct view *vie
         if (event->program != view->program || event->step < window->first_step || event->step > window->last_step)
             continue;
         uint64_t end_ps = event->start_ps + event->time_ps;
-        window->start_ps = event->start_ps < window->start_ps ? event->start_ps : window->start_ps;
+        /* minibatches are fetched during the step before */
+        if (!(view->mode && event->engine == ENGINE_COPY) && event->start_ps < window->start_ps)
+            window->start_ps = event->start_ps;
         window->end_ps = end_ps > window->end_ps ? end_ps : window->end_ps;
     }
     return window->end_ps > window->start_ps;

@@ -248,7 +248,7 @@ static void put_points(const struct drawing *d, int number)
     for (size_t k = 0; k < n; k++) {
         double x = curve->x[index[k]] / d->figure->x.per_unit, y = curve->y[index[k]] / d->figure->y.per_unit;
         if (isfinite(x) && isfinite(y))
-            fprintf(d->out, "%.9g %.9g\n", x, y);
+            fprintf(d->out, "%.12g %.12g\n", x, y); /* as the range: the last point must not lie beyond */
         else
             fprintf(d->out, "\n");
     }
@@ -286,7 +286,7 @@ static void put_boxes(const struct drawing *d, enum colour of)
     for (int b = 0; b < d->figure->n_boxes; b++) {
         const struct figure_box *box = &d->figure->box[b];
         if (box->colour == of && box->to > box->from)
-            fprintf(d->out, "%.9g %d %.9g %.9g %g %g\n", box->from / per_unit, box->row, box->from / per_unit,
+            fprintf(d->out, "%.12g %d %.12g %.12g %g %g\n", box->from / per_unit, box->row, box->from / per_unit,
                     box->to / per_unit, box->row - 0.36, box->row + 0.36);
     }
     fprintf(d->out, "END\n");

@@ -307,8 +307,9 @@ static enum status adapt(const struct job *job, struct graph *graph, struct faul
     const char *mode = job->train.mode;
     int did = strcmp(mode, "did") == 0, said = strcmp(mode, "said") == 0;
     if (strcmp(mode, "full") != 0 && strcmp(build_policy(job), "gpu-only") != 0)
-        return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s",
-                         job->source, mode, build_policy(job));
+        return fault_set(fault, STATUS_USAGE, "%s: placement.policy: expected gpu-only with train.mode %s, found %s%s",
+                         job->source, mode, build_policy(job),
+                         did || said ? "" : " (which trains adapters alone with train.switch.policy always)");
     if (!did && !said)
         return STATUS_OK;
     enum status status =

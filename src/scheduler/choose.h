@@ -1,8 +1,8 @@
 /* choose.h - placement.policy auto: what each placement of a job would take, and the one that takes least.
  *
  * A placement is priced by a timing-only run of the whole job: the same programs, costs and clocks as the run itself.
- * Policies that switch by tests are priced at the earliest step at which they can switch, and a width of adapters that
- * is left to a test as the widest that it may choose.
+ * Policies that switch by tests are priced at the earliest step at which they can switch; safe's pay-off test is made.
+ * A width of adapters that is left to a test is priced as the widest that it may choose.
  */
 #ifndef SCHEDULER_CHOOSE_H
 #define SCHEDULER_CHOOSE_H

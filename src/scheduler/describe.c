@@ -27,19 +27,35 @@ static int64_t parameter_elements(const struct program *program, int trained_onl
     return elements;
 }
 
-/* What train.mode adds to the model, or nothing. */
+/* "width 8, alpha 64, dropout 0 on q v" */
+static const char *adapter_text(const struct training *training)
+{
+    struct arena *arena = training->arena;
+    struct job_adapter adapter = training->job->train.adapter;
+    struct adapter_config filled_in;
+    const char *targets = "", *width = "auto";
+    build_adapter_config(&adapter, &filled_in);
+    if (adapter.width != JOB_UNSET)
+        width = arena_printf(arena, "%lld", (long long)adapter.width);
+    for (int i = 0; i < adapter.targets.n; i++)
+        targets = arena_printf(arena, "%s %s", targets, adapter.targets.value[i]);
+    return arena_printf(arena, "width %s, alpha %g, dropout %g on%s%s%s", width, adapter.alpha, adapter.dropout,
+                        targets, adapter.train_norms ? ", norms trained" : "",
+                        strcmp(adapter.init, "svd") == 0 ? ", started from the weights' singular vectors" : "");
+}
+
+/* What train.mode and the low-parameter mode add to the model, or nothing. */
 static const char *mode_text(const struct training *training)
 {
-    const struct job_adapter *adapter = &training->job->train.adapter;
-    const char *targets = "";
-    if (family_adapter(&training->config)->kind == ADAPTER_NONE)
-        return "";
-    for (int i = 0; i < adapter->targets.n; i++)
-        targets = arena_printf(training->arena, "%s %s", targets, adapter->targets.value[i]);
-    return arena_printf(training->arena, "; mode %s: width %lld, alpha %g, dropout %g on%s%s%s",
-                        training->job->train.mode, (long long)adapter->width, adapter->alpha, adapter->dropout, targets,
-                        adapter->train_norms ? ", norms trained" : "",
-                        strcmp(adapter->init, "svd") == 0 ? ", started from the weights' singular vectors" : "");
+    const struct job_train *train = &training->job->train;
+    if (family_adapter(&training->config)->kind != ADAPTER_NONE)
+        return arena_printf(training->arena, "; mode %s: %s", train->mode, adapter_text(training));
+    if (strcmp(train->mode, "did") == 0 || strcmp(train->mode, "said") == 0)
+        return arena_printf(training->arena, "; mode %s: the layers in %lld random dimensions%s", train->mode,
+                            (long long)train->intrinsic_dim,
+                            strcmp(train->mode, "said") == 0 ? ", a scale for each layer among them" : "");
+    return training->matrices ? arena_printf(training->arena, "; low mode: adapters of %s", adapter_text(training))
+                              : "";
 }
 
 void training_describe(const struct training *training, struct run *run)

@@ -248,7 +248,17 @@ static void order_step(const struct building *building, struct graph *step, int 
     order_nodes(step, device_of, &order);
 }
 
-/* A step whose matrices fit: each whole on one device, or else a piece of each on every one. */
+/* Crossbars that one copy takes on the first device on which the matrices do not fit. */
+static uint64_t units_without_room(const struct building *building)
+{
+    int d = 0;
+    while (d + 1 < building->request->machine->n_devices && building->matrices[d].fits)
+        d++;
+    return building->matrices[d].units_needed;
+}
+
+/* A step whose matrices fit: each whole on one device, or else a piece of each on every one. When neither does, the
+ * fault is of the way that takes fewer crossbars. */
 static enum status fit_step(struct building *building, struct fault *fault)
 {
     const struct low_request *request = building->request;
@@ -256,15 +266,23 @@ static enum status fit_step(struct building *building, struct fault *fault)
     building->matrices = arena_array(request->arena, (size_t)n_devices, sizeof *building->matrices);
     int64_t shards[2] = {1, building->reram.n < OP_MAX_IN ? building->reram.n : OP_MAX_IN};
     enum status status = STATUS_OK;
+    uint64_t fewest = UINT64_MAX;
     for (int attempt = 0; attempt < (shards[1] > 1 ? 2 : 1); attempt++) {
-        *fault = FAULT_NONE;
+        struct fault problem = FAULT_NONE;
         cut_model(building, shards[attempt]);
         int *device_of;
         struct graph *step = build_step(building, &device_of);
         building->parts = cut(building, step, device_of, PROGRAM_LOW);
-        status = find_matrices(building, fault);
-        if (status != STATUS_OK)
+        status = find_matrices(building, &problem);
+        if (status != STATUS_OK) {
+            uint64_t units = units_without_room(building);
+            if (units < fewest) {
+                fewest = units;
+                *fault = problem;
+            }
             continue;
+        }
+        *fault = FAULT_NONE;
         order_step(building, step, device_of);
         building->parts = cut(building, step, device_of, PROGRAM_LOW);
         status = find_matrices(building, fault);

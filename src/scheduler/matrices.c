@@ -45,6 +45,7 @@ static enum status fit(const struct machine *machine, int device, int64_t replic
             name, (long long)matrices->replicas, needed, total, (long long)replicas);
     if (replicas > 0)
         matrices->replicas = replicas;
+    matrices->fits = 1;
     return STATUS_OK;
 }
 
@@ -66,7 +67,8 @@ enum status matrices_find(const struct machine *machine, int device, const struc
         matrices->units_needed += matrix.units;
         matrices->matrix[matrices->n++] = matrix;
     }
-    if (matrices->n == 0)
+    matrices->fits = matrices->n == 0;
+    if (matrices->fits)
         return STATUS_OK;
     matrices->units_total = backend->units_total(machine->states[device]);
     return fit(machine, device, replicas, matrices, fault);

@@ -18,6 +18,7 @@ struct matrices { /* of one device */
     struct matrix *matrix;
     uint64_t units_needed, units_total; /* of one copy of all; what the device has */
     int64_t replicas;                   /* copies that fit: each takes a share of the rows */
+    int fits;                           /* as many as were asked for */
 };
 
 /* Local. Finds the frozen products of a device's part and numbers their matrices. Fault STATUS_USAGE "reram0 needs

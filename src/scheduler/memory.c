@@ -214,7 +214,10 @@ enum status memory_check(const struct program *program, int holds_matrices, cons
     return fault_set(
         fault, STATUS_USAGE,
         "%s needs %s of %s: parameters %s, optimiser state %s, gradients %s, activations %s (%lld samples): "
-        "%slower train.minibatch, add devices or take a device with more memory",
+        "%s",
         device_name, need, has, part[0], part[1], part[2], part[3], (long long)program->samples,
-        holds_matrices ? "raise placement.micro_batches, " : "");
+        holds_matrices
+            ? "raise placement.micro_batches, lower train.minibatch, give it more tiles, whose buffers these "
+              "are, or add devices"
+            : "lower train.minibatch, add devices or take a device with more memory");
 }

@@ -264,9 +264,10 @@ static int chosen_width(const struct mode_switch *sw, const struct switch_window
 
 int switch_lacks_costs(const struct mode_switch *sw, const struct switch_window *numbers)
 {
-    if (!switch_window_is_full(sw) || sw->config.policy != SWITCH_SAFE || sw->config.assumes_earliest ||
-        sw->state == SWITCH_LOW)
+    if (!switch_window_is_full(sw) || sw->config.policy != SWITCH_SAFE || sw->state == SWITCH_LOW)
         return 0;
+    if (sw->config.assumes_earliest)
+        return switch_costs_of(sw, sw->config.width) ? 0 : sw->config.width;
     int width = sw->state == SWITCH_TRIAL ? sw->width : chosen_width(sw, numbers, switch_wants(sw));
     if (width && !switch_costs_of(sw, width))
         return width;
@@ -370,12 +371,15 @@ static void end_low(struct mode_switch *sw, struct switch_record *record, double
                    sw->is_over ? "the low mode became worse again: full mode to the end" : "the low mode became worse");
 }
 
-/* A prediction without losses: every test is taken to hold. */
+/* A prediction without losses: every test of losses and weights is taken to hold. Whether a switch pays needs none. */
 static void end_assumed(struct mode_switch *sw, struct switch_record *record)
 {
     if (sw->state == SWITCH_TRIAL) {
         enter_low(sw, record, "assumed: no test was made");
         sw->is_over = 1;
+    } else if (sw->config.policy == SWITCH_SAFE && !pays_after_trial(sw, sw->config.width, record)) {
+        sw->is_over = 1;
+        stay(record, "a switch does not pay off any more");
     } else if (sw->step == switch_earliest_step(&sw->config) - sw->config.window_steps) {
         start_trial(sw, record, SWITCH_START_TRIAL, sw->config.width, "assumed: no test was made");
     } else {

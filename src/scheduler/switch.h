@@ -101,7 +101,8 @@ struct switch_config {
     double degradation;                 /* LOW: relative to the best validation */
     int degraded_windows, full_windows; /* in a row until the way back; windows in FULL after it */
     int trials, retries;
-    int assumes_earliest; /* hpt, safe: no test is made, the trial and the switch come as early as they can */
+    int assumes_earliest; /* hpt, safe: the trial and the switch come as early as they can; of all tests only safe's
+                           * pay-off (T5), which needs no losses, is made */
 };
 
 /* What a job does not say. */
@@ -117,10 +118,10 @@ struct switch_setting {
 /* Local. All published defaults of a policy; window_steps and total_steps are left 0. Widths: 8, not fixed. */
 void switch_config_defaults(enum switch_policy policy, struct switch_config *config);
 
-/* Local. The configuration of a job. Window: as given, else hpt the published one of the preset (swe 365, weather 8000,
- * covid 720, wind 480; another preset as safe), safe an eighth of an epoch within [64, 4096]. Fault STATUS_USAGE: hpt
- * or safe without losses (timing only); a run shorter than the earliest switch; a step or layer that the run or the
- * model does not have. */
+/* Local. The configuration of a job. Window: as given, else hpt the published one of
+ * the preset (swe 365, weather 8000, covid 720, wind 480; another preset as safe), safe an eighth of an epoch within
+ * [64, 4096]. Fault STATUS_USAGE: hpt or safe without losses (timing only) or with windows of one step, which have no
+ * spread; a run shorter than the earliest switch; a step or layer that the run or the model does not have. */
 enum status switch_config_from_job(const struct job *job, const struct switch_setting *setting,
                                    struct switch_config *config, struct fault *fault);
 

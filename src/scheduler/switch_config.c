@@ -112,6 +112,11 @@ static enum status check_run(const struct job *job, const struct switch_setting 
                          "%s: train.switch.policy: expected never, at or always in a timing-only run, which has no "
                          "losses to test, found '%s'",
                          job->source, switch_policy_name(config->policy));
+    if (is_tested && config->window_steps < 2)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: train.switch.window_steps: expected at least 2, since policy %s compares the two arms by "
+                         "the spread of their losses, found %" PRId64,
+                         job->source, switch_policy_name(config->policy), config->window_steps);
     if (is_tested && earliest >= setting->total_steps)
         return fault_set(fault, STATUS_USAGE,
                          "%s: train.switch.window_steps: expected windows of which %d end before the run's %" PRId64

@@ -64,7 +64,7 @@ hpt_broken "endurance of a GPU" 2 "devices[0].endurance: expected with kind rera
 hpt_broken "cells of more bits than a weight" 2 "cell_bits: expected fewer than the 4 of a weight, found 6" 's/profile: isaac/&\n      cell_bits: 6\n      weight_bits: 4/'
 hpt_broken "matrices that do not fit" 2 "reram0 needs 384 crossbars for its 4 matrices, found 96" \
     's/profile: isaac/&\n      tiles: 1/;s/d_model: 8/d_model: 512/;s/ffn: 8/ffn: 2048/'
-hpt_broken "a micro-batch larger than the buffers" 2 "raise placement.micro_batches, lower train.minibatch" \
+hpt_broken "a micro-batch larger than the buffers" 2 "raise placement.micro_batches, lower train.minibatch, give it more tiles" \
     's/profile: isaac/&\n      tiles: 1/;s/minibatch: 8/minibatch: 512/;s/micro_batches: 2/micro_batches: 1/'
 hpt_broken "at without a step" 2 "train.switch.at_step: expected a whole number, because train.switch.policy is at" 's/, at_step: 2//'
 hpt_with "micro-batches that do not divide" 2 "placement.micro_batches: expected a number that divides train.minibatch (8), found 3" --set placement.micro_batches=3
@@ -77,6 +77,10 @@ hpt_with "unknown switch policy" 2 "train.switch.policy: expected one of" --set 
 hpt_with "windows longer than the run" 2 "train.switch.window_steps: expected windows of which 5 end before the run's 6 steps do, found 2 steps" \
     --set train.switch.policy=hpt --set train.switch.window_steps=2
 hpt_with "watched layer that is not there" 2 "train.switch.watch_layer: expected a layer from 0 to 0" --set train.switch.policy=hpt --set train.switch.window_steps=1 --set train.switch.watch_layer=1
+hpt_with "windows of one step, hpt" 2 "train.switch.window_steps: expected at least 2, since policy hpt compares" \
+    --set train.switch.policy=hpt --set train.switch.window_steps=1
+hpt_with "windows of one step, safe" 2 "train.switch.window_steps: expected at least 2, since policy safe compares" \
+    --set train.switch.policy=safe --set train.switch.window_steps=1
 hpt_with "tests without losses" 2 "expected never, at or always in a timing-only run" --set train.switch.policy=hpt --set train.switch.window_steps=1 --timing-only
 hpt_with "unknown placement" 2 "did you mean 'hpt'" --set placement.policy=htp
 hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64

@@ -20,6 +20,9 @@ works "contrast: the ratio is 1 / (f + t + (1 - f) / s)" awk -F, '
         if (c[4] <= 0 || c[7] <= 0 || (ratio - c[6]) ^ 2 > 1e-8 * c[6] ^ 2) exit 1
         n++
     }' "$WORK/contrast/out.csv"
+works "contrast: each line of the CSV has a field for each column" awk -F, '
+    { line = $0; gsub(/"[^"]*"/, "text", line); n = split(line, c, ","); if (NR == 1) columns = n; if (n != columns) exit 1 }
+    END { exit NR != 4 }' "$WORK/contrast/out.csv"
 works "contrast: launches cost time, an idle GPU and a trial energy" awk -F, '
     NR > 1 {
         line = $0
@@ -31,6 +34,9 @@ works "contrast: launches cost time, an idle GPU and a trial energy" awk -F, '
                trial[3] == 0 && run_j[1] > run_j[3])
     }' "$WORK/contrast/out.csv"
 sed '3s/at_step=250/at_step=500/' "$WORK/contrast/here.csv" >"$WORK/contrast/bad.csv"
-"$POLYRANK" contrast "$WORK/contrast/bad.csv" >"$WORK/stdout" 2>"$WORK/stderr"
+"$POLYRANK" contrast "$WORK/contrast/bad.csv" --csv "$WORK/contrast/bad-out.csv" >"$WORK/stdout" 2>"$WORK/stderr"
 [ $? = 1 ] && tail -1 "$WORK/stdout" | grep -q '^rows 2, .* failed 1$' && grep -q 'train.switch.at_step' "$WORK/stdout" &&
     pass "contrast: a row that cannot be predicted" || fail "contrast: a row that cannot be predicted" "not told" "$WORK/stdout"
+works "contrast: a line of the CSV that cannot be predicted has as many" awk -F, '
+    { line = $0; gsub(/"[^"]*"/, "text", line); n = split(line, c, ","); if (NR == 1) columns = n; if (n != columns) exit 1 }
+    END { exit NR != 4 }' "$WORK/contrast/bad-out.csv"

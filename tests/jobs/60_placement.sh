@@ -45,7 +45,16 @@ plan "plan of a width that is left to the switch" --set train.switch.policy=safe
     tells "the widest" "with adapters of width 32"
 }
 plan "auto with a width that is left to the switch" --set train.switch.policy=safe --set train.adapter.width=auto --set placement.policy=auto &&
-    tells "auto tells the width" "and adapters of width 32, the widest that the switch may choose"
+    tells "auto tells the width" "priced with adapters of width 32, the widest that the switch may choose"
+plan "more copies than rows" --set placement.replicas=33 && tells "copies without work" "  33 copies share 32 rows at a time: more than 32 (placement.replicas) are programmed for nothing"
+plan "as many copies as rows" --set placement.replicas=32 && {
+    grep -q "copies share" "$WORK/told" && fail "copies that all work" "told to be too many" "$WORK/told" || pass "copies that all work"
+}
+plan "policy safe that does not pay off" --set train.switch.policy=safe --set train.steps=20 --set cluster.devices[2].array_rows=1 && {
+    tells "safe: full steps" "policy safe: every step is a full one"
+    tells "safe: why" "  a switch would not pay off: after a trial, 12 low-parameter steps save "
+    tells "safe: as the GPUs" "GPUs alone  the same, since every step is a full one"
+}
 plan "programs of both modes" --instructions && {
     programs=$(grep -c '^program of' "$WORK/told")
     [ "$programs" = 5 ] && pass "a program of a GPU and of each device of the low mode" || fail "programs" "$programs, expected 5" "$WORK/told"

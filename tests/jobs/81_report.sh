@@ -80,6 +80,21 @@ told = sorted(float(row["ttft_s"]) for row in csv.DictReader(open(sys.argv[1])))
 drawn = [float(row["ttft_s"]) for row in csv.DictReader(open(sys.argv[2])) if row["curve"].startswith("share")]
 sys.exit(not (len(told) == 60 and len(drawn) == 61 and all(abs(a - b) < 1e-12 for a, b in zip(told, drawn[1:]))))
 Y
+works "data of training" "$P" report hpt -q -o file-hpt.html --data plots-hpt
+# as many updates, the last work of a step, as the title has steps
+python3 - hpt file-hpt.html plots-hpt <<'Y' && pass "time lines show the steps of their titles" || fail "time lines show the steps of their titles" "see above"
+import csv, json, re, sys
+summary = json.load(open(sys.argv[1] + "/summary.json"))
+page = open(sys.argv[2]).read()
+step_s = {mode["name"]: mode["step_time_ps"] * 1e-12 for mode in summary["mode"]}
+for mode in ("full", "low"):
+    title = re.search(r'id="timeline-%s".*?Devices in steps (\d+) to (\d+)' % mode, page, re.S)
+    steps = int(title[2]) - int(title[1]) + 1
+    rows = csv.DictReader(open(sys.argv[3] + "/timeline-%s.csv" % mode))
+    end = max(float(row["virtual_time_s_to"]) for row in rows)
+    if not steps - 0.5 < end / step_s[mode] < steps + 0.5:
+        sys.exit(f"{mode}: {steps} steps, {end / step_s[mode]:.2f} drawn")
+Y
 
 # what is no finished run
 OUT="-q -o $WORK/out/page.html"

@@ -463,6 +463,29 @@ START_TEST(too_many_copies_are_refused_with_numbers)
 }
 END_TEST
 
+/* Small matrices in pieces take more crossbars (18 of them here) than whole ones: the limit told is the larger one. */
+START_TEST(the_most_copies_are_those_of_the_better_cut)
+{
+    struct planned planned;
+    struct fault fault;
+    ck_assert_int_eq(make_plan(&planned,
+                               "model: {preset: wind, tokens: 3, features: 3, outputs: 3, d_model: 64, heads: 4, "
+                               "layers: 3, ffn: 128, embed_hidden: 5}\n"
+                               "cluster:\n  devices:\n"
+                               "    - {kind: gpu, profile: a100-80g}\n"
+                               "    - {kind: systolic, profile: systolic-32-7nm}\n"
+                               "    - {kind: reram, profile: isaac, count: 3}\n"
+                               "  links: {inside: nvlink3, host: pcie4, stack: stack-3d}\n"
+                               "train: {steps: 1, minibatch: 1}\n"
+                               "placement: {policy: hpt, replicas: 1153}\n",
+                               &fault),
+                     STATUS_USAGE);
+    ck_assert_str_eq(fault.text, "reram0: placement.replicas: expected at most 1152 copies of its matrices, which take "
+                                 "14 of 16128 crossbars, found 1153");
+    arena_free(planned.arena);
+}
+END_TEST
+
 Suite *suite_handover(void)
 {
     Suite *suite = suite_create("handover");
@@ -475,6 +498,7 @@ Suite *suite_handover(void)
     tcase_add_test(cells, too_few_crossbars_are_refused_with_numbers);
     tcase_add_test(cells, large_matrices_are_spread);
     tcase_add_test(cells, too_many_copies_are_refused_with_numbers);
+    tcase_add_test(cells, the_most_copies_are_those_of_the_better_cut);
     suite_add_tcase(suite, tcase);
     suite_add_tcase(suite, cells);
     return suite;

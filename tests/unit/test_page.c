@@ -359,6 +359,34 @@ static struct document *evil_document(struct arena *arena)
     return document;
 }
 
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+/* A point on the edge of the frame is within it, however many digits it has. */
+START_TEST(the_last_dot_is_drawn)
+{
+    struct arena *arena = arena_new();
+    struct fault fault = FAULT_NONE;
+    double x[] = {0.1, 0.302368561875}, y[] = {2, 1}; /* nine digits round it up */
+    struct figure *figure = figure_new(arena, "dots", "Dots", "");
+    figure->x = figure_axis("virtual time", "ms", 1e-3, "virtual_time_s");
+    figure->y = figure_axis("loss", NULL, 1, "loss");
+    figure_add_curve(figure, "test set", COLOUR_RED, CURVE_DOTS, 2, x, y);
+    const struct figure *const figures[] = {figure};
+    struct plot plot;
+    plot_draw(figures, 1, arena, &plot, &fault);
+    expect_ok(&fault);
+    for (int w = 0; w < N_PLOT_WIDTHS; w++)
+        ck_assert_int_eq(count(plot.content[w], "<use "), 2);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(a_page_cannot_be_broken_into)
 {
     struct arena *arena = arena_new();
@@ -375,10 +403,7 @@ START_TEST(a_page_cannot_be_broken_into)
     ck_assert_str_eq(page[0], page[1]); /* the same bytes */
     ck_assert_ptr_null(strstr(page[0], "<script"));
     ck_assert_ptr_null(strstr(page[0], "alert(\""));
-    int n = 0;
-    for (const char *at = page[0]; (at = strstr(at, EVIL_ESCAPED)); at++)
-        n++;
-    ck_assert_int_ge(n, 20);
+    ck_assert_int_ge(count(page[0], EVIL_ESCAPED), 20);
     ck_assert_ptr_null(strstr(page[0], "http://www.w3.org/1999/xhtml"));
     for (const char *at = page[0]; (at = strstr(at, "http"));
          at++) /* names of the vocabulary alone, nothing to fetch */
@@ -440,6 +465,7 @@ Suite *suite_page(void)
     tcase_add_test(tcase, data_are_csv);
     tcase_add_test(tcase, stand_ins_are_as_wide_as_their_texts);
     tcase_add_test(tcase, drawings_are_rewritten);
+    tcase_add_test(tcase, the_last_dot_is_drawn);
     tcase_add_test(tcase, a_page_cannot_be_broken_into);
     tcase_add_test(tcase, gnuplot_is_ended_when_it_takes_too_long);
     tcase_add_test(tcase, no_gnuplot_no_page);

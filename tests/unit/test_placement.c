@@ -136,6 +136,7 @@ START_TEST(modes_and_cells)
     ck_assert_uint_le(run.mode[1].step_ps, run.step[last].time_ps - run.step[last - 1].time_ps);
     const char *full = arena_printf(arena, "hpt: full steps on %d x a100-80g (fp32), ", small.gpus);
     ck_assert_msg(strncmp(run.placement_text, full, strlen(full)) == 0, "%s", run.placement_text);
+    ck_assert_ptr_nonnull(strstr(run.model_text, "; low mode: adapters of width 8, alpha 64, dropout 0 on q v"));
     ck_assert_ptr_nonnull(strstr(run.placement_text, " x isaac (quantized) and "));
     ck_assert_ptr_nonnull(strstr(run.placement_text, " x systolic-128-7nm (fp32), "));
     if (small.micro_batches > 1)
@@ -161,8 +162,9 @@ START_TEST(assumed_switch)
     struct dice d = dice(4100 + (uint32_t)_i);
     struct arena *arena = arena_new();
     struct small_job small = random_job(&d);
-    int is_hpt = _i % 2, k = 1 + (int)below(&d, 6), windows = is_hpt ? 5 : 4;
-    small.steps = windows * k + 3;
+    int is_hpt = _i % 2, k = 2 + (int)below(&d, 5), windows = is_hpt ? 5 : 4;
+    small.steps = windows * k + (is_hpt ? 3 : 2000); /* safe: enough to pay for the trial */
+    small.gpu_flop_per_s = is_hpt ? 0 : 1e6;
     small.mode_switch = arena_printf(arena, "{policy: %s, window_steps: %d}", is_hpt ? "hpt" : "safe", k);
     struct run run = run_small(arena, &small);
     static const char *const names[] = {"full", "trial", "low"};
@@ -179,6 +181,30 @@ START_TEST(assumed_switch)
     ck_assert(run.phase[1].energy_fj == (wide_uint)k * both_fj + run.handover.energy_fj / 2);
     for (int i = 1; i < run.n_steps; i++)
         ck_assert_uint_ge(run.step[i].time_ps, run.step[i - 1].time_ps);
+    arena_free(arena);
+}
+END_TEST
+
+/* Policy safe on GPUs that are faster than the low mode: the pay-off test needs no losses, and fails. Placement auto
+ * then takes the GPUs alone, which is the same. */
+START_TEST(assumed_switch_that_does_not_pay)
+{
+    struct dice d = dice(4150 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct small_job small = random_job(&d);
+    small.steps = 17;
+    small.array_rows = 1;
+    small.mode_switch = "{policy: safe, window_steps: 4}";
+    struct run run = run_small(arena, &small);
+    ck_assert_int_eq(run_switch_step(&run), -1);
+    ck_assert(run.n_phases == 1 && run.phase[0].last_step == 17 && run.handover.n == 0);
+    ck_assert_int_eq(run.mode_switch.n_records, 1);
+    ck_assert_str_eq(run.mode_switch.record[0].reason, "a switch does not pay off any more");
+    small.policy = "auto";
+    struct run chosen = run_small(arena, &small);
+    ck_assert_str_eq(chosen.choice.chosen, "gpu-only");
+    ck_assert_int_eq(chosen.choice.switch_step, -1);
+    ck_assert(chosen.choice.candidate[1].time_ps == run.end_ps && chosen.end_ps == run.end_ps);
     arena_free(arena);
 }
 END_TEST
@@ -252,10 +278,12 @@ START_TEST(auto_prices_the_widest_adapters)
     struct small_job small = random_job(&d);
     small.policy = "auto";
     small.mode_switch = "{policy: safe, window_steps: 2}";
+    small.steps = 2000; /* enough to pay for the trial */
+    small.gpu_flop_per_s = 1e6;
     small.adapter_width = "auto";
     struct run run = run_small(arena, &small);
     int64_t width = run.choice.adapter_width;
-    ck_assert(width >= 8 && width <= 32);
+    ck_assert(width >= 8 && width <= 32 && run.choice.switch_step > 0);
     small.adapter_width = arena_printf(arena, "%d", (int)width);
     struct run given = run_small(arena, &small);
     ck_assert_int_eq(given.choice.adapter_width, 0);
@@ -343,6 +371,7 @@ Suite *suite_placement(void)
     tcase_add_loop_test(tcase, modes_and_cells, 0, 10);
     tcase_add_test(tcase, cells_that_are_not_written);
     tcase_add_loop_test(tcase, assumed_switch, 0, 8);
+    tcase_add_loop_test(tcase, assumed_switch_that_does_not_pay, 0, 4);
     tcase_add_test(tcase, no_switch_without_losses);
     tcase_add_loop_test(tcase, auto_takes_the_least, 0, 6);
     tcase_add_loop_test(tcase, auto_prices_the_widest_adapters, 0, 4);

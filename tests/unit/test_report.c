@@ -400,6 +400,41 @@ START_TEST(test_compare_finds_differences)
 }
 END_TEST
 
+static const struct quantity *find_quantity(const struct comparison *comparison, const char *name)
+{
+    for (int i = 0; i < comparison->n_quantities; i++)
+        if (strcmp(comparison->quantity[i].name, name) == 0)
+            return &comparison->quantity[i];
+    ck_abort_msg("no quantity %s", name);
+}
+
+/* A base without modes that trains everything: its last step stands beside the full steps of the run. */
+START_TEST(test_compare_steps_of_modes)
+{
+    struct arena *arena = arena_new();
+    struct run_step step[] = {{.time_ps = 10}, {.time_ps = 25, .energy_j = 3}, {.time_ps = 32, .energy_j = 5}};
+    struct run_mode mode[] = {{.name = "full", .n_trained = 9, .step_ps = 14}, {.name = "low", .n_trained = 4}};
+    struct run runs[2] = {{.name = "base", .step = step, .n_steps = 3, .steps = 3, .n_parameters = 9, .n_trainable = 9},
+                          {.name = "run", .mode = mode, .n_modes = 2, .n_parameters = 9, .n_trainable = 9}};
+    const char *paths[] = {"a.h5", "b.h5"};
+    for (int is_low = 0; is_low < 2; is_low++) { /* adapters alone are no full mode */
+        struct comparison comparison;
+        runs[0].n_trainable = is_low ? 4 : 9;
+        compare_runs(&comparison, runs, paths, 2, arena);
+        const struct quantity *time = find_quantity(&comparison, "time of a step: full mode");
+        ck_assert_double_eq_tol(time->value[1], 14e-12, 1e-20);
+        ck_assert(isnan(find_quantity(&comparison, "time of a step: low mode")->value[0]));
+        ck_assert_int_eq(isnan(time->value[0]), is_low);
+        if (is_low)
+            continue;
+        ck_assert_double_eq_tol(time->value[0], 7e-12, 1e-20);
+        ck_assert(find_quantity(&comparison, "energy of a step: full mode")->value[0] == 2);
+        ck_assert(find_quantity(&comparison, "parameters trained: full mode")->value[0] == 9);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* Steps one by one or in stretches make the same phases; neighbours differ in name, and nothing is lost. */
 START_TEST(test_phases_grow)
 {
@@ -480,6 +515,7 @@ Suite *suite_report(void)
     tcase_add_test(tcase, test_wall);
     tcase_add_loop_test(tcase, test_compare_with_itself, 0, 5);
     tcase_add_test(tcase, test_compare_finds_differences);
+    tcase_add_test(tcase, test_compare_steps_of_modes);
     tcase_add_test(tcase, test_compare_phases);
     tcase_add_loop_test(tcase, test_phases_grow, 0, 5);
     suite_add_tcase(suite, tcase);

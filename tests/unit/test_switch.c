@@ -299,8 +299,10 @@ START_TEST(assumed_without_tests)
         ck_assert_int_eq(switch_wants(sw), 0);
         known--;
         ck_assert_int_eq(switch_window_is_full(sw), known == 0);
-        if (known == 0)
-            switch_observe_window(sw, NULL);
+        if (known > 0)
+            continue;
+        feed_prices(sw, NULL);
+        switch_observe_window(sw, NULL);
     }
     int n;
     const struct switch_record *log = switch_log(sw, &n);
@@ -308,6 +310,33 @@ START_TEST(assumed_without_tests)
     ck_assert(log[n - 1].step == earliest && log[n - 1].action == SWITCH_ENTER_LOW);
     ck_assert(log[n - 2].step == earliest - K && log[n - 2].action == SWITCH_START_TRIAL);
     ck_assert(log[n - 1].n_numbers == 0 && log[n - 1].width == config.width);
+    arena_free(arena);
+}
+END_TEST
+
+/* Policy safe, without losses: what does not pay off is told once, with its numbers, and no trial begins. */
+START_TEST(assumed_but_does_not_pay)
+{
+    struct arena *arena = arena_new();
+    struct switch_config config = config_of(SWITCH_SAFE, 200);
+    config.assumes_earliest = 1;
+    feed_costs.low_ps = feed_costs.full_ps + 1;
+    struct mode_switch *sw = switch_new(&config, arena);
+    switch_begin(sw);
+    for (int64_t step = 1; step <= 200; step++) {
+        ck_assert_int_eq(switch_state(sw), SWITCH_FULL);
+        switch_observe_step(sw, step, NAN, NAN);
+        ck_assert_int_eq(switch_window_is_full(sw), step == K);
+        if (step != K)
+            continue;
+        feed_prices(sw, NULL);
+        ck_assert_int_eq(switch_observe_window(sw, NULL).action, SWITCH_CONTINUE);
+    }
+    int n;
+    const struct switch_record *log = switch_log(sw, &n);
+    ck_assert(n == 1 && log[0].step == K);
+    ck_assert(number(log, "steps_in_low") == 200 - 2 * K && number(log, "saved_ps") == -(200 - 2 * K));
+    ck_assert_int_eq(switch_known_steps(sw), INT64_MAX);
     arena_free(arena);
 }
 END_TEST
@@ -345,6 +374,7 @@ Suite *suite_switch(void)
     tcase_add_test(tcase, random_runs);
     tcase_add_test(tcase, describes_itself);
     tcase_add_loop_test(tcase, assumed_without_tests, 0, 2);
+    tcase_add_test(tcase, assumed_but_does_not_pay);
     tcase_add_test_raise_signal(tcase, order_of_steps, SIGABRT);
     tcase_add_test_raise_signal(tcase, free_steps, SIGABRT);
     suite_add_tcase(suite, tcase);
