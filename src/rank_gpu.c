@@ -142,6 +142,12 @@ static void add_attention(const struct gpu *gpu, const struct op *op, int backwa
         .backward = backward,
         .fused = gpu->fused_attention,
     };
+    struct gpu_tiles tiles[2];
+    if (op->near && attention.fused && op->n_query > 1) {
+        tiles[0] = gpu_tiles_of(op, GPU_SMALL_BLOCK);
+        tiles[1] = gpu_tiles_of(op, 2 * GPU_SMALL_BLOCK);
+        attention.tiles = tiles;
+    }
     struct cost cost;
     gpu_attention_cost(&gpu->profile, &attention, &cost);
     cost_add(total, &cost);

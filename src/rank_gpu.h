@@ -1,5 +1,5 @@
-/* rank_gpu.h - inside of the GPU device: rank_gpu.c (ops of training), rank_gpu_tokens.c (ops on the tokens of an
- * iteration). */
+/* rank_gpu.h - inside of the GPU device: rank_gpu.c (ops of training), rank_gpu_mask.c (neighbours), rank_gpu_tokens.c
+ * (ops on the tokens of an iteration). */
 #ifndef RANK_GPU_H
 #define RANK_GPU_H
 
@@ -29,6 +29,9 @@ static inline void gpu_add_stream(const struct gpu *gpu, enum gpu_kernel kernel,
     gpu_stream_cost(&gpu->profile, &stream, &cost);
     cost_add(total, &cost);
 }
+
+/* Local. What an attention's neighbours leave of blocks of so many queries. A query sees its own key: never nothing. */
+struct gpu_tiles gpu_tiles_of(const struct op *op, int64_t queries);
 
 /* Local. Adds the kernels of an op on tokens; 0 for other ops. */
 int gpu_add_token_kernels(const struct gpu *gpu, const struct op *op, struct cost *cost);

@@ -297,7 +297,8 @@ static void add_score_pass(const struct array *array, const struct op *op, doubl
     }
 }
 
-/* A mask saves an array nothing: its products are whole, and what is not seen is left out of the softmax. */
+/* A mask saves an array nothing: its products are whole, and what is not seen is left out of the softmax. (A fold of
+ * stationary keys meets all queries, of which one at least sees each.) */
 static void add_attention(const struct array *array, const struct op *op, struct cost *total)
 {
     int64_t n = op->n_query, m = op->n_key, d = op->head_width, heads = op->samples * op->heads;

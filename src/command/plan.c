@@ -1,5 +1,6 @@
 /* plan.c - polyrank plan: what would run where, how much memory, time and energy; runs nothing. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/unit.h"
 #include "command/command.h"
@@ -93,6 +94,18 @@ static void print_head(const struct run *run)
     mode_print_placement(stdout, "  ", run);
 }
 
+static void print_neighbours(const struct job *job)
+{
+    int is_fused = strcmp(job->placement.attention_kernel, "fused") == 0;
+    if (job->model.neighbours == 0)
+        return;
+    printf("  neighbours  %s\n", is_fused
+                                     ? "GPUs leave out tiles of keys that no query of a block sees (docs/models.md); "
+                                       "systolic arrays compute every score"
+                                     : "save nothing: every score is computed, for placement.attention_kernel is "
+                                       "unfused");
+}
+
 static void print_faults_left_out(int n_faults)
 {
     if (n_faults)
@@ -101,13 +114,15 @@ static void print_faults_left_out(int n_faults)
                n_faults);
 }
 
-static void print_plan(const struct training *training, const struct job_options *options, int n_faults,
-                       const struct run *run)
+static enum status print_plan(const struct training *training, const struct job_options *options, int n_faults,
+                              const struct run *run, struct fault *fault)
 {
+    enum status status = STATUS_OK;
     print_head(run);
+    print_neighbours(training->job);
     plan_print_memory(training);
     if (run->n_modes)
-        plan_print_modes(training, run);
+        status = plan_print_modes(training, run, fault);
     else
         print_step(training, run);
     print_whole_run(training, run);
@@ -118,6 +133,7 @@ static void print_plan(const struct training *training, const struct job_options
     summary_print_ledgers(stdout, run);
     if (options->instructions)
         plan_print_instructions(training, options->device);
+    return status;
 }
 
 static enum status show_serving(struct comm *comm, struct job *job, struct arena *arena, struct fault *fault)
@@ -148,7 +164,7 @@ static enum status show_plan(struct comm *comm, const struct job_options *option
     if (status == STATUS_OK && !options->print_config)
         status = training_run(&training, &run_options, &result, fault);
     if (status == STATUS_OK && !options->print_config)
-        print_plan(&training, options, n_faults, &result.run);
+        status = print_plan(&training, options, n_faults, &result.run, fault);
     training_close(&training);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "report/table.h"
 #include "scheduler/choose.h"
 #include "scheduler/describe.h"
+#include "scheduler/predict.h"
 
 enum { FULL, LOW, N_MODES, MOST_CLASSES = 4 };
 
@@ -223,18 +224,44 @@ static void print_spare_copies(const struct training *training)
                copies, most_rows, most_rows);
 }
 
-void plan_print_modes(const struct training *training, const struct run *run)
+static enum status print_step_of_width(const struct training *training, int64_t width, struct fault *fault)
+{
+    struct switch_costs costs;
+    char time[32], energy[32];
+    enum status status = predict_costs_of_width(training, width, 1, &costs, fault);
+    if (status == STATUS_OK)
+        printf("  low step    %s and %s (whole machine, with stand-by power) with adapters of width %lld\n",
+               unit_show_ps(time, sizeof time, costs.low_ps), show(energy, UNIT_JOULES, (double)costs.low_fj * 1e-15),
+               (long long)width);
+    return status;
+}
+
+/* A width that test T3 chooses is not known before: both ends of what it may be. */
+static enum status print_widths(const struct training *training, struct fault *fault)
+{
+    if (training->job->train.adapter.width != JOB_UNSET)
+        return STATUS_OK;
+    struct build_widths widths = build_adapter_widths(training->job, &training->config);
+    printf("  adapters    their width is decided at the switch, from %lld to %lld; predicted here with the widest\n",
+           (long long)widths.narrowest, (long long)widths.widest);
+    enum status status = print_step_of_width(training, widths.narrowest, fault);
+    return status == STATUS_OK ? print_step_of_width(training, widths.widest, fault) : status;
+}
+
+enum status plan_print_modes(const struct training *training, const struct run *run, struct fault *fault)
 {
     print_roles(training);
     print_switch(training, run);
+    enum status status = print_widths(training, fault);
     mode_tables_print(stdout, run, training->arena);
     print_spare_copies(training);
+    return status;
 }
 
 void plan_print_gpus_alone(const struct training *training, const struct run *run)
 {
     struct run_candidate alone;
-    int64_t none;
+    struct run_choice none;
     char time[32], energy[32];
     if (run_switch_step(run) < 0) {
         printf("  GPUs alone  the same, since every step is a full one\n");

@@ -11,8 +11,9 @@
 void plan_print_memory(const struct training *training);
 
 /* Local. The low-parameter mode: who does what and why, crossbars, steps, handover, wear, and the switch that was
- * assumed. `run` is the timing-only run of the job. */
-void plan_print_modes(const struct training *training, const struct run *run);
+ * assumed; with a width of adapters that is left to the switch, a step with the narrowest and with the widest. `run` is
+ * the timing-only run of the job; training->comm is of this process alone. */
+enum status plan_print_modes(const struct training *training, const struct run *run, struct fault *fault);
 
 /* Local. The same job priced on the GPUs of the machine alone, beside the run. */
 void plan_print_gpus_alone(const struct training *training, const struct run *run);

@@ -181,7 +181,11 @@ static enum status check_published(const struct reading *reading)
 static enum status check_adapter(const struct reading *reading)
 {
     const struct job_train *train = &reading->job->train;
-    if (train->adapter.width != JOB_UNSET || strcmp(train->mode_switch.policy, "safe") == 0)
+    if (train->adapter.width != JOB_UNSET)
+        return STATUS_OK;
+    if (strcmp(train->mode, "lora") == 0)
+        return refuse_value(reading, "train.adapter.width", "a whole number, because train.mode is lora", "auto");
+    if (strcmp(train->mode_switch.policy, "safe") == 0)
         return STATUS_OK;
     return refuse_value(reading, "train.adapter.width",
                         "a whole number, because only train.switch.policy safe chooses one", "auto");

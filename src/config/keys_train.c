@@ -127,8 +127,8 @@ static const struct job_key keys[] = {
     {"train.schedule.final_fraction", KEY_REAL, IN(train.schedule.final_fraction), DEFAULT("0"), FROM(0, 1),
         MEANS("cosine: learning rate at the end over the one at the start")},
     {"train.adapter.width", KEY_INT, IN(train.adapter.width), DEFAULT("8"), FROM(1, MILLION), WORDS("auto"),
-        MEANS("lora: inner width of the low-rank product; auto: train.switch.policy safe chooses it before each trial "
-              "(8 until then)")},
+        MEANS("lora: inner width of the low-rank product; auto: train.switch.policy safe chooses it before each trial; "
+              "predictions are with the widest that it may choose (docs/switch.md)")},
     {"train.adapter.alpha", KEY_REAL, IN(train.adapter.alpha), DEFAULT("64"), ABOVE(0),
         MEANS("lora: the product counts alpha / width times")},
     {"train.adapter.init", KEY_WORD, IN(train.adapter.init), DEFAULT("zero"), WORDS("zero svd"),

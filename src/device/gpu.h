@@ -125,6 +125,17 @@ struct gpu_stream {
     uint64_t rows;
 };
 
+/* What any other mask leaves of fused attention. A block of queries leaves out tiles of GPU_KEY_TILE keys of which none
+ * of its queries sees any; of the others it computes all that the causal mask leaves. Shares are of what that leaves,
+ * above 0. */
+enum { GPU_KEY_TILE = 64, GPU_SMALL_BLOCK = 64 };
+
+struct gpu_tiles {
+    double key_share;   /* of the keys that all blocks go through */
+    double pair_share;  /* of the pairs of a query and a key that are computed */
+    uint64_t most_keys; /* that one block goes through */
+};
+
 /* Attention of `batch` requests, `heads` query heads over kv_heads <= heads, head_width wide: n_query queries over
  * n_key keys (causal: the queries are the last n_query positions; each sees the positions of its own block of
  * causal_block and of those before it; 0 and 1: up to its own position). kv_bytes: bytes per element of keys and
@@ -138,6 +149,7 @@ struct gpu_attention {
     int causal, backward, fused;
     unsigned kv_bytes;
     uint64_t causal_block;
+    const struct gpu_tiles *tiles; /* fused, several queries: [2], blocks of 64 and of 128; NULL: no other mask */
 };
 
 /* Local. 1 if the GPU has a unit for this arithmetic. */

@@ -5,7 +5,7 @@
 #include "device/gpu.h"
 #include "device/gpu_power.h"
 
-enum { KEY_TILE = 64, SPLIT_MIN_KEYS = 128, MAX_SPLITS = 256, WIDTH_OF_KEY_TIME = 128 };
+enum { SPLIT_MIN_KEYS = 128, MAX_SPLITS = 256, WIDTH_OF_KEY_TIME = 128 };
 
 static double up(double value, double step)
 {
@@ -47,7 +47,7 @@ static double scored_pairs(const struct gpu_attention *a)
 /* One tile of `rows` queries over the keys: how many blocks, and how many keys a block goes through on average and at
  * most. */
 struct attention_tile {
-    double rows, blocks, mean_keys, most_keys;
+    double rows, blocks, mean_keys, most_keys, pair_share;
 };
 
 static struct attention_tile attention_tile(const struct gpu_profile *gpu, const struct gpu_attention *a, double rows)
@@ -55,10 +55,16 @@ static struct attention_tile attention_tile(const struct gpu_profile *gpu, const
     double group = group_of(a), queries = (double)a->n_query, keys = (double)a->n_key;
     int packs = a->n_query == 1 || gpu->attention_packs != 0.0;
     double wide = packs ? group : 1.0;
-    struct attention_tile tile = {.rows = rows, .most_keys = keys, .mean_keys = keys};
+    struct attention_tile tile = {.rows = rows, .most_keys = keys, .mean_keys = keys, .pair_share = 1};
     tile.blocks = (double)a->batch * (double)a->heads / wide * ceil(wide * queries / rows);
     if (a->causal && a->n_query > 1)
         tile.mean_keys = keys - queries + (queries + fmin(queries, fmax(rows / wide, block_of(a)))) / 2.0;
+    if (a->tiles) {
+        const struct gpu_tiles *left = &a->tiles[rows > GPU_SMALL_BLOCK];
+        tile.mean_keys *= left->key_share;
+        tile.most_keys = (double)left->most_keys;
+        tile.pair_share = left->pair_share;
+    }
     return tile;
 }
 
@@ -76,8 +82,8 @@ static double tile_ps(const struct gpu_profile *gpu, const struct gpu_attention 
         key_ps *= 2.5 / gpu->attention_backward_share;
     double waves = ceil(tile->blocks * splits / gpu->sm_count);
     double block_ps = a->n_query == 1 ? gpu->attention_single_block_ps : gpu->attention_block_ps;
-    double mean_ps = waves * (up(tile->mean_keys / splits, KEY_TILE) * key_ps + block_ps);
-    double most_ps = up(tile->most_keys / splits, KEY_TILE) * key_ps + block_ps;
+    double mean_ps = waves * (up(tile->mean_keys / splits, GPU_KEY_TILE) * key_ps + block_ps);
+    double most_ps = up(tile->most_keys / splits, GPU_KEY_TILE) * key_ps + block_ps;
     return fmax(mean_ps, most_ps);
 }
 
@@ -110,7 +116,9 @@ static double extra_ps(const struct gpu_profile *gpu, const struct gpu_attention
     return a->n_query == 1 && a->batch > 1 && a->heads > a->kv_heads ? gpu->attention_group_ps : 0.0;
 }
 
-static double fused_ps(const struct gpu_profile *gpu, const struct gpu_attention *a, double memory_ps)
+/* *pair_share: of the blocks that are chosen. */
+static double fused_ps(const struct gpu_profile *gpu, const struct gpu_attention *a, double memory_ps,
+                       double *pair_share)
 {
     double group = group_of(a), best_ps = INFINITY;
     /* With many queries a block's loads and stores are not hidden behind its own arithmetic. */
@@ -120,7 +128,9 @@ static double fused_ps(const struct gpu_profile *gpu, const struct gpu_attention
         for (uint64_t splits = 1; splits <= MAX_SPLITS && may_split(gpu, a, splits); splits *= 2) {
             double compute_ps = tile_ps(gpu, a, &tile, (double)splits);
             double time_ps = fmax(compute_ps, memory_ps) + loss * fmin(compute_ps, memory_ps);
-            best_ps = fmin(best_ps, time_ps + extra_ps(gpu, a, splits));
+            time_ps += extra_ps(gpu, a, splits);
+            if (time_ps < best_ps)
+                best_ps = time_ps, *pair_share = tile.pair_share;
             if (tile.blocks * (double)splits > 2.0 * gpu->sm_count)
                 break;
         }
@@ -135,8 +145,10 @@ static void fused_cost(const struct gpu_profile *gpu, const struct gpu_attention
     double bytes = fused_bytes(a);
     double share = gpu->dram_read_share * (a->n_query == 1 ? 1.0 : gpu->attention_memory_share);
     double memory_ps = bytes / (gpu->dram_bytes_per_s * share) * 1e12;
-    double pairs = scored_pairs(a) * (double)a->batch * (double)a->heads;
-    struct gpu_work work = {.time_ps = (double)gpu->launch_ps + fused_ps(gpu, a, memory_ps),
+    double pairs = scored_pairs(a) * (double)a->batch * (double)a->heads, pair_share = 1;
+    double time_ps = (double)gpu->launch_ps + fused_ps(gpu, a, memory_ps, &pair_share);
+    pairs *= pair_share;
+    struct gpu_work work = {.time_ps = time_ps,
                             .flops = 4.0 * pairs * (double)a->head_width * (a->backward ? 2.5 : 1.0),
                             .fj_per_flop = gpu_fj_per_flop(gpu, a->math),
                             .dram_bytes = bytes};

@@ -123,8 +123,9 @@
  * key i + M - N and sees the keys of its own block of K and of all before it, j / K <= (i + M - N) / K. K = 1 is the
  * plain causal mask of a decoder, K = tokens of a time step a mask over time. p of a pair that is not seen is exactly
  * 0; the backward op needs nothing but that. With op.near a query sees, of these, the keys of its place's neighbours
- * alone. Work and costs are those of all of them: kernels compute the products and hide what is not seen. In INT8 the scale of k, v and p is that of a whole head, what is not seen
- * included.
+ * alone: kernels compute the products and hide what is not seen, and counted work (op_flops) is that of all of them;
+ * what a device saves is its backend's to say. In INT8 the scale of k, v and p is that of a whole head, what is not
+ * seen included.
  *
  * Interleaved attention (op.interleave = G > 1): samples b = a * G + g, and token n of sample b is row (a * N + n) * G
  * + g of q, k, v and o: the tensors are [B/G, N, G, ..], so that attention over time reads [B, time, stations, C] as it

@@ -27,6 +27,10 @@ static void print_candidate(FILE *out, const char *indent, const struct run_cand
     else if (strcmp(candidate->policy, "hpt") == 0)
         fprintf(out, ", without a low-parameter step: a switch would not pay off");
     fprintf(out, "\n");
+    if (strcmp(candidate->policy, "hpt") == 0 && choice->adapter_width > 0)
+        fprintf(out,
+                "%s                priced with adapters of width %" PRId64 ", the widest that the switch may choose\n",
+                indent, choice->adapter_width);
 }
 
 void mode_print_placement(FILE *out, const char *indent, const struct run *run)

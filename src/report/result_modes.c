@@ -137,6 +137,8 @@ static void put_choice(struct columns *c, const struct run_choice *choice)
         h5_set_string(c->file, "/choice", "chosen", choice->chosen, c->fault);
     if (!columns_failed(c))
         h5_set_int(c->file, "/choice", "switch_step", choice->switch_step, c->fault);
+    if (!columns_failed(c))
+        h5_set_int(c->file, "/choice", "adapter_width", choice->adapter_width, c->fault);
 }
 
 void result_write_modes(struct h5 *file, struct arena *arena, const struct run *run, struct fault *fault)
@@ -226,6 +228,8 @@ static void get_choice(struct columns *c, struct run_choice *choice)
         h5_get_string(c->file, "/choice", "chosen", c->arena, &choice->chosen, c->fault);
     if (!columns_failed(c))
         h5_get_int(c->file, "/choice", "switch_step", &choice->switch_step, c->fault);
+    if (!columns_failed(c) && h5_has_attribute(c->file, "/choice", "adapter_width")) /* earlier results have none */
+        h5_get_int(c->file, "/choice", "adapter_width", &choice->adapter_width, c->fault);
     if (columns_failed(c))
         return;
     choice->n_candidates = (int)c->n;

@@ -164,7 +164,8 @@ struct run_candidate { /* a placement that was priced before the run */
 struct run_choice {        /* placement.policy auto */
     const char *objective; /* "time" "energy" "product"; NULL: nothing was chosen */
     const char *chosen;    /* policy */
-    int64_t switch_step;   /* hpt was priced with low-parameter steps after this one */
+    int64_t switch_step;   /* hpt was priced with low-parameter steps after this one ... */
+    int64_t adapter_width; /* ... with adapters of this width, which will be chosen at the switch; 0: the job says it */
     int n_candidates;
     struct run_candidate *candidate;
 };

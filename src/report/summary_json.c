@@ -282,6 +282,7 @@ static json_t *choice_json(const struct run_choice *choice)
     set(object, "objective", text(choice->objective));
     set(object, "chosen", text(choice->chosen));
     set(object, "switch_step", choice->switch_step < 0 ? json_null() : json_integer(choice->switch_step));
+    set(object, "adapter_width", choice->adapter_width ? json_integer(choice->adapter_width) : json_null());
     set(object, "candidate", candidates);
     return object;
 }

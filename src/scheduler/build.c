@@ -240,24 +240,6 @@ static enum loss_kind loss_of(const char *word)
     return (enum loss_kind)word_index(word, words, 3);
 }
 
-void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter)
-{
-    static const char *const words[N_ADAPTER_TARGETS] = {"q", "k", "v", "o", "ffn0", "ffn1"};
-    if (!job->targets.n)
-        job->targets = (struct word_list){2, {"q", "v"}};
-    int svd = strcmp(job->init, "svd") == 0;
-    if (job->dropout < 0)
-        job->dropout = svd ? 0 : 0.1;
-    *adapter = (struct adapter_config){.kind = ADAPTER_LORA,
-                                       .width = job->width == JOB_UNSET ? BUILD_ADAPTER_WIDTH : job->width,
-                                       .alpha = job->alpha,
-                                       .dropout = job->dropout,
-                                       .svd = svd,
-                                       .train_norms = job->train_norms};
-    for (int i = 0; i < job->targets.n; i++)
-        adapter->targets |= 1u << word_index(job->targets.value[i], words, N_ADAPTER_TARGETS);
-}
-
 enum status build_encoder_config(struct job *job, const struct windows_shape *shape, struct encoder_config *config,
                                  struct fault *fault)
 {
@@ -409,8 +391,8 @@ static enum status build_low(const struct job *job, const struct model_config *c
     struct job_adapter open_keys = job->train.adapter;
     struct adapter_config adapter;
     build_adapter_config(&open_keys, &adapter);
-    if (standing && standing->adapter_width)
-        adapter.width = standing->adapter_width;
+    adapter.width =
+        standing && standing->adapter_width ? standing->adapter_width : build_adapter_widths(job, config).widest;
     struct model_config low = family_with_adapter(config, &adapter);
     enum status status = family_check(&low, fault);
     if (status != STATUS_OK)

@@ -25,9 +25,16 @@ enum status build_traffic_config(struct job *job, const struct windows_shape *sh
                                  struct fault *fault);
 
 /* Local. The adapters of a job: of train.mode lora, and of the low-parameter mode of placement hpt. Open keys are
- * filled in; width auto stands for BUILD_ADAPTER_WIDTH, until a test has chosen one. */
-enum { BUILD_ADAPTER_WIDTH = 8 };
+ * filled in; width 0 with auto. */
 void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter);
+
+/* Local. Width of the adapters of a plan at the start of a run, and of the narrowest that they may get. That of the
+ * job; with auto the widest and the narrowest that test T3 of policy safe chooses from for this model: no choice of its
+ * needs a machine larger than that of the plan. */
+struct build_widths {
+    int64_t narrowest, widest;
+};
+struct build_widths build_adapter_widths(const struct job *job, const struct model_config *config);
 
 /* Local. The placement to build: what auto has chosen, else the job's policy. */
 const char *build_policy(const struct job *job);

@@ -6,7 +6,8 @@ enum { GPU_ONLY, HPT, N_CANDIDATES };
 
 static const char *const policies[N_CANDIDATES] = {"gpu-only", "hpt"};
 
-static enum status time_run(struct job *job, struct arena *arena, struct training_result *result, struct fault *fault)
+static enum status time_run(struct job *job, struct arena *arena, struct training_result *result,
+                            int64_t *adapter_width, struct fault *fault)
 {
     struct comm *comm = comm_alone();
     struct training training;
@@ -14,32 +15,36 @@ static enum status time_run(struct job *job, struct arena *arena, struct trainin
     enum status status = training_open(comm, job, 1, arena, &training, fault);
     if (status == STATUS_OK)
         status = training_run(&training, &options, result, fault);
+    *adapter_width = training.adapter_width;
     training_close(&training);
     comm_close(comm, 0);
     return status;
 }
 
 void choose_price(const struct job *job, const char *policy, struct arena *arena, struct run_candidate *candidate,
-                  int64_t *switch_step)
+                  struct run_choice *priced)
 {
     struct job copy = *job;
     struct training_result result;
     struct fault fault = FAULT_NONE;
+    int64_t adapter_width;
     int has_low = strcmp(policy, policies[HPT]) == 0;
     copy.placement.chosen = policy;
     copy.n_faults = 0; /* nobody knows them before */
     copy.output.trace = 0;
     copy.output.predictions = 0;
     *candidate = (struct run_candidate){.policy = policy};
-    *switch_step = -1;
+    priced->switch_step = -1;
+    priced->adapter_width = 0;
     if (has_low && strcmp(job->train.mode_switch.policy, "never") == 0) {
         candidate->problem = "train.switch.policy is never, so that no step would be a low-parameter one";
-    } else if (time_run(&copy, arena, &result, &fault) != STATUS_OK) {
+    } else if (time_run(&copy, arena, &result, &adapter_width, &fault) != STATUS_OK) {
         candidate->problem = arena_string(arena, fault.text);
     } else {
         candidate->time_ps = result.run.end_ps;
         candidate->energy_j = run_energy_j(&result.run);
-        *switch_step = run_switch_step(&result.run);
+        priced->switch_step = run_switch_step(&result.run);
+        priced->adapter_width = has_low && job->train.adapter.width == JOB_UNSET ? adapter_width : 0;
     }
 }
 
@@ -51,7 +56,7 @@ static int choose_best(const struct job *job, struct arena *arena, struct run_ch
     choice->candidate = arena_array(arena, N_CANDIDATES, sizeof *choice->candidate);
     for (int c = 0; c < N_CANDIDATES; c++) {
         struct run_candidate *candidate = &choice->candidate[c];
-        choose_price(job, policies[c], arena, candidate, &choice->switch_step);
+        choose_price(job, policies[c], arena, candidate, choice);
         if (!candidate->problem && (best < 0 || run_worth(candidate, choice->objective) <
                                                     run_worth(&choice->candidate[best], choice->objective)))
             best = c;

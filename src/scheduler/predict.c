@@ -10,12 +10,12 @@ struct prediction {
 };
 
 /* Virtual time of one run more. */
-static enum status measure(const struct training *training, int program, uint64_t *time_ps, struct fault *fault)
+static enum status measure(const struct training *training, const struct plan *plan, int program, uint64_t *time_ps,
+                           struct fault *fault)
 {
     struct executor_options options = {.timing_only = 1, .seed = training->job->train.seed};
     struct executor *executor;
-    enum status status =
-        executor_open(training->comm, &training->plan, training->machine.specs, NULL, &options, &executor, fault);
+    enum status status = executor_open(training->comm, plan, training->machine.specs, NULL, &options, &executor, fault);
     if (status != STATUS_OK)
         return status;
     struct step_record record = {.program = (uint32_t)program, .step = 1, .repeat = RUNS};
@@ -51,14 +51,14 @@ static uint64_t standby_mw(const struct training *training, int device, int comp
                     : device_idle_power_mw(backend, state, &training->machine.specs[device]);
 }
 
-static enum status predict(const struct training *training, int program, struct prediction *prediction,
-                           struct fault *fault)
+static enum status predict(const struct training *training, const struct plan *plan, int program,
+                           struct prediction *prediction, struct fault *fault)
 {
     *prediction = (struct prediction){0};
-    enum status status = measure(training, program, &prediction->time_ps, fault);
-    for (int d = 0; d < training->plan.n_devices && status == STATUS_OK; d++) {
+    enum status status = measure(training, plan, program, &prediction->time_ps, fault);
+    for (int d = 0; d < plan->n_devices && status == STATUS_OK; d++) {
         uint64_t compute_ps;
-        prediction->work_fj += work_of(&training->plan.programs[program][d], &compute_ps);
+        prediction->work_fj += work_of(&plan->programs[program][d], &compute_ps);
         if (compute_ps < prediction->time_ps) /* mW ps = fJ */
             prediction->standby_fj +=
                 (wide_uint)standby_mw(training, d, compute_ps > 0) * (prediction->time_ps - compute_ps);
@@ -72,21 +72,21 @@ static uint64_t narrow(wide_uint value)
     return value > UINT64_MAX ? UINT64_MAX : (uint64_t)value;
 }
 
-enum status predict_costs(const struct training *training, int64_t trial_steps, struct switch_costs *costs,
-                          struct fault *fault)
+enum status predict_costs(const struct training *training, const struct plan *plan, int64_t trial_steps,
+                          struct switch_costs *costs, struct fault *fault)
 {
     struct prediction full, low, handover;
-    enum status status = predict(training, PROGRAM_TRAIN, &full, fault);
+    enum status status = predict(training, plan, PROGRAM_TRAIN, &full, fault);
     if (status == STATUS_OK)
-        status = predict(training, PROGRAM_LOW, &low, fault);
+        status = predict(training, plan, PROGRAM_LOW, &low, fault);
     if (status == STATUS_OK)
-        status = predict(training, PROGRAM_HANDOVER, &handover, fault);
+        status = predict(training, plan, PROGRAM_HANDOVER, &handover, fault);
     if (status != STATUS_OK)
         return status;
     wide_uint steps = (wide_uint)trial_steps, longer_ps = handover.time_ps, standby = 0;
     if (low.time_ps > full.time_ps)
         longer_ps += steps * (low.time_ps - full.time_ps);
-    for (int d = 0; d < training->plan.n_devices; d++)
+    for (int d = 0; d < plan->n_devices; d++)
         standby += standby_mw(training, d, 1);
     *costs = (struct switch_costs){
         .full_ps = full.time_ps,
@@ -98,5 +98,22 @@ enum status predict_costs(const struct training *training, int64_t trial_steps, 
         .trial_fj = narrow(handover.work_fj + steps * low.work_fj + longer_ps * standby),
         .program_fj = narrow(handover.work_fj + handover.standby_fj),
     };
+    return status;
+}
+
+enum status predict_costs_of_width(const struct training *training, int64_t width, int64_t trial_steps,
+                                   struct switch_costs *costs, struct fault *fault)
+{
+    if (width == training->adapter_width)
+        return predict_costs(training, &training->plan, trial_steps, costs, fault);
+    const struct build_standing standing = {.adapter_width = width};
+    struct arena *arena = arena_new();
+    struct plan plan;
+    struct matrices *matrices;
+    enum status status =
+        build_plan(training->job, &training->config, &training->machine, &standing, arena, &plan, &matrices, fault);
+    if (status == STATUS_OK)
+        status = predict_costs(training, &plan, trial_steps, costs, fault);
+    arena_free(arena);
     return status;
 }

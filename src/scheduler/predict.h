@@ -5,8 +5,8 @@
 #include "scheduler/switch.h"
 #include "scheduler/train.h"
 
-/* Collective. Runs PROGRAM_TRAIN, PROGRAM_LOW and PROGRAM_HANDOVER of the plan without tensors, each three times on
- * clocks of their own, and takes the last run less the one before.
+/* Collective. Runs PROGRAM_TRAIN, PROGRAM_LOW and PROGRAM_HANDOVER of a plan for the training's machine (adapters of
+ * this width) without tensors, each three times on clocks of their own, and takes the last run less the one before.
  *
  * Energy of a run: its instructions', and for every device of the machine the stand-by power of the time that its
  * compute engine does not work (waiting power in a program in which it computes, idle power in others).
@@ -16,7 +16,12 @@
  * waiting power of all devices for the longer time. What the trial's devices spare in stand-by power is not deducted.
  *
  * Programs are priced as they stand; a step's cost does not depend on the data. */
-enum status predict_costs(const struct training *training, int64_t trial_steps, struct switch_costs *costs,
-                          struct fault *fault);
+enum status predict_costs(const struct training *training, const struct plan *plan, int64_t trial_steps,
+                          struct switch_costs *costs, struct fault *fault);
+
+/* Collective. The same of a plan with adapters of this width, which is not kept: of the plan of now when it has them,
+ * else of one made for them (a handover programs all matrices). Fault STATUS_USAGE: there is none. */
+enum status predict_costs_of_width(const struct training *training, int64_t width, int64_t trial_steps,
+                                   struct switch_costs *costs, struct fault *fault);
 
 #endif

@@ -21,11 +21,8 @@ struct mode_switch *switch_new(const struct switch_config *config, struct arena 
     sw->best_validation = INFINITY;
     if (!has_windows(sw))
         return sw;
-    const struct switch_costs *costs = &config->costs;
     if (config->window_steps < 1)
         bug("a switch by tests with windows of %" PRId64 " steps", config->window_steps);
-    if (config->policy == SWITCH_SAFE && (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj))
-        bug("the pay-off of a switch between steps that cost nothing");
     sw->full = arena_array(arena, (size_t)config->window_steps, sizeof *sw->full);
     sw->low = arena_array(arena, (size_t)config->window_steps, sizeof *sw->low);
     return sw;
@@ -228,20 +225,53 @@ static double median_of(const struct mode_switch *sw, const struct switch_window
     return statistics_median(copy, (size_t)numbers->n_matrices);
 }
 
-/* Does a switch still pay after a trial? The steps left only become fewer: never again, if not now. */
-static int pays_after_trial(const struct mode_switch *sw, struct switch_record *record)
-{
-    int64_t steps = sw->config.total_steps - sw->step - sw->config.window_steps;
-    struct switch_record payoff = {.n_numbers = 0};
-    switch_test_payoff(sw, &payoff, steps, 1);
-    if (record)
-        switch_test_payoff(sw, record, steps, 1);
-    return switch_record_holds(&payoff);
-}
-
 static int larger(int a, int b)
 {
     return a > b ? a : b;
+}
+
+/* The narrowest adapters that a trial may still have. */
+static int narrowest(const struct mode_switch *sw)
+{
+    return sw->config.fixed_width ? sw->config.width
+                                  : larger(switch_width_within(sw, switch_widths[0]), sw->least_width);
+}
+
+/* Does a switch to adapters of this width still pay after a trial? */
+static int pays_after_trial(const struct mode_switch *sw, int width, struct switch_record *record)
+{
+    int64_t steps = sw->config.total_steps - sw->step - sw->config.window_steps;
+    struct switch_record payoff = {.n_numbers = 0};
+    switch_test_payoff(sw, &payoff, width, steps, 1);
+    if (record)
+        switch_test_payoff(sw, record, width, steps, 1);
+    return switch_record_holds(&payoff);
+}
+
+/* The steps left only become fewer: never again, if not now. */
+static int pays_never(const struct mode_switch *sw)
+{
+    return !pays_after_trial(sw, narrowest(sw), NULL);
+}
+
+/* The width that T3 chooses in FULL, 0: it is not asked, or there is none. */
+static int chosen_width(const struct mode_switch *sw, const struct switch_window *numbers, int wants)
+{
+    struct switch_record unused = {.n_numbers = 0};
+    int width = wants & SWITCH_WANTS_CAPTURED ? switch_test_captured(sw, &unused, numbers) : 0;
+    return width ? larger(width, sw->least_width) : 0;
+}
+
+int switch_lacks_costs(const struct mode_switch *sw, const struct switch_window *numbers)
+{
+    if (!switch_window_is_full(sw) || sw->config.policy != SWITCH_SAFE || sw->state == SWITCH_LOW)
+        return 0;
+    if (sw->config.assumes_earliest)
+        return switch_costs_of(sw, sw->config.width) ? 0 : sw->config.width;
+    int width = sw->state == SWITCH_TRIAL ? sw->width : chosen_width(sw, numbers, switch_wants(sw));
+    if (width && !switch_costs_of(sw, width))
+        return width;
+    return switch_costs_of(sw, narrowest(sw)) ? 0 : narrowest(sw);
 }
 
 static void end_full_safe(struct mode_switch *sw, struct switch_record *record, const struct switch_window *numbers,
@@ -254,18 +284,20 @@ static void end_full_safe(struct mode_switch *sw, struct switch_record *record, 
         switch_test_loss(sw, record);
         switch_test_drift(sw, record);
         if (wants & SWITCH_WANTS_CAPTURED)
-            width = switch_test_captured(sw, record, numbers);
+            width = switch_test_captured(sw, record, numbers) ? chosen_width(sw, numbers, wants) : 0;
     } else {
         switch_tell(record, "drift", drift);
     }
-    if (!pays_after_trial(sw, record)) {
+    int pays = pays_after_trial(sw, width ? width : narrowest(sw), record);
+    if (pays_never(sw)) {
         sw->is_over = 1;
         stay(record, "a switch does not pay off any more");
     } else if (!can_judge) {
         stay(record, "too few windows to judge");
+    } else if (!pays) {
+        stay(record, "a switch does not pay off with adapters that can follow");
     } else if (switch_record_holds(record)) {
-        start_trial(sw, record, SWITCH_START_TRIAL, larger(width, sw->least_width),
-                    "loss and weights stand still, and adapters can follow");
+        start_trial(sw, record, SWITCH_START_TRIAL, width, "loss and weights stand still, and adapters can follow");
     } else {
         stay(record, "loss or weights still move, or adapters cannot follow");
     }
@@ -276,7 +308,7 @@ static void end_full_again(struct mode_switch *sw, struct switch_record *record)
 {
     sw->windows_to_wait--;
     switch_tell(record, "windows_to_wait", sw->windows_to_wait);
-    if (!pays_after_trial(sw, record)) {
+    if (!pays_after_trial(sw, sw->least_width, record)) {
         sw->is_over = 1;
         stay(record, "a switch does not pay off any more");
     } else if (sw->windows_to_wait > 0) {
@@ -301,12 +333,14 @@ static void end_trial_safe(struct mode_switch *sw, struct switch_record *record)
     switch_tell(record, "trial", sw->trial);
     switch_test_arms_safe(sw, record);
     int is_not_worse = switch_record_holds(record);
-    switch_test_payoff(sw, record, sw->config.total_steps - sw->step, 0);
+    switch_test_payoff(sw, record, sw->width, sw->config.total_steps - sw->step, 0);
     if (switch_record_holds(record)) {
         enter_low(sw, record, "the low arm is not worse");
-    } else if (is_not_worse || !pays_after_trial(sw, NULL)) {
-        sw->is_over = 1;
-        return_to_full(sw, record, "a switch does not pay off any more");
+    } else if (is_not_worse || !pays_after_trial(sw, sw->width, NULL)) {
+        sw->is_over = pays_never(sw);
+        return_to_full(sw, record,
+                       sw->is_over ? "a switch does not pay off any more"
+                                   : "a switch does not pay off with adapters of this width");
     } else if (sw->trial < sw->config.trials) {
         start_trial(sw, record, SWITCH_RESTART_TRIAL, sw->width, "the low arm may be worse");
     } else {
@@ -343,7 +377,7 @@ static void end_assumed(struct mode_switch *sw, struct switch_record *record)
     if (sw->state == SWITCH_TRIAL) {
         enter_low(sw, record, "assumed: no test was made");
         sw->is_over = 1;
-    } else if (sw->config.policy == SWITCH_SAFE && !pays_after_trial(sw, record)) {
+    } else if (sw->config.policy == SWITCH_SAFE && !pays_after_trial(sw, sw->config.width, record)) {
         sw->is_over = 1;
         stay(record, "a switch does not pay off any more");
     } else if (sw->step == switch_earliest_step(&sw->config) - sw->config.window_steps) {
@@ -420,9 +454,18 @@ struct switch_decision switch_lose(struct mode_switch *sw, enum switch_loss loss
     return decision_of(record);
 }
 
-void switch_set_costs(struct mode_switch *sw, const struct switch_costs *costs)
+void switch_set_costs(struct mode_switch *sw, int width, const struct switch_costs *costs)
 {
-    sw->config.costs = *costs;
+    if (!costs->full_ps || !costs->low_ps || !costs->full_fj || !costs->low_fj)
+        bug("the pay-off of a switch between steps that cost nothing");
+    if (sw->n_prices == SWITCH_MOST_PRICES || switch_costs_of(sw, width))
+        bug("the costs of adapters of width %d once more", width);
+    sw->price[sw->n_prices++] = (struct switch_price){width, *costs};
+}
+
+void switch_forget_costs(struct mode_switch *sw)
+{
+    sw->n_prices = 0;
 }
 
 int64_t switch_known_steps(const struct mode_switch *sw)

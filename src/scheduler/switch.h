@@ -37,7 +37,10 @@
  *   T4 trial on the low mode's numerics, differences low - full paired by step: mean + t_{0.95, n_eff - 1} s /
  *      sqrt(n_eff) below 2 % of the mean full loss, n_eff = n (1 - a) / (1 + a) with the lag-1 autocorrelation a;
  *   T5 pay-off: what the low mode saves in the steps left is above the cost of trial and programming, in time and in
- *      energy; asked before a trial (with the trial) and before the switch (without it: it is spent).
+ *      energy; asked before a trial (with the trial) and before the switch (without it: it is spent). Steps are priced
+ *      with adapters of the width that T3 chooses at this check; when it has not been asked, or no width holds enough,
+ *      of the narrowest that it may still choose; in a trial, of the trial's. A run for which not even the narrowest
+ *      pays stays in FULL for good. The log tells the width (priced_width).
  *   A trial is repeated at most trials times; then back to FULL and T1 anew. In LOW the run validates at each window's
  *   end; more than 2 % worse than the best of this stay for two windows in a row: merge, back to FULL for 2 k steps,
  *   then a new trial with the width doubled; after `retries` of those FULL for good.
@@ -70,7 +73,8 @@ enum switch_action {
 enum { SWITCH_WIDTHS = 5 };
 extern const int switch_widths[SWITCH_WIDTHS]; /* 2 4 8 16 32 */
 
-/* Predicted costs of test T5. A step's are of the whole machine: its virtual time, the energy of all its devices. */
+/* Predicted costs of test T5, with adapters of one width. A step's are of the whole machine: its virtual time, the
+ * energy of all its devices. */
 struct switch_costs {
     uint64_t full_ps, low_ps; /* of one step in FULL, in LOW */
     uint64_t trial_ps;        /* what a whole trial (k steps and its programming) costs beyond k steps in FULL */
@@ -97,7 +101,6 @@ struct switch_config {
     double degradation;                 /* LOW: relative to the best validation */
     int degraded_windows, full_windows; /* in a row until the way back; windows in FULL after it */
     int trials, retries;
-    struct switch_costs costs;
     int assumes_earliest; /* hpt, safe: the trial and the switch come as early as they can; of all tests only safe's
                            * pay-off (T5), which needs no losses, is made */
 };
@@ -112,10 +115,10 @@ struct switch_setting {
     int assume_earliest; /* the switch of a run without losses is assumed, not refused */
 };
 
-/* Local. All published defaults of a policy; window_steps, total_steps and costs are left 0. Widths: 8, not fixed. */
+/* Local. All published defaults of a policy; window_steps and total_steps are left 0. Widths: 8, not fixed. */
 void switch_config_defaults(enum switch_policy policy, struct switch_config *config);
 
-/* Local. The configuration of a job; costs are the caller's to fill. Window: as given, else hpt the published one of
+/* Local. The configuration of a job. Window: as given, else hpt the published one of
  * the preset (swe 365, weather 8000, covid 720, wind 480; another preset as safe), safe an eighth of an epoch within
  * [64, 4096]. Fault STATUS_USAGE: hpt or safe without losses (timing only) or with windows of one step, which have no
  * spread; a run shorter than the earliest switch; a step or layer that the run or the model does not have. */
@@ -189,8 +192,9 @@ enum switch_loss {
 /* Local. After a step and its decision. `reason` is kept, not copied. A loss that the state cannot have is a bug. */
 struct switch_decision switch_lose(struct mode_switch *sw, enum switch_loss loss, const char *reason);
 
-/* Local. Predicted costs have changed (policy safe). */
-void switch_set_costs(struct mode_switch *sw, const struct switch_costs *costs);
+/* Local. Predicted costs with adapters of a width; steps that cost nothing are a bug. All of them have changed. */
+void switch_set_costs(struct mode_switch *sw, int width, const struct switch_costs *costs);
+void switch_forget_costs(struct mode_switch *sw);
 
 /* Local. So many steps from now on are surely in the state of now; INT64_MAX: all. */
 int64_t switch_known_steps(const struct mode_switch *sw);
@@ -210,7 +214,11 @@ struct switch_window {
     double validation_loss;              /* of the low mode on its device's numerics */
 };
 
-/* Local. At the end of a window; `numbers` may be NULL when nothing is wanted. */
+/* Local. At the end of a window, with its numbers: a width that the check prices and whose costs have not been set; 0:
+ * there is none (left). */
+int switch_lacks_costs(const struct mode_switch *sw, const struct switch_window *numbers);
+
+/* Local. At the end of a window, when no costs are lacking; `numbers` may be NULL when nothing is wanted. */
 struct switch_decision switch_observe_window(struct mode_switch *sw, const struct switch_window *numbers);
 
 /* Local. The state that the next step runs in; steps observed and windows ended so far; adapters' width of TRIAL and

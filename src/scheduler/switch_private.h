@@ -17,6 +17,8 @@ struct switch_step {
     enum switch_state state;
 };
 
+enum { SWITCH_MOST_PRICES = 16 }; /* T3's widths, and those of ways back */
+
 struct mode_switch {
     struct switch_config config;
     struct arena *arena;
@@ -31,6 +33,11 @@ struct mode_switch {
     int windows_to_wait;    /* in FULL after a way back */
     double best_validation;
     int degraded;
+    struct switch_price { /* not saved: predicted anew */
+        int width;
+        struct switch_costs costs;
+    } price[SWITCH_MOST_PRICES];
+    int n_prices;
     struct switch_record *log;
     int n_log, log_room;
     struct switch_step *steps;
@@ -61,8 +68,12 @@ int switch_width_within(const struct mode_switch *sw, int width);
 int switch_test_captured(const struct mode_switch *sw, struct switch_record *record,
                          const struct switch_window *numbers);
 
-/* T5 of `steps` steps in LOW, with a trial before them or with that of the past. */
-void switch_test_payoff(const struct mode_switch *sw, struct switch_record *record, int64_t steps, int with_trial);
+/* The costs with adapters of a width, NULL: not set. */
+const struct switch_costs *switch_costs_of(const struct mode_switch *sw, int width);
+
+/* T5 of `steps` steps in LOW with adapters of a width, with a trial before them or with that of the past. */
+void switch_test_payoff(const struct mode_switch *sw, struct switch_record *record, int width, int64_t steps,
+                        int with_trial);
 
 /* The end of a trial, on the losses of the window. */
 void switch_test_arms_hpt(const struct mode_switch *sw, struct switch_record *record);

@@ -122,13 +122,25 @@ static double saving(int64_t steps, uint64_t full, uint64_t low)
     return (double)((wide_int)steps * ((wide_int)full - (wide_int)low));
 }
 
-void switch_test_payoff(const struct mode_switch *sw, struct switch_record *record, int64_t steps, int with_trial)
+const struct switch_costs *switch_costs_of(const struct mode_switch *sw, int width)
 {
-    const struct switch_costs *costs = &sw->config.costs;
+    for (int i = 0; i < sw->n_prices; i++)
+        if (sw->price[i].width == width)
+            return &sw->price[i].costs;
+    return NULL;
+}
+
+void switch_test_payoff(const struct mode_switch *sw, struct switch_record *record, int width, int64_t steps,
+                        int with_trial)
+{
+    const struct switch_costs *costs = switch_costs_of(sw, width);
+    if (!costs)
+        bug("the pay-off of adapters of width %d, whose costs are not known", width);
     wide_int price_ps = costs->program_ps, price_fj = costs->program_fj;
     if (with_trial)
         price_ps += costs->trial_ps, price_fj += costs->trial_fj;
     steps = steps > 0 ? steps : 0;
+    switch_tell(record, "priced_width", width);
     switch_tell(record, "steps_in_low", (double)steps);
     switch_require(record, "saved_ps", saving(steps, costs->full_ps, costs->low_ps), SWITCH_ABOVE, (double)price_ps);
     switch_require(record, "saved_fj", saving(steps, costs->full_fj, costs->low_fj), SWITCH_ABOVE, (double)price_fj);

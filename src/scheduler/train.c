@@ -74,7 +74,8 @@ static enum status open_local(struct training *training, int timing_only, struct
     if (status == STATUS_OK)
         status = faults_check(training, fault);
     training_keep_plan(training, &training->plan);
-    training->adapter_width = job->train.adapter.width == JOB_UNSET ? BUILD_ADAPTER_WIDTH : job->train.adapter.width;
+    if (status == STATUS_OK)
+        training->adapter_width = build_adapter_widths(job, &training->config).widest;
     while (status == STATUS_OK && !training->plan.programs[PROGRAM_TRAIN][training->first_gpu].n_instrs)
         training->first_gpu++;
     return status;

@@ -111,11 +111,11 @@ static enum status decide(struct striking *striking, struct fault *fault)
     int has_low = training->matrices != NULL;
     /* Matrices of a trial's copy that is lost in part are of no use: the other arm has gone on. */
     struct replan *replan = &striking->replan;
-    replan->n_struck = striking->course->n_struck;
+    replan->n_struck = replan->n_cells_struck = striking->course->n_struck;
     replan->adapter_width = training->adapter_width;
     replan->kept_cells = has_low && (mode == SWITCH_LOW || (mode == SWITCH_TRIAL && !any_breaks(striking, 0)));
     replan->without_low = !has_low;
-    enum status status = replan_build(training, replan, &striking->next, &problem);
+    enum status status = replan_build(striking->course, replan, &striking->next, &problem);
     if (status == STATUS_OK) {
         striking->recovery = with_low(striking);
         replan->kept_cells &= striking->recovery == RECOVERY_REPLAN || striking->recovery == RECOVERY_REPAIR;
@@ -127,7 +127,7 @@ static enum status decide(struct striking *striking, struct fault *fault)
     replan->without_low = 1;
     replan->kept_cells = 0;
     problem = FAULT_NONE;
-    if (replan_build(training, replan, &striking->next, &problem) != STATUS_OK)
+    if (replan_build(striking->course, replan, &striking->next, &problem) != STATUS_OK)
         return end_of_run(striking, problem.text, fault);
     striking->recovery = without_low(striking);
     return STATUS_OK;
@@ -218,6 +218,36 @@ static void notice(struct striking *striking)
                 (wide_uint)wait_ps * device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
 }
 
+static int loses_gpu(const struct striking *striking)
+{
+    const struct plan *plan = &striking->course->training->plan;
+    for (int k = 0; k < striking->n; k++)
+        if (fails(striking, k) && plan->programs[PROGRAM_TRAIN][striking->due[k].device].n_instrs > 0)
+            return 1;
+    return 0;
+}
+
+/* The adapters are brought back to the GPUs that are left. Where one of those that the plan brings them to is lost too,
+ * another plan stands in between: without that one, but with the crossbars, which take no part in it. */
+static enum status bring_back(struct striking *striking, struct fault *fault)
+{
+    struct course *course = striking->course;
+    enum status status = STATUS_OK;
+    if (loses_gpu(striking)) {
+        struct replan between = {.n_struck = course->n_struck,
+                                 .n_cells_struck = course->n_struck - striking->n,
+                                 .kept_cells = 1,
+                                 .adapter_width = course->training->adapter_width};
+        struct next_plan next;
+        status = replan_build(course, &between, &next, fault);
+        if (status == STATUS_OK && !replan_keeps_training(course->training, &next))
+            bug("the loss of a GPU changes what is trained in the low-parameter mode");
+        if (status == STATUS_OK)
+            status = replan_begin(course, &between, &next, fault);
+    }
+    return status == STATUS_OK ? modes_carry(course, PROGRAM_RETURN, fault) : status;
+}
+
 /* What the old plan has to bring home, the new plan, what it has to bring out. */
 static enum status recover(struct striking *striking, struct fault *fault)
 {
@@ -227,7 +257,7 @@ static enum status recover(struct striking *striking, struct fault *fault)
     int program = recovery == RECOVERY_REPAIR ? PROGRAM_REPAIR : PROGRAM_HANDOVER;
     int brings_out = recovery == RECOVERY_REPAIR || recovery == RECOVERY_TRIAL || recovery == RECOVERY_UNDO;
     if (recovery == RECOVERY_RETURN)
-        status = modes_carry(course, PROGRAM_RETURN, fault);
+        status = bring_back(striking, fault);
     if (status == STATUS_OK)
         status = replan_begin(course, &striking->replan, &striking->next, fault);
     if (status != STATUS_OK || !brings_out)

@@ -38,8 +38,6 @@ enum status modes_open(struct course *course, struct fault *fault)
     };
     struct switch_config *config = &course->switch_config;
     enum status status = switch_config_from_job(job, &setting, config, fault);
-    if (status == STATUS_OK && config->policy == SWITCH_SAFE)
-        status = predict_costs(training, config->window_steps, &config->costs, fault);
     if (status == STATUS_OK)
         course->mode_switch = switch_new(config, training->arena);
     return status;
@@ -126,23 +124,33 @@ void modes_disturb(struct course *course, int loss, const char *reason)
     open_phase(course, course->step + 1);
 }
 
-enum status modes_price(struct course *course, struct fault *fault)
+void modes_forget_costs(struct course *course)
 {
-    struct switch_config *config = &course->switch_config;
-    if (!course->mode_switch || config->policy != SWITCH_SAFE || !course->training->matrices)
-        return STATUS_OK;
-    enum status status = predict_costs(course->training, config->window_steps, &config->costs, fault);
-    if (status == STATUS_OK)
-        switch_set_costs(course->mode_switch, &config->costs);
+    if (course->mode_switch)
+        switch_forget_costs(course->mode_switch);
+}
+
+/* The costs that the check at this window's end asks. */
+static enum status price_window(struct course *course, const struct switch_window *window, struct fault *fault)
+{
+    struct mode_switch *sw = course->mode_switch;
+    enum status status = STATUS_OK;
+    for (int width; status == STATUS_OK && (width = switch_lacks_costs(sw, window)) > 0;) {
+        struct switch_costs costs;
+        status = predict_costs_of_width(course->training, width, course->switch_config.window_steps, &costs, fault);
+        if (status == STATUS_OK)
+            switch_set_costs(sw, width, &costs);
+    }
     return status;
 }
 
 /* The next adapters are of another width: so are the programs of the low-parameter mode. */
 static enum status change_width(struct course *course, int width, struct fault *fault)
 {
-    const struct replan replan = {.n_struck = course->n_struck, .adapter_width = width};
+    const struct replan replan = {
+        .n_struck = course->n_struck, .n_cells_struck = course->n_struck, .adapter_width = width};
     struct next_plan next;
-    enum status status = replan_build(course->training, &replan, &next, fault);
+    enum status status = replan_build(course, &replan, &next, fault);
     return status == STATUS_OK ? replan_begin(course, &replan, &next, fault) : status;
 }
 
@@ -214,6 +222,8 @@ static enum status end_window(struct course *course, struct switch_decision *dec
         status = movement_end(course->movement, wants, &window, fault);
     if (wants & SWITCH_WANTS_VALIDATION && status == STATUS_OK)
         status = course_validate(course, &window.validation_loss, fault);
+    if (status == STATUS_OK)
+        status = price_window(course, &window, fault);
     if (status == STATUS_OK)
         *decision = switch_observe_window(course->mode_switch, &window);
     return status;

@@ -51,6 +51,8 @@ struct due {
 /* A change of plan in the middle of the run. */
 struct replan {
     int n_struck;                /* faults that had struck until then */
+    int n_cells_struck;          /* ... of which the others leave crossbars where they were, for a plan that only brings
+                                    back what other devices have trained */
     int without_low, kept_cells; /* what stands in crossbars stays in use */
     int64_t adapter_width;
 };
@@ -119,7 +121,7 @@ struct next_plan {
 };
 
 /* Local. A plan for what is left of the machine. Fault STATUS_USAGE: there is none. */
-enum status replan_build(const struct training *training, const struct replan *replan, struct next_plan *next,
+enum status replan_build(const struct course *course, const struct replan *replan, struct next_plan *next,
                          struct fault *fault);
 
 /* Local. Has every device that trains in the low-parameter mode the same parameters and state in both plans? */
@@ -164,8 +166,8 @@ void modes_disturb(struct course *course, int loss, const char *reason);
 /* Collective. Runs PROGRAM_HANDOVER, PROGRAM_RETURN or PROGRAM_REPAIR after the step that is done. */
 enum status modes_carry(struct course *course, int program, struct fault *fault);
 
-/* Collective. The controller's costs anew, after a change of plan. */
-enum status modes_price(struct course *course, struct fault *fault);
+/* Local. After a change of plan: what the controller knows of costs is of the one before. */
+void modes_forget_costs(struct course *course);
 
 /* Local. The controller's story and the phases into the result. */
 void modes_describe(struct course *course);

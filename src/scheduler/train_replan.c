@@ -5,13 +5,30 @@
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
-enum status replan_build(const struct training *training, const struct replan *replan, struct next_plan *next,
+/* The machine whose crossbars only the first faults have taken. */
+static struct machine machine_of(const struct course *course, const struct replan *replan)
+{
+    const struct training *training = course->training;
+    struct machine machine = training->machine;
+    machine.lost = arena_array(training->arena, (size_t)machine.n_devices, sizeof *machine.lost);
+    memcpy(machine.lost, training->machine.lost, (size_t)machine.n_devices * sizeof *machine.lost);
+    for (int k = replan->n_cells_struck; k < replan->n_struck; k++) {
+        int d = course->due[k].device;
+        if (machine.backends[d]->units_needed)
+            machine.lost[d] = 0; /* a device fails once, and has no fault after that */
+    }
+    return machine;
+}
+
+enum status replan_build(const struct course *course, const struct replan *replan, struct next_plan *next,
                          struct fault *fault)
 {
+    const struct training *training = course->training;
+    const struct machine machine = machine_of(course, replan);
     const struct build_standing standing = {.adapter_width = replan->adapter_width,
                                             .without_low = replan->without_low,
                                             .held = replan->kept_cells ? training->matrices : NULL};
-    return build_plan(training->job, &training->config, &training->machine, &standing, training->arena, &next->plan,
+    return build_plan(training->job, &training->config, &machine, &standing, training->arena, &next->plan,
                       &next->matrices, fault);
 }
 
@@ -109,7 +126,8 @@ enum status replan_begin(struct course *course, const struct replan *replan, con
     if (is_wider)
         describe_low_mode(course->training, run);
     course_price(course);
-    return modes_price(course, fault);
+    modes_forget_costs(course);
+    return STATUS_OK;
 }
 
 void replans_archive(struct course *course, struct archive *archive)
@@ -121,6 +139,7 @@ void replans_archive(struct course *course, struct archive *archive)
         replan = course->replan = arena_array(course->training->arena, 2 * n + 1, sizeof *replan);
     course->n_replans = (int)n;
     archive_column(archive, "n_struck", &replan->n_struck, n, sizeof *replan);
+    archive_column(archive, "n_cells_struck", &replan->n_cells_struck, n, sizeof *replan);
     archive_column(archive, "without_low", &replan->without_low, n, sizeof *replan);
     archive_column(archive, "kept_cells", &replan->kept_cells, n, sizeof *replan);
     archive_column(archive, "adapter_width", &replan->adapter_width, n, sizeof *replan);
@@ -138,7 +157,7 @@ enum status replans_restore(struct course *course, struct fault *fault)
         struct next_plan next;
         while (n_marked < restored[i].n_struck && n_marked < course->n_struck)
             faults_mark(course->training, &course->due[n_marked++]);
-        status = replan_build(course->training, &restored[i], &next, fault);
+        status = replan_build(course, &restored[i], &next, fault);
         if (status == STATUS_OK)
             status = replan_begin(course, &restored[i], &next, fault);
     }

@@ -84,6 +84,8 @@ import json, sys
 chosen, two = (json.load(open(path)) for path in sys.argv[1:])
 widths = [r["width"] for r in chosen["switch"]["record"] if r["action"] in ("start trial", "enter low")]
 assert widths == [2, 2, 4, 4], widths
+priced = [[n["value"] for n in r["number"] if n["name"] == "priced_width"] for r in chosen["switch"]["record"]]
+assert [2] in priced and [4] in priced and all(p in ([], [2], [4]) for p in priced), priced
 for key in "loss", "virtual_time_ps", "energy_j":
     a, b = chosen["curve"][key][:40], two["curve"][key][:40]
     assert len(a) == 40 and a == b, (key, a, b)' "$WORK/chosen/summary.json" "$WORK/two/summary.json"

@@ -116,6 +116,40 @@ if cmp -s "$WORK/joint-hpt.curve" "$WORK/joint-near.curve"; then fail "neighbour
 sed -i '/kind: reram/d; /kind: systolic/d; /switch:/d; s/policy: hpt, micro_batches: 2/policy: gpu-only/
     s/head: token/mask: none/' "$file"
 twice "joint-gpus"
+
+# What neighbours cost: 300 stations in a line. Fused attention on GPUs leaves out tiles, in a run with tensors and without; unfused does not.
+python3 - "$WORK" <<'X'
+import sys
+folder, n = sys.argv[1], 300
+with open(f"{folder}/line-stations.csv", "w") as f:
+    print("name,latitude,longitude", *(f"s{i},{40 + i / 10},10" for i in range(n)), sep="\n", file=f)
+with open(f"{folder}/line.csv", "w") as f:
+    print(*(f"s{i}" for i in range(n)), sep=",", file=f)
+    for t in range(40):
+        print(*(5 + (7 * t + 3 * i) % 11 / 10 for i in range(n)), sep=",", file=f)
+X
+works "neighbours: a line" "$POLYRANK" data import "$WORK/line.csv" "$WORK/line.h5" --layout stations --header --start 2020-01-01T00:00 --step 1h \
+    --variable wind_speed --units "m s-1" --stations-file "$WORK/line-stations.csv"
+step() { # step NAME ARGUMENTS...: picoseconds of two steps
+    local name=$1
+    shift
+    train "$name" 0 --set data.file="$WORK/line.h5" --set model.attention=spatial --set train.steps=2 "$@" >&2
+    python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["virtual_time_ps"])' "$WORK/$name/summary.json"
+}
+near4="--set model.neighbours=4" fused="--set placement.attention_kernel=fused"
+all_fused=$(step line-all-fused $fused) near_fused=$(step line-near-fused $near4 $fused) timing=$(step line-timing $near4 $fused --timing-only)
+all=$(step line-all) near=$(step line-near $near4)
+if [ "$near_fused" -lt "$all_fused" ] && [ "$timing" = "$near_fused" ]; then pass "neighbours: fused attention takes less"; else
+    fail "neighbours: fused attention" "$near_fused ps ($timing without tensors), $all_fused with all"
+fi
+if [ "$near" -gt 0 ] && [ "$near" = "$all" ]; then pass "neighbours: unfused attention computes every score"; else
+    fail "neighbours: unfused attention" "$near ps, $all with all"
+fi
+for kernel in "fused GPUs leave out tiles of keys" "unfused save nothing: every score is computed"; do
+    works "neighbours: plan, ${kernel%% *}" "$POLYRANK" plan "$file" --set model.neighbours=2 --set placement.attention_kernel="${kernel%% *}"
+    shows "neighbours: plan tells, ${kernel%% *}" "neighbours  ${kernel#* }" "$WORK/stdout"
+done
+
 twice "joint-lora-svd" --set train.mode=lora
 shows "lora-svd is told" "started from the weights' singular vectors" "$WORK/joint-lora-svd/stdout"
 train "joint-zero" 0 --set train.mode=lora --set train.adapter.init=zero --set train.adapter.dropout=0

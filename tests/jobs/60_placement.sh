@@ -39,6 +39,13 @@ plan "plan of hpt" && {
     done
     [ "$(grep -c '^program of' "$WORK/told")" = 0 ] && pass "no programs unasked" || fail "no programs unasked" "found" "$WORK/told"
 }
+plan "plan of a width that is left to the switch" --set train.switch.policy=safe --set train.adapter.width=auto && {
+    tells "the widths" "their width is decided at the switch, from 2 to 32; predicted here with the widest"
+    tells "the narrowest" "with adapters of width 2"
+    tells "the widest" "with adapters of width 32"
+}
+plan "auto with a width that is left to the switch" --set train.switch.policy=safe --set train.adapter.width=auto --set placement.policy=auto &&
+    tells "auto tells the width" "priced with adapters of width 32, the widest that the switch may choose"
 plan "more copies than rows" --set placement.replicas=33 && tells "copies without work" "  33 copies share 32 rows at a time: more than 32 (placement.replicas) are programmed for nothing"
 plan "as many copies as rows" --set placement.replicas=32 && {
     grep -q "copies share" "$WORK/told" && fail "copies that all work" "told to be too many" "$WORK/told" || pass "copies that all work"

@@ -95,6 +95,26 @@ train trial-on-3 3
 same "trial on 3 ranks" "$WORK/trial/result.h5" "$WORK/trial-on-3/result.h5"
 tells "trial" "$WORK/trial/stdout" "the trial begins anew" "merged, full mode to the end" "restart trial"
 
+# A GPU lost with the last crossbars: the weights come back to the other one alone. All of it stands in a checkpoint.
+file=$WORK/together.yaml
+job quantized "at_step: 3" "device: reram0, at: 1ms, kind: fails" "device: reram2, at: 2.3ms, kind: fails" "device: gpu0, at: 2.3ms, kind: fails" \
+    "device: reram1, at: 2.3ms, kind: fails" >"$file"
+same_everywhere together
+tells "lost together" "$WORK/together/stdout" "merged, full mode to the end" "the others have its weights" "1 way back:"
+works "lost together: trace" tests/jobs/trace_rules.py "$WORK/together/trace.json"
+works "lost together: no work for the lost" python3 -c '
+import json, sys
+run = json.load(open(sys.argv[1]))
+struck = {f["device"]: f["virtual_time_ps"] for f in run["fault"]}
+off = {d["name"]: d["time_ps"].get("failed", 0) for d in run["device"] if d["name"] in struck}
+assert len(off) == 4 and all(off[n] == run["virtual_time_ps"] - struck[n] for n in off), (struck, off)' "$WORK/together/summary.json"
+train half-together 0 --checkpoint-steps 10
+mv "$WORK/half-together" "$WORK/run"
+rm "$WORK"/run/{result.h5,summary.json,trace.json,loss.csv,stdout}
+works "restart after they were lost together" mpirun --timeout 100 -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
+cp "$WORK/stdout" "$WORK/run/stdout"
+for f in result.h5 summary.json trace.json stdout; do same "restart after they were lost together: $f" "$WORK/together/$f" "$WORK/run/$f"; done
+
 # The ready job: the losses of a run without the fault.
 file=jobs/wind-fault.yaml
 train ready 0 --set train.epochs=3 --set 'faults[0].at=14ms'

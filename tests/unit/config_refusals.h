@@ -301,6 +301,8 @@ static const struct refusal {
     {MODEL CLUSTER "train: {steps: 1, adapter: {width: auto}, switch: {policy: hpt}}\n", {NULL}, 2,
      "j.yaml:3: train.adapter.width: expected a whole number, because only train.switch.policy safe chooses one, "
      "found auto"},
+    {MODEL CLUSTER "train: {steps: 1, mode: lora, adapter: {width: auto}, switch: {policy: safe}}\n", {NULL}, 2,
+     "j.yaml:3: train.adapter.width: expected a whole number, because train.mode is lora, found auto"},
     {"data: {validation_fraction: 1}\n", {NULL}, 2,
      "j.yaml:1: data.validation_fraction: expected a number of at least 0 and below 1, found '1'"},
     {"data: {horizon: 513}\n", {NULL}, 2,

@@ -193,7 +193,8 @@ static inline void random_matrices(struct dice *d, struct arena *arena, struct r
 static inline void random_choice(struct dice *d, struct arena *arena, struct run_choice *choice)
 {
     static const char *const objectives[] = {"time", "energy", "product"};
-    *choice = (struct run_choice){objectives[below(d, 3)], "gpu-only", (int64_t)below(d, 9) - 1, 2, NULL};
+    *choice = (struct run_choice){objectives[below(d, 3)], "gpu-only", (int64_t)below(d, 9) - 1,
+                                  (int64_t)below(d, 3),    2,          NULL};
     choice->candidate = arena_array(arena, 2, sizeof *choice->candidate);
     choice->candidate[0] = (struct run_candidate){"gpu-only", NULL, 1 + below(d, 1u << 30), fabs(normal(d))};
     choice->candidate[1] = (struct run_candidate){"hpt", below(d, 2) ? "no device" : NULL, 0, 0};

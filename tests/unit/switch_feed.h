@@ -11,6 +11,15 @@
 
 enum { K = 8 };
 
+/* What config_of's controllers are told that a switch costs, but for those of one width. */
+static struct switch_costs feed_costs, feed_costs_of_width;
+static int feed_width; /* whose costs these are; 0: none's */
+static inline void feed_prices(struct mode_switch *sw, const struct switch_window *numbers)
+{
+    for (int width; (width = switch_lacks_costs(sw, numbers)) > 0;)
+        switch_set_costs(sw, width, width == feed_width ? &feed_costs_of_width : &feed_costs);
+}
+
 /* What happens in one window. */
 struct window {
     double loss, movement; /* mean full loss; displacement (hpt) or drift of each matrix (safe) */
@@ -25,7 +34,8 @@ static inline struct switch_config config_of(enum switch_policy policy, int64_t 
     switch_config_defaults(policy, &config);
     config.window_steps = K;
     config.total_steps = total_steps;
-    config.costs = (struct switch_costs){100, 20, 300, 50, 1000, 100, 3000, 500};
+    feed_costs = (struct switch_costs){100, 20, 300, 50, 1000, 100, 3000, 500};
+    feed_width = 0;
     return config;
 }
 
@@ -80,6 +90,7 @@ static inline struct switch_decision feed(struct mode_switch *sw, const struct w
     int wants = switch_wants(sw);
     ck_assert_msg((wants & ~before) == 0, "wanted at the end only: %d, %d before", wants, before);
     struct switch_window numbers = numbers_of(window, wants, drifts);
+    feed_prices(sw, wants ? &numbers : NULL);
     return switch_observe_window(sw, wants ? &numbers : NULL);
 }
 

@@ -309,6 +309,7 @@ START_TEST(switch_goes_on)
             if (!switch_window_is_full(both[b]))
                 continue;
             struct switch_window numbers = numbers_of(&window, switch_wants(both[b]), drifts);
+            feed_prices(both[b], &numbers);
             decision[b] = switch_observe_window(both[b], &numbers);
         }
         ck_assert_int_eq(decision[0].action, decision[1].action);

@@ -223,7 +223,7 @@ END_TEST
 START_TEST(a_causal_mask_halves_the_arithmetic_of_long_prompts)
 {
     const struct gpu_profile *gpu = catalogue_gpu("h100-sxm");
-    struct gpu_attention a = {8, 32, 32, 32768, 32768, 128, GPU_BF16, 2, 0, 0, 1, 0, 0};
+    struct gpu_attention a = {8, 32, 32, 32768, 32768, 128, GPU_BF16, 2, 0, 0, 1, 0, 0, NULL};
     struct cost full, causal;
     gpu_attention_cost(gpu, &a, &full);
     a.causal = 1;
@@ -240,7 +240,7 @@ START_TEST(a_mask_of_blocks_lies_between_none_and_a_plain_one)
     for (uint64_t i = 0; i < N_CASES; i++) {
         uint64_t keys = size_of(key(6), 0, i, 300), queries = 1 + size_of(key(6), 1, i, keys) % keys;
         uint64_t block = size_of(key(6), 2, i, keys), pairs = 0;
-        struct gpu_attention a = {3, 4, 4, queries, keys, 64, GPU_BF16, 2, 0, 0, 1, 0, 0};
+        struct gpu_attention a = {3, 4, 4, queries, keys, 64, GPU_BF16, 2, 0, 0, 1, 0, 0, NULL};
         struct cost full, plain, blocks;
         gpu_attention_cost(gpu, &a, &full);
         a.causal = 1;
@@ -267,7 +267,7 @@ END_TEST
 START_TEST(decoding_long_contexts_reads_memory_at_its_rate)
 {
     const struct gpu_profile *gpu = catalogue_gpu("h200-sxm");
-    struct gpu_attention a = {64, 64, 8, 1, 65536, 128, GPU_BF16, 2, 1, 0, 1, 0, 0};
+    struct gpu_attention a = {64, 64, 8, 1, 65536, 128, GPU_BF16, 2, 1, 0, 1, 0, 0, NULL};
     struct cost cost;
     gpu_attention_cost(gpu, &a, &cost);
     double rate = (double)cost.bytes / ((double)cost.time_ps * 1e-12);

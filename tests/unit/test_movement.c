@@ -155,7 +155,7 @@ START_TEST(costs_as_they_come)
     struct fault fault = FAULT_NONE;
     struct switch_costs costs;
     hpt_open(&hpt, &d, "");
-    ck_assert(predict_costs(&hpt.training, 10, &costs, &fault) == STATUS_OK);
+    ck_assert(predict_costs(&hpt.training, &hpt.training.plan, 10, &costs, &fault) == STATUS_OK);
     const struct {
         int program;
         uint64_t time_ps, energy_fj;
@@ -181,12 +181,47 @@ START_TEST(costs_as_they_come)
 }
 END_TEST
 
+/* Predicted without being in force: as a job of this width has it. Wider adapters take no less, but for another order
+ * of the work (list scheduling). */
+START_TEST(costs_of_a_width)
+{
+    struct fault fault = FAULT_NONE;
+    struct switch_costs before = {0};
+    static const int widths[] = {1, 2, 4, 8};
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        struct dice d = dice(4400 + (uint32_t)_i);
+        struct hpt_job hpt, other;
+        struct switch_costs told, costs;
+        char text[32];
+        const char *set[] = {text};
+        snprintf(text, sizeof text, "train.adapter.width=%d", widths[w]);
+        hpt_open_with(&hpt, &d, "", set, 1);
+        ck_assert(predict_costs(&hpt.training, &hpt.training.plan, 10, &told, &fault) == STATUS_OK);
+        d = dice(4400 + (uint32_t)_i);
+        hpt_open_with(&other, &d, "  switch: {policy: safe, window_steps: 3}\n",
+                      (const char *[]){"train.adapter.width=auto"}, 1);
+        struct build_widths range = build_adapter_widths(&other.job, &other.training.config);
+        ck_assert(range.narrowest == 2 && range.widest >= 8 && range.widest == other.training.adapter_width);
+        ck_assert(predict_costs_of_width(&other.training, widths[w], 10, &costs, &fault) == STATUS_OK);
+        ck_assert(memcmp(&costs, &told, sizeof costs) == 0);
+        ck_assert((double)costs.low_ps >= 0.99 * (double)before.low_ps);
+        ck_assert((double)costs.low_fj >= 0.99 * (double)before.low_fj);
+        ck_assert(costs.low_ps != before.low_ps && costs.full_ps > 0);
+        ck_assert(w == 0 || costs.full_ps == before.full_ps);
+        before = costs;
+        hpt_close(&hpt);
+        hpt_close(&other);
+    }
+}
+END_TEST
+
 Suite *suite_movement(void)
 {
     Suite *suite = suite_create("movement");
     TCase *tcase = tcase_create("movement");
     tcase_add_loop_test(tcase, weights_as_they_move, 0, CASES);
     tcase_add_loop_test(tcase, costs_as_they_come, 0, CASES);
+    tcase_add_loop_test(tcase, costs_of_a_width, 0, CASES);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -15,7 +15,7 @@ struct small_job {
     int gpus, reram, systolic, layers, micro_batches, minibatch, steps;
     double gpu_flop_per_s; /* 0: the profile's */
     int array_rows;        /* of a systolic array; 0: the profile's */
-    const char *policy, *objective, *mode_switch;
+    const char *policy, *objective, *mode_switch, *adapter_width;
 };
 
 static struct small_job random_job(struct dice *d)
@@ -29,7 +29,8 @@ static struct small_job random_job(struct dice *d)
                               .steps = 12 + (int)below(d, 6),
                               .policy = "hpt",
                               .objective = "time",
-                              .mode_switch = "{policy: at, at_step: 5}"};
+                              .mode_switch = "{policy: at, at_step: 5}",
+                              .adapter_width = "8"};
 }
 
 static void read_job(struct arena *arena, const struct small_job *small, struct job *job)
@@ -49,10 +50,10 @@ static void read_job(struct arena *arena, const struct small_job *small, struct 
         "name: small\ncluster: {devices: %s], links: {inside: nvlink3, host: pcie4, bridge: pcie4, stack: stack-3d}}\n"
         "model: {preset: wind, d_model: 16, heads: 4, layers: %d, ffn: 32, embed_hidden: 8, dropout: 0, tokens: 9,\n"
         "  features: 6, outputs: 9}\n"
-        "train: {steps: %d, minibatch: %d, adapter: {dropout: 0}, switch: %s}\n"
+        "train: {steps: %d, minibatch: %d, adapter: {width: %s, dropout: 0}, switch: %s}\n"
         "placement: {policy: %s, objective: %s, micro_batches: %d}\n",
-        devices, small->layers, small->steps, small->minibatch, small->mode_switch, small->policy, small->objective,
-        small->micro_batches);
+        devices, small->layers, small->steps, small->minibatch, small->adapter_width, small->mode_switch, small->policy,
+        small->objective, small->micro_batches);
     ck_assert_msg(job_parse(arena, "j.yaml", text, NULL, 0, job, &fault) == STATUS_OK, "%s", fault.text);
 }
 
@@ -269,6 +270,33 @@ START_TEST(auto_takes_the_least)
 }
 END_TEST
 
+/* A width that is left to the switch is priced as the widest that it may choose: the run of a job that says so. */
+START_TEST(auto_prices_the_widest_adapters)
+{
+    struct dice d = dice(4500 + (uint32_t)_i);
+    struct arena *arena = arena_new();
+    struct small_job small = random_job(&d);
+    small.policy = "auto";
+    small.mode_switch = "{policy: safe, window_steps: 2}";
+    small.steps = 2000; /* enough to pay for the trial */
+    small.gpu_flop_per_s = 1e6;
+    small.adapter_width = "auto";
+    struct run run = run_small(arena, &small);
+    int64_t width = run.choice.adapter_width;
+    ck_assert(width >= 8 && width <= 32 && run.choice.switch_step > 0);
+    small.adapter_width = arena_printf(arena, "%d", (int)width);
+    struct run given = run_small(arena, &small);
+    ck_assert_int_eq(given.choice.adapter_width, 0);
+    ck_assert_int_eq(given.choice.switch_step, run.choice.switch_step);
+    for (int c = 0; c < 2; c++) {
+        ck_assert(run.choice.candidate[c].problem == NULL && given.choice.candidate[c].problem == NULL);
+        ck_assert_uint_eq(run.choice.candidate[c].time_ps, given.choice.candidate[c].time_ps);
+        ck_assert(run.choice.candidate[c].energy_j == given.choice.candidate[c].energy_j);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* Devices that gpu-only leaves without work only stand by. */
 START_TEST(auto_counts_idle_devices)
 {
@@ -346,6 +374,7 @@ Suite *suite_placement(void)
     tcase_add_loop_test(tcase, assumed_switch_that_does_not_pay, 0, 4);
     tcase_add_test(tcase, no_switch_without_losses);
     tcase_add_loop_test(tcase, auto_takes_the_least, 0, 6);
+    tcase_add_loop_test(tcase, auto_prices_the_widest_adapters, 0, 4);
     tcase_add_test(tcase, auto_counts_idle_devices);
     tcase_add_loop_test(tcase, auto_without_hpt, 0, 5);
     tcase_add_test(tcase, auto_without_any);

@@ -175,6 +175,7 @@ static void expect_same_faults(const struct run *a, const struct run *b)
 
 static void expect_same_choice(const struct run_choice *a, const struct run_choice *b)
 {
+    ck_assert_int_eq(a->adapter_width, b->adapter_width);
     ck_assert(is_same_text(a->objective, b->objective) && is_same_text(a->chosen, b->chosen));
     ck_assert_int_eq(a->n_candidates, b->n_candidates);
     ck_assert(!a->objective || a->switch_step == b->switch_step);

@@ -299,8 +299,10 @@ START_TEST(assumed_without_tests)
         ck_assert_int_eq(switch_wants(sw), 0);
         known--;
         ck_assert_int_eq(switch_window_is_full(sw), known == 0);
-        if (known == 0)
-            switch_observe_window(sw, NULL);
+        if (known > 0)
+            continue;
+        feed_prices(sw, NULL);
+        switch_observe_window(sw, NULL);
     }
     int n;
     const struct switch_record *log = switch_log(sw, &n);
@@ -318,15 +320,17 @@ START_TEST(assumed_but_does_not_pay)
     struct arena *arena = arena_new();
     struct switch_config config = config_of(SWITCH_SAFE, 200);
     config.assumes_earliest = 1;
-    config.costs.low_ps = config.costs.full_ps + 1;
+    feed_costs.low_ps = feed_costs.full_ps + 1;
     struct mode_switch *sw = switch_new(&config, arena);
     switch_begin(sw);
     for (int64_t step = 1; step <= 200; step++) {
         ck_assert_int_eq(switch_state(sw), SWITCH_FULL);
         switch_observe_step(sw, step, NAN, NAN);
         ck_assert_int_eq(switch_window_is_full(sw), step == K);
-        if (step == K)
-            ck_assert_int_eq(switch_observe_window(sw, NULL).action, SWITCH_CONTINUE);
+        if (step != K)
+            continue;
+        feed_prices(sw, NULL);
+        ck_assert_int_eq(switch_observe_window(sw, NULL).action, SWITCH_CONTINUE);
     }
     int n;
     const struct switch_record *log = switch_log(sw, &n);
@@ -350,8 +354,8 @@ START_TEST(free_steps)
 {
     struct arena *arena = arena_new();
     struct switch_config config = config_of(SWITCH_SAFE, 1000);
-    config.costs.low_fj = 0;
-    switch_new(&config, arena);
+    feed_costs.low_fj = 0;
+    switch_set_costs(switch_new(&config, arena), 8, &feed_costs);
 }
 END_TEST
 

@@ -246,11 +246,11 @@ START_TEST(safe_pay_off)
     for (int c = 0; c < 6; c++) {
         struct switch_config config = config_of(SWITCH_SAFE, 3 * K + K + (c == 0 ? 4 : 5));
         if (c >= 4)
-            config.costs.low_fj = c == 4 ? 300 : 299; /* 5 * 700 fJ to save, 3500 to pay */
+            feed_costs.low_fj = c == 4 ? 300 : 299; /* 5 * 700 fJ to save, 3500 to pay */
         if (c == 2)
-            config.costs.low_fj = config.costs.full_fj; /* faster, but not frugal */
+            feed_costs.low_fj = feed_costs.full_fj; /* faster, but not frugal */
         if (c == 3)
-            config.costs.low_ps = config.costs.full_ps + 1;
+            feed_costs.low_ps = feed_costs.full_ps + 1;
         struct mode_switch *sw = start(&config, arena);
         enum switch_action action = SWITCH_CONTINUE;
         for (int j = 0; j < 3; j++) {
@@ -262,6 +262,86 @@ START_TEST(safe_pay_off)
             ck_assert_double_eq(number(last_record(sw), "steps_in_low"), c == 0 ? 4 : 5);
             ck_assert_double_eq(number(last_record(sw), "saved_ps"), c == 0 ? 320 : 400);
         }
+        check_log(&config, sw);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* The pay-off is that of the width that T3 chooses at the check, else of the narrowest; only the narrowest gives up. */
+START_TEST(safe_pay_off_of_a_width)
+{
+    static const struct {
+        int dear;        /* the width that does not pay */
+        double captured; /* of width 2 */
+        int priced;      /* by T3 */
+        enum switch_action action;
+        const char *reason;
+    } cases[] = {
+        {4, 0.3, 4, SWITCH_CONTINUE, "a switch does not pay off with adapters that can follow"},
+        {4, 0.6, 2, SWITCH_START_TRIAL, "loss and weights stand still, and adapters can follow"},
+        {8, 0.3, 4, SWITCH_START_TRIAL, "loss and weights stand still, and adapters can follow"},
+        {4, -8, 2, SWITCH_CONTINUE, "loss or weights still move, or adapters cannot follow"},
+    };
+    struct arena *arena = arena_new();
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct switch_config config = config_of(SWITCH_SAFE, 10000);
+        feed_costs_of_width = feed_costs;
+        feed_costs_of_width.low_ps = feed_costs.full_ps + 1;
+        feed_width = cases[c].dear;
+        struct mode_switch *sw = start(&config, arena);
+        struct switch_decision decision = {SWITCH_CONTINUE, 0, ""};
+        for (int j = 0; j < 3; j++) {
+            struct window window = calm(j);
+            window.captured = cases[c].captured;
+            decision = feed(sw, &window, 0, 11);
+            ck_assert(number(last_record(sw), "priced_width") == (j < 2 ? 2 : cases[c].priced));
+        }
+        ck_assert_int_eq(decision.action, cases[c].action);
+        ck_assert_str_eq(decision.reason, cases[c].reason);
+        if (c == 0) { /* narrower ones may do later */
+            struct window window = calm(3);
+            window.captured = 0.6;
+            decision = feed(sw, &window, 0, 11);
+            ck_assert_int_eq(decision.action, SWITCH_START_TRIAL);
+            ck_assert_int_eq(decision.width, 2);
+        }
+        check_log(&config, sw);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* A trial whose own width does not pay (any more) ends; narrower ones may come, unless the narrowest does not pay. */
+START_TEST(safe_trial_of_a_width_that_does_not_pay)
+{
+    struct arena *arena = arena_new();
+    for (int c = 0; c < 2; c++) {
+        struct switch_config config = config_of(SWITCH_SAFE, 10000);
+        struct mode_switch *sw = start(&config, arena);
+        struct switch_decision decision = {SWITCH_CONTINUE, 0, ""};
+        for (int j = 0; j < 4; j++) {
+            struct window window = calm(j);
+            if (j == 3) { /* after a fault, say */
+                ck_assert_int_eq(switch_width(sw), 4);
+                switch_forget_costs(sw);
+                feed_costs_of_width = feed_costs;
+                feed_costs_of_width.low_ps = feed_costs.full_ps + 1;
+                feed_width = 4;
+                if (c)
+                    feed_costs = feed_costs_of_width;
+            }
+            decision = feed(sw, &window, 0, 11);
+        }
+        ck_assert_int_eq(decision.action, SWITCH_RETURN_TO_FULL);
+        ck_assert(number(last_record(sw), "priced_width") == 4);
+        for (int j = 4; j < 7; j++) {
+            struct window window = calm(j);
+            window.captured = 0.6;
+            decision = feed(sw, &window, 0, 11);
+        }
+        ck_assert_int_eq(switch_state(sw), c ? SWITCH_FULL : SWITCH_TRIAL);
+        ck_assert_int_eq(switch_width(sw), c ? 0 : 2);
         check_log(&config, sw);
     }
     arena_free(arena);
@@ -283,6 +363,8 @@ Suite *suite_switch_safe(void)
     tcase_add_test(tcase, safe_drift_and_width);
     tcase_add_test(tcase, safe_fixed_width);
     tcase_add_test(tcase, safe_pay_off);
+    tcase_add_test(tcase, safe_pay_off_of_a_width);
+    tcase_add_test(tcase, safe_trial_of_a_width_that_does_not_pay);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -190,6 +190,69 @@ START_TEST(any_faults_lose_nothing_and_tell_the_same_without_tensors)
 }
 END_TEST
 
+static const struct ledger *ledger_of(const struct run *run, const char *device)
+{
+    for (int d = 0; d < run->n_devices; d++)
+        if (strcmp(run->device[d].name, device) == 0)
+            return &run->device[d].ledger;
+    ck_abort_msg("no device %s", device);
+    return NULL;
+}
+
+static void put_end_of_crossbars(struct hpt_job *hpt, uint64_t at_ps)
+{
+    const struct machine *machine = &hpt->training.machine;
+    for (int d = 0; d < machine->n_devices; d++)
+        if (strcmp(machine->specs[d].kind, "reram") == 0)
+            put_fault(hpt, machine->specs[d].name, "fails", JOB_UNSET, at_ps);
+}
+
+/* A GPU that is lost with the last crossbars does nothing more: what is trained is brought back to the others, as if it
+ * had been lost before. */
+START_TEST(a_gpu_lost_with_the_crossbars_takes_no_part_in_the_way_back)
+{
+    struct dice d = dice(46000 + (uint32_t)_i);
+    struct hpt_job hpt;
+    int at_step = (int)below(&d, 4), strikes = at_step + 2 + (int)below(&d, 3);
+    open_job(&hpt, &d, at_step);
+    struct training_result whole = run_again(&hpt, 1);
+    uint64_t at_ps = whole.run.step[strikes - 1].time_ps, before_ps = whole.run.step[strikes - 2].time_ps;
+    const char *gpu = random_device(&hpt, &d, "gpu");
+    int crossbars_first = (int)below(&d, 2);
+    if (crossbars_first)
+        put_end_of_crossbars(&hpt, at_ps);
+    put_fault(&hpt, gpu, "fails", JOB_UNSET, at_ps);
+    struct training_result alone = {.wall_s = 0};
+    if (!crossbars_first) { /* until its loss it does the same */
+        alone = run_again(&hpt, 1);
+        put_end_of_crossbars(&hpt, at_ps);
+    }
+    struct training_result functional = run_again(&hpt, 0), timing = run_again(&hpt, 1);
+    const struct ledger *ledger = ledger_of(&functional.run, gpu);
+    if (!crossbars_first) {
+        const struct ledger *other = ledger_of(&alone.run, gpu);
+        ck_assert(ledger_energy_fj(ledger) == ledger_energy_fj(other));
+        ck_assert_mem_eq(ledger->compute_ps, other->compute_ps, sizeof ledger->compute_ps);
+        ck_assert_mem_eq(ledger->wait_ps, other->wait_ps, sizeof ledger->wait_ps);
+        ck_assert_uint_eq(ledger->idle_ps, other->idle_ps);
+    }
+    check_sums(&functional.run);
+    check_off(&hpt, &functional.run);
+    check_equal_in_time(&functional.run, &timing.run);
+    ck_assert_int_eq(functional.run.way_back.n, 1);
+    ck_assert_uint_gt(functional.run.way_back.time_ps, 0);
+    hpt.job.n_faults = 0;
+    put_fault(&hpt, gpu, "fails", JOB_UNSET, before_ps);
+    put_end_of_crossbars(&hpt, at_ps);
+    struct training_result before = run_again(&hpt, 0);
+    ck_assert_int_eq(before.run.fault[0].step, strikes - 1);
+    for (int i = 0; i < STEPS; i++)
+        ck_assert(functional.run.step[i].loss == before.run.step[i].loss);
+    ck_assert(functional.run.evaluation[0].loss == before.run.evaluation[0].loss);
+    hpt_close(&hpt);
+}
+END_TEST
+
 /* Until the loss is noticed the others wait: the recovery is longer by that time, and takes their stand-by energy. */
 START_TEST(a_loss_takes_its_time_to_be_noticed)
 {
@@ -271,6 +334,7 @@ Suite *suite_train_faults(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, a_lost_reram_device_changes_no_loss_in_low_mode, 0, 12);
     tcase_add_loop_test(tcase, any_faults_lose_nothing_and_tell_the_same_without_tensors, 0, 24);
+    tcase_add_loop_test(tcase, a_gpu_lost_with_the_crossbars_takes_no_part_in_the_way_back, 0, 12);
     tcase_add_loop_test(tcase, a_loss_takes_its_time_to_be_noticed, 0, 12);
     tcase_add_loop_test(tcase, the_last_gpu_ends_the_run, 0, 3);
     tcase_add_loop_test(tcase, faults_that_cannot_be_are_refused, 0, 3);
