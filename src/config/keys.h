@@ -46,10 +46,13 @@ struct job_key {
     enum unit unit;  /* KEY_REAL */
     double min, max; /* numbers and elements of KEY_INTS, KEY_INT_PAIR */
     int min_excluded, max_excluded;
-    const char *words;   /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_INT: one that may stand
-                            instead of a number; KEY_TEXT: what text, for people */
-    int most;            /* lists: the most elements (the fewest are 1) */
-    const char *meaning; /* one line for the manual */
+    const char *words;    /* KEY_WORD, KEY_WORDS: allowed words, separated by blanks; KEY_INT: one that may stand
+                             instead of a number; KEY_TEXT: what text, for people */
+    const char *alias;    /* KEY_WORD: a name that people know for what another word means, or NULL; ... */
+    const char *alias_is; /* ... what it is called here, for the refusal of it */
+    int is_set;           /* KEY_WORDS: each word once at most */
+    int most;             /* lists: the most elements (the fewest are 1) */
+    const char *meaning;  /* one line for the manual */
 };
 
 /* A list of mappings. */

@@ -84,6 +84,7 @@ static const struct job_key keys[] = {
         MEANS("z-scores by the statistics of the training rows")},
 
     {"train.mode", KEY_WORD, IN(train.mode), DEFAULT("full"), WORDS("full lora did said"),
+        .alias = "lora-svd", .alias_is = "LoRA-SVD is lora with train.adapter.init svd",
         MEANS("what is trained: every weight; adapters beside the frozen weights of the layers (lora; LoRA-SVD "
               "with train.adapter.init svd); those weights in a "
               "random subspace (did), with a scale for each layer (said)")},
@@ -139,7 +140,7 @@ static const struct job_key keys[] = {
     {"train.adapter.learning_rate", KEY_REAL, IN(train.adapter.learning_rate), OPEN("train.optimiser.learning_rate"),
         ABOVE(0), MEANS("learning rate of the low-parameter mode after a switch")},
     {"train.adapter.targets", KEY_WORDS, IN(train.adapter.targets), OPEN("q and v"), WORDS("q k v o ffn0 ffn1"),
-        .most = JOB_MAX_LIST, MEANS("lora: weights of a layer that get an adapter; traffic: those of both attentions")},
+        .is_set = 1, .most = JOB_MAX_LIST, MEANS("lora: weights of a layer that get an adapter; traffic: those of both attentions")},
     {"train.adapter.train_norms", KEY_SWITCH, IN(train.adapter.train_norms), DEFAULT("false"),
         MEANS("lora: the layers' norms are trained too")},
     {"train.switch.policy", KEY_WORD, IN(train.mode_switch.policy), DEFAULT("never"), WORDS("never at always hpt safe"),

@@ -101,6 +101,8 @@ static enum status word_set(const struct site *site, const struct job_key *key, 
             return STATUS_OK;
         }
     }
+    if (key->alias && !strcasecmp(item->text, key->alias))
+        return refuse_item(site, key, item, index, key->alias_is);
     const char *near = nearest_word(item->text, list, n);
     snprintf(why, sizeof why, "did you mean '%s'?", near ? near : "");
     return refuse_item(site, key, item, index, near ? why : NULL);
@@ -171,6 +173,22 @@ static enum status ints_set(const struct site *site, const struct job_key *key, 
     return key->kind == KEY_INT_PAIR ? check_pair(site, items, value[0] <= value[1]) : STATUS_OK;
 }
 
+/* A set of words: once is enough where order says nothing. */
+static enum status check_once(const struct site *site, const char *const *value, const struct item *items, int n)
+{
+    char path[CONFIG_MAX_PATH + 16], found[96];
+    for (int i = 1; i < n; i++)
+        for (int j = 0; j < i; j++)
+            if (!strcmp(value[i], value[j])) {
+                snprintf(path, sizeof path, "%s[%d]", site->path, i);
+                quote(found, sizeof found, value[i]);
+                strcat(found, " twice");
+                return refuse(site->fault, (struct place){site->file, items[i].line}, path, "each of its words once",
+                              found);
+            }
+    return STATUS_OK;
+}
+
 static enum status texts_set(const struct site *site, const struct job_key *key, const char **value,
                              const struct item *items, int n)
 {
@@ -180,6 +198,8 @@ static enum status texts_set(const struct site *site, const struct job_key *key,
         if (status)
             return status;
     }
+    if (key->is_set)
+        return check_once(site, value, items, n);
     return key->kind == KEY_TIME_PAIR ? check_pair(site, items, strcmp(value[0], value[1]) <= 0) : STATUS_OK;
 }
 

@@ -219,6 +219,11 @@ static const struct refusal {
      "j.yaml:1: train.adapter.width: expected a whole number from 1 to 1000000, or auto, found '-1'"},
     {"train: {recovery_s: -1 ms}\n", {NULL}, 2,
      "j.yaml:1: train.recovery_s: expected a time such as \"100 ns\" or \"1h30m\" from 0 s to 1 d, found '-1 ms'"},
+    {"train: {mode: LoRA-SVD}\n", {NULL}, 2,
+     "j.yaml:1: train.mode: expected one of full, lora, did, said, found 'LoRA-SVD' (LoRA-SVD is lora with "
+     "train.adapter.init svd)"},
+    {"train: {mode: lora, adapter: {targets: [q, v, q]}}\n", {NULL}, 2,
+     "j.yaml:1: train.adapter.targets[2]: expected each of its words once, found 'q' twice"},
     {"train: {optimiser: {beta1: 1}}\n", {NULL}, 2,
      "j.yaml:1: train.optimiser.beta1: expected a number of at least 0 and below 1, found '1'"},
     {"train: {optimiser: {beta2: -0.5}}\n", {NULL}, 2,

@@ -146,6 +146,15 @@ static void random_word(struct random *random, const struct job_key *key, char *
     key_word(key, (int)below(random, (uint64_t)n), text, size);
 }
 
+/* The i-th of a set of words, from a place that is the same for all of them; 0 when they are used up. */
+static int set_word(const struct random *random, const struct job_key *key, int i, char *text, size_t size)
+{
+    int n = 0;
+    while (key_word(key, n, text, size))
+        n++;
+    return i < n && key_word(key, (int)(random->step + (uint32_t)i) % n, text, size);
+}
+
 static void random_value(struct random *random, const struct job_key *key, char *text, size_t size)
 {
     switch (key->kind) {
@@ -219,6 +228,8 @@ static int random_override(struct random *random, const struct job_key *key, int
         snprintf(text, size, "%s=", key->path);
     for (int i = 0; i < (is_list ? n_list : 1); i++) {
         random_value(random, key, value, sizeof value);
+        if (key->is_set && !set_word(random, key, i, value, sizeof value))
+            break;
         if ((!strcmp(key->path, "train.steps") || !strcmp(key->path, "serve.requests")) && !strcmp(value, "0"))
             snprintf(value, sizeof value, "1");
         snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? "," : "", value);
