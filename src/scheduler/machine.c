@@ -1,5 +1,6 @@
 #include "scheduler/machine.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "device/catalogue.h"
@@ -102,6 +103,13 @@ static enum status open_fabric(const struct cluster *cluster, struct fabric *fab
     fabric->devices_per_node = (unsigned)per_node;
     if (n > 1 && per_node > 1)
         status = find_link(cluster, "inside", cluster->links.inside, &fabric->inside, fault);
+    if (n > per_node && status == STATUS_OK && !cluster->links.between)
+        return fault_set(fault, STATUS_USAGE,
+                         "%s: links.between: expected a link profile, since the %" PRId64
+                         " devices of kind %s are in nodes of %" PRId64
+                         ", as many as their first entry has in one; per_node: %" PRId64
+                         " in each of their entries puts all of them in one node, found none",
+                         cluster->source, n, leading_kind(cluster), per_node, n);
     if (n > per_node && status == STATUS_OK)
         status = find_link(cluster, "between", cluster->links.between, &fabric->between, fault);
     return status;
@@ -195,12 +203,30 @@ static enum status check_launch(const struct job *job, int i, struct fault *faul
                      job->cluster.source, i, device->kind);
 }
 
+/* Errors of cells are those of analog ones alone. */
+static enum status check_errors(const struct job *job, int i, struct fault *fault)
+{
+    const struct cluster_device *device = &job->cluster.device[i];
+    const char *fidelity = device->fidelity ? device->fidelity : "quantized";
+    const char *key = device->program_noise > 0 ? "program_noise"
+                      : device->read_noise > 0  ? "read_noise"
+                      : device->stuck_low > 0   ? "stuck_low"
+                      : device->stuck_high > 0  ? "stuck_high"
+                      : device->drift > 0       ? "drift"
+                                                : NULL;
+    if (!key || strcmp(fidelity, "analog") == 0)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE,
+                     "%s: devices[%d].%s: expected with fidelity analog only, or 0, found with fidelity %s%s",
+                     job->cluster.source, i, key, fidelity, device->fidelity ? "" : " (the default)");
+}
+
 /* What only cells have, no other kind takes. */
 static enum status check_cells(const struct job *job, int i, struct fault *fault)
 {
     const struct cluster_device *device = &job->cluster.device[i];
     if (strcmp(device->kind, reram_device.kind) == 0)
-        return STATUS_OK;
+        return check_errors(job, i, fault);
     const char *key = device->fidelity             ? "fidelity"
                       : device->mapping            ? "mapping"
                       : device->tiles > 0          ? "tiles"

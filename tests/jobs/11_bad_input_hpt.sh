@@ -61,6 +61,14 @@ hpt_broken "array rows of cells" 2 "devices[1].array_rows: expected with kind sy
 hpt_broken "fidelity of an array" 2 "devices[2].fidelity: expected with kind reram only, found with kind systolic" 's/profile: systolic-32-7nm/&\n      fidelity: ideal/'
 hpt_broken "tiles of a GPU" 2 "devices[0].tiles: expected with kind reram only, found with kind gpu" 's/profile: a100-80g/&\n      tiles: 4/'
 hpt_broken "endurance of a GPU" 2 "devices[0].endurance: expected with kind reram only, found with kind gpu" 's/profile: a100-80g/&\n      endurance: 1e9/'
+hpt_broken "noise of cells without errors" 2 "devices[1].program_noise: expected with fidelity analog only, or 0, found with fidelity quantized (the default)" \
+    's/profile: isaac/&\n      program_noise: 0.05/'
+hpt_broken "drift of ideal cells" 2 "devices[1].drift: expected with fidelity analog only, or 0, found with fidelity ideal" \
+    's/profile: isaac/&\n      fidelity: ideal\n      drift: 0.05/'
+hpt_broken "two entries of GPUs" 2 "the 3 devices of kind gpu are in nodes of 1, as many as their first entry has in one; per_node: 3 in each of their entries puts" \
+    's/profile: a100-80g/&\n    - {kind: gpu, profile: a100-80g, count: 2}/'
+sed 's/profile: a100-80g/&\n      per_node: 3\n    - {kind: gpu, profile: a100-80g, count: 2, per_node: 3}/; s/minibatch: 8/minibatch: 12/' "$hpt" >"$WORK/entries.yaml"
+works "hpt: two entries of GPUs in one node" "$P" train "$WORK/entries.yaml" -q -o "$WORK/entries"
 hpt_broken "cells of more bits than a weight" 2 "cell_bits: expected fewer than the 4 of a weight, found 6" 's/profile: isaac/&\n      cell_bits: 6\n      weight_bits: 4/'
 hpt_broken "matrices that do not fit" 2 "reram0 needs 384 crossbars for its 4 matrices, found 96" \
     's/profile: isaac/&\n      tiles: 1/;s/d_model: 8/d_model: 512/;s/ffn: 8/ffn: 2048/'
