@@ -135,11 +135,12 @@ struct mode_quantities {
     struct quantity *trained, *time, *energy;
 };
 
+/* A mode without a step in the run has neither time nor energy of one. */
 static void put_mode(const struct mode_quantities *quantities, int r, const struct run_mode *mode)
 {
     quantities->trained->value[r] = (double)mode->n_trained;
     quantities->time->value[r] = mode->step_ps ? (double)mode->step_ps * 1e-12 : NAN;
-    quantities->energy->value[r] = joules(mode->energy_fj);
+    quantities->energy->value[r] = mode->step_ps ? joules(mode->energy_fj) : NAN;
 }
 
 /* A run of one mode tells no steps of modes; when it trains every parameter all its steps are full ones, and the last

@@ -53,7 +53,8 @@ static void steps_row(struct text_table *table, const struct run_mode *mode)
     text_table_cell(table, "%s", mode->name);
     text_table_cell(table, "%" PRId64, mode->n_trained);
     text_table_cell(table, "%s", mode->step_ps ? unit_show_ps(text, sizeof text, mode->step_ps) : "-");
-    text_table_cell(table, "%s", unit_show(text, sizeof text, UNIT_JOULES, joules(mode->energy_fj)));
+    text_table_cell(table, "%s",
+                    mode->step_ps ? unit_show(text, sizeof text, UNIT_JOULES, joules(mode->energy_fj)) : "-");
 }
 
 /* Does device d stand for those like it that come after it? Each does when there are few. */

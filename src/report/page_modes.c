@@ -19,7 +19,8 @@ static void add_steps(struct document *document, const struct run *run)
         text_table_cell(table, "%s", mode->name);
         text_table_cell(table, "%" PRId64, mode->n_trained);
         text_table_cell(table, "%s", mode->step_ps ? unit_show_ps(text, sizeof text, mode->step_ps) : "-");
-        text_table_cell(table, "%s", unit_show(text, sizeof text, UNIT_JOULES, joules(mode->energy_fj)));
+        text_table_cell(table, "%s",
+                        mode->step_ps ? unit_show(text, sizeof text, UNIT_JOULES, joules(mode->energy_fj)) : "-");
     }
     document_table(document, "Steps of each mode", table);
 }

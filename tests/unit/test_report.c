@@ -413,7 +413,8 @@ START_TEST(test_compare_steps_of_modes)
 {
     struct arena *arena = arena_new();
     struct run_step step[] = {{.time_ps = 10}, {.time_ps = 25, .energy_j = 3}, {.time_ps = 32, .energy_j = 5}};
-    struct run_mode mode[] = {{.name = "full", .n_trained = 9, .step_ps = 14}, {.name = "low", .n_trained = 4}};
+    struct run_mode mode[] = {{.name = "full", .n_trained = 9, .step_ps = 14},
+                              {.name = "low", .n_trained = 4, .energy_fj = 5}};
     struct run runs[2] = {{.name = "base", .step = step, .n_steps = 3, .steps = 3, .n_parameters = 9, .n_trainable = 9},
                           {.name = "run", .mode = mode, .n_modes = 2, .n_parameters = 9, .n_trainable = 9}};
     const char *paths[] = {"a.h5", "b.h5"};
@@ -424,6 +425,8 @@ START_TEST(test_compare_steps_of_modes)
         const struct quantity *time = find_quantity(&comparison, "time of a step: full mode");
         ck_assert_double_eq_tol(time->value[1], 14e-12, 1e-20);
         ck_assert(isnan(find_quantity(&comparison, "time of a step: low mode")->value[0]));
+        ck_assert(isnan(find_quantity(&comparison, "time of a step: low mode")->value[1]));
+        ck_assert(isnan(find_quantity(&comparison, "energy of a step: low mode")->value[1]));
         ck_assert_int_eq(isnan(time->value[0]), is_low);
         if (is_low)
             continue;
