@@ -30,6 +30,19 @@ static void ratio_cell(struct text_table *table, const struct quantity *quantity
         text_table_cell(table, "%.3f", ratio);
 }
 
+/* Does a run have no phase or mode that another has? */
+static int is_dashed(const struct comparison *comparison)
+{
+    for (int i = 0; i < comparison->n_quantities; i++) {
+        const struct quantity *quantity = &comparison->quantity[i];
+        for (int r = 0; r < comparison->n_runs && (strstr(quantity->name, "phase ") || strstr(quantity->name, " mode"));
+             r++)
+            if (isnan(quantity->value[r]))
+                return 1;
+    }
+    return 0;
+}
+
 static int is_known(const struct comparison *comparison, const struct quantity *quantity)
 {
     for (int r = 0; r < comparison->n_runs; r++)
@@ -132,6 +145,11 @@ void compare_print(FILE *out, const struct comparison *comparison, struct arena 
         fputs("Energies of phases, steps and handovers are those of instructions, without waiting and idle energy; "
               "times of "
               "phases\nare with the handovers and evaluations in them.\n",
+              out);
+    if (comparison->run && is_dashed(comparison))
+        fputs("A dash: the run has no such phase, mode or handover. A run that cannot switch has no phases: all its "
+              "steps "
+              "are\nin its virtual time and energy.\n",
               out);
     print_differences(out, comparison, arena);
 }
