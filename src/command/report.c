@@ -22,7 +22,8 @@ struct report_input {
 static const struct argp_option options_table[] = {
     {"output", 'o', "FILE", 0, "the page (default: report.html in the folder of the first run)", 1},
     {"force", 'f', NULL, 0, "replace a page that is there", 1},
-    {"title", KEY_TITLE, "TEXT", 0, "title of the page (default: names of the jobs)", 1},
+    {"title", KEY_TITLE, "TEXT", 0,
+     "title of the page (default: names of the jobs, with folders where they are the same)", 1},
     {"data", KEY_DATA, "DIR", 0, "write the data of every plot there as well, as CSV", 1},
     {"no-page", KEY_NO_PAGE, NULL, 0, "tables alone: no page, no gnuplot", 1},
     {"quiet", 'q', NULL, 0, "no tables on stdout", 1},
@@ -86,11 +87,22 @@ static const struct argp argp = {
     NULL,
     NULL};
 
+/* Runs of one job are told apart by where they lie. */
+static const char *titled(struct arena *arena, const struct subject *subject, int n, int run)
+{
+    for (int i = 0; i < n; i++)
+        if (i != run && strcmp(subject[i].name, subject[run].name) == 0)
+            return arena_printf(arena, "%s (%s)", subject[run].name,
+                                strcmp(subject[run].given, subject[run].file) == 0 ? subject[run].file
+                                                                                   : subject[run].folder);
+    return subject[run].name;
+}
+
 static const char *default_title(struct arena *arena, const struct subject *subject, int n)
 {
-    const char *title = subject[0].name;
+    const char *title = titled(arena, subject, n, 0);
     for (int i = 1; i < n; i++)
-        title = arena_printf(arena, "%s%s%s", title, i + 1 < n ? ", " : " and ", subject[i].name);
+        title = arena_printf(arena, "%s%s%s", title, i + 1 < n ? ", " : " and ", titled(arena, subject, n, i));
     return title;
 }
 

@@ -67,6 +67,11 @@ same "tables with and without a page" with without
 holds "tables" tables 'PASSED: all' 'Decisions' 'start trial' 'Kernels under their roofs' 'Crossbars and their wear'
 awk 'length > 140 {exit 1}' tables && pass "tables fit a terminal" || fail "tables fit a terminal" "lines longer than 140" tables
 
+# runs of one job: the title tells them apart, the one of another job stays as it is
+cp -r hpt hpt-again
+works "a page of one job's runs" "$P" report hpt hpt-again/result.h5 gpu -q -o pair.html
+holds "runs of one job told apart" pair.html '<title>hpt-small (hpt), hpt-small (hpt-again/result.h5) and gpu-small</title>'
+
 # the page's place, and its data
 works "in the run's folder" "$P" report serving -q
 same "default place" serving/report.html serving.html
@@ -151,6 +156,8 @@ Y
 works "compare training" "$P" compare gpu hpt
 holds "compare training by folders, with modes" "$WORK/stdout" 'gpu/result.h5' 'time: phase trial' 'energy: phase low' 'time of a step: full mode' \
     'energy of a step: low mode' 'time: handovers' 'energy: handovers'
+holds "compare training explains dashes" "$WORK/stdout" 'A dash: the run has no such phase, mode or handover'
+"$P" compare gpu gpu | grep -q 'A dash' && fail "compare without dashes" "explains what is not there" || pass "compare without dashes"
 refuses "compare of both kinds" 2 "expected runs of one kind, found hpt/result.h5 (training) and serving/serving.h5 (serving)" \
     "$P" compare hpt serving
 refuses "compare with an empty folder" 2 "empty: no finished run" "$P" compare hpt empty
