@@ -24,6 +24,10 @@ enum status build_encoder_config(struct job *job, const struct windows_shape *sh
 enum status build_traffic_config(struct job *job, const struct windows_shape *shape, struct traffic_config *config,
                                  struct fault *fault);
 
+/* Local. Open keys of a job that trains, beside those of its model, get the values that they stand for: fidelity and
+ * memory_mode of devices; with a low-parameter mode the adapters' and the switch's. No run changes by it. */
+void build_open_keys(struct job *job);
+
 /* Local. The adapters of a job: of train.mode lora, and of the low-parameter mode of placement hpt. Open keys are
  * filled in; width 0 with auto. */
 void build_adapter_config(struct job_adapter *job, struct adapter_config *adapter);

@@ -126,6 +126,7 @@ enum status build_model_config(struct job *job, const struct windows_shape *shap
                                struct fault *fault)
 {
     config->family = family_of_preset(job->model.preset);
+    build_open_keys(job);
     if (config->family == FAMILY_TRAFFIC)
         return build_traffic_config(job, shape, &config->traffic, fault);
     return build_encoder_config(job, shape, &config->encoder, fault);

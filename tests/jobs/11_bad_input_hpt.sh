@@ -98,5 +98,21 @@ hpt_with "adapters after the switch wider than their weights" 2 "train.adapter.w
 hpt_with "a subspace from the start" 2 "placement.policy: expected gpu-only with train.mode did, found hpt" --set train.mode=did
 hpt_with "a scaled subspace from the start" 2 "placement.policy: expected gpu-only with train.mode said, found hpt" --set train.mode=said
 hpt_with "parts of another family" 2 "model.positions: the preset traffic has no such part: leave the key out" --set model.preset=traffic --set model.positions=none
+
+# what is open is printed as what is used, and what is printed is the same run, byte for byte (into the same folder: its name is
+# part of the result)
+sed 's/at_step: 2}/&\n  adapter: {width: 2}/' "$hpt" >"$WORK/open.yaml"
+works "hpt: --print-config" "$P" train "$WORK/open.yaml" --print-config
+cp "$WORK/stdout" "$WORK/printed.yaml"
+for line in 'fidelity: quantized' 'memory_mode: ideal' 'targets: [q, v]' 'dropout: 0.1'; do
+    grep -qF "$line" "$WORK/printed.yaml" && pass "hpt: printed $line" || fail "hpt: printed $line" "is not there" "$WORK/printed.yaml"
+done
+[ "$(grep -c 'learning_rate: 0.001' "$WORK/printed.yaml")" = 2 ] && pass "hpt: printed rate of adapters" ||
+    fail "hpt: printed rate of adapters" "is not there" "$WORK/printed.yaml"
+"$P" train "$WORK/open.yaml" --print-config --set train.switch.policy=safe --set train.switch.window_steps=1 | grep -qF 'weight_threshold: 0.05' &&
+    pass "hpt: printed threshold" || fail "hpt: printed threshold" "is not there"
+works "hpt: the job with open keys" "$P" train "$WORK/open.yaml" -q -o "$WORK/open" && mv "$WORK/open/result.h5" "$WORK/open.h5" && rm -r "$WORK/open"
+works "hpt: the job as printed" "$P" train "$WORK/printed.yaml" -q -o "$WORK/open" &&
+    same "hpt: the printed job is the same run" "$WORK/open.h5" "$WORK/open/result.h5"
 with "switch on GPUs alone" 2 "train.switch.policy: expected never, because placement.policy is gpu-only and has no low-parameter mode, found at" \
     --set train.switch.policy=at --set train.switch.at_step=1
