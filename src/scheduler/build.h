@@ -40,6 +40,9 @@ struct build_widths {
 };
 struct build_widths build_adapter_widths(const struct job *job, const struct model_config *config);
 
+/* Local. A product of more than full width has more parameters than its matrix can take up. Fault STATUS_USAGE. */
+enum status build_check_width(const struct job *job, const struct model_config *config, struct fault *fault);
+
 /* Local. The placement to build: what auto has chosen, else the job's policy. */
 const char *build_policy(const struct job *job);
 

@@ -1,4 +1,5 @@
 /* build_adapter.c - a job becomes a plan: the adapters that it asks for. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -41,4 +42,20 @@ struct build_widths build_adapter_widths(const struct job *job, const struct mod
     int64_t side = family_narrow_side(config, adapter.targets), first = switch_widths[0],
             last = switch_widths[SWITCH_WIDTHS - 1];
     return (struct build_widths){first < side ? first : side, last < side ? last : side};
+}
+
+enum status build_check_width(const struct job *job, const struct model_config *config, struct fault *fault)
+{
+    struct job_adapter open_keys = job->train.adapter;
+    struct adapter_config adapter;
+    if (strcmp(job->train.mode, "lora") != 0 && strcmp(build_policy(job), "gpu-only") == 0)
+        return STATUS_OK;
+    build_adapter_config(&open_keys, &adapter);
+    int64_t side = family_narrow_side(config, adapter.targets);
+    if (adapter.width <= side)
+        return STATUS_OK;
+    return fault_set(fault, STATUS_USAGE,
+                     "%s: train.adapter.width: expected at most %" PRId64
+                     ", the narrow side of the weights, found %" PRId64,
+                     job->source, side, adapter.width);
 }

@@ -127,7 +127,7 @@ enum status build_model_config(struct job *job, const struct windows_shape *shap
 {
     config->family = family_of_preset(job->model.preset);
     build_open_keys(job);
-    if (config->family == FAMILY_TRAFFIC)
-        return build_traffic_config(job, shape, &config->traffic, fault);
-    return build_encoder_config(job, shape, &config->encoder, fault);
+    enum status status = config->family == FAMILY_TRAFFIC ? build_traffic_config(job, shape, &config->traffic, fault)
+                                                          : build_encoder_config(job, shape, &config->encoder, fault);
+    return status == STATUS_OK ? build_check_width(job, config, fault) : status;
 }

@@ -95,6 +95,8 @@ hpt_with "doubles in cells" 2 "fp64 is not for it" --set placement.numerics=fp64
 hpt_with "adapters from the start" 2 "placement.policy: expected gpu-only with train.mode lora, found hpt" --set train.mode=lora
 hpt_with "adapters after the switch wider than their weights" 2 "train.adapter.width: expected at most 8" \
     --set train.adapter.init=svd --set train.adapter.width=9
+hpt_with "adapters from zero wider than their weights" 2 "train.adapter.width: expected at most 8, the narrow side of the weights, found 9" \
+    --set train.adapter.width=9
 hpt_with "a subspace from the start" 2 "placement.policy: expected gpu-only with train.mode did, found hpt" --set train.mode=did
 hpt_with "a scaled subspace from the start" 2 "placement.policy: expected gpu-only with train.mode said, found hpt" --set train.mode=said
 hpt_with "parts of another family" 2 "model.positions: the preset traffic has no such part: leave the key out" --set model.preset=traffic --set model.positions=none

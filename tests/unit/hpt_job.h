@@ -40,7 +40,7 @@ static inline const char *hpt_model(struct dice *d, struct arena *arena)
 static inline const char *hpt_text(struct dice *d, struct arena *arena, const char *file, const char *more)
 {
     static const char *const targets[] = {"q, v", "q, k, v", "q, k, v, o, ffn0, ffn1", "ffn1", "k, o"};
-    static const int widths[] = {1, 3, 8, 12};
+    static const int widths[] = {1, 3, 6, 8};
     return arena_printf(arena,
                         "cluster:\n"
                         "  name: small\n"
