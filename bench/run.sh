@@ -89,7 +89,7 @@ done
 echo
 echo "the traffic model on two cores, minibatch 8, samples a second (wall time): two emulated GPUs on two ranks, 3 n steps less n steps;"
 echo "PyTorch, best settings, with two threads, and as two processes of one thread that exchange nothing, minibatch 8 each"
-traffic_wall() { # traffic_wall D HEADS FFN STEPS: seconds of a run on two ranks
+traffic_wall() { # traffic_wall D HEADS FFN STEPS: seconds of a run on two ranks, the better of two
     cat >"$work/job.yaml" <<X
 name: traffic
 cluster: {name: two, devices: [{kind: gpu, profile: a100-80g, count: 2}], links: {inside: nvlink3, host: pcie4}}
@@ -98,14 +98,16 @@ data: {file: $work/traffic.h5, window: 12, horizon: 12, normalise: global, test_
 train: {steps: $4, minibatch: 8, loss: mae, evaluate_epochs: 0, optimiser: {kind: adam, weight_decay: 0}}
 output: {trace: false, predictions: false}
 X
-    mpirun -n 2 "$program" train "$work/job.yaml" -o "$work/out" --force 2>&1 >/dev/null </dev/null | sed -n 's/^Wall time of \([0-9.e-]*\) s.*/\1/p'
+    for _ in 1 2; do
+        mpirun -n 2 "$program" train "$work/job.yaml" -o "$work/out" --force 2>&1 >/dev/null </dev/null
+    done | awk '/^Wall time of/ { if (!best || $4 < best) best = $4 } END { print best }'
 }
 rate() { awk -v ms="$1" 'BEGIN { if (ms > 0) printf "%.1f", 8000 / ms; else printf "-" }'; }
 printf '%-12s %9s | %9s %7s %13s %7s\n' 'd heads ffn' '2 ranks' '2 threads' 'x' '2 processes' 'x'
 for config in '32 4 128' '64 4 256' '128 8 512'; do
     # shellcheck disable=SC2086
     set -- $config
-    n=$(awk -v s="$seconds" -v d="$1" 'BEGIN { n = int(s * 80 / d); print n < 2 ? 2 : n }')
+    n=$(awk -v s="$seconds" -v d="$1" 'BEGIN { n = int(s * 160 / d); print n < 4 ? 4 : n }')
     ours=$(awk -v few="$(traffic_wall "$@" "$n")" -v many="$(traffic_wall "$@" $((3 * n)))" -v n="$n" 'BEGIN { printf "%.1f", 16 * n / (many - few) }')
     threads=- processes=-
     if [ $torch = yes ]; then

@@ -104,8 +104,8 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 
 enum status block_new(void **block, size_t bytes, struct fault *fault)
 {
-    enum { PAGE = 4096, HUGE_PAGE = 2 * 1024 * 1024 };
-    const size_t page = bytes < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    enum { PAGE = 4096, HUGE_PAGE = 2 << 20, LARGE = 16 << 20 }; /* whole huge pages of less would waste memory */
+    const size_t page = bytes < LARGE ? PAGE : HUGE_PAGE;
     if (bytes > SIZE_MAX - page)
         return fault_set(fault, STATUS_FAILED, "cannot get %zu bytes of host memory", bytes);
     size_t rounded = (bytes + page - 1) / page * page;

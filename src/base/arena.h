@@ -27,9 +27,9 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 char *arena_string(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Local. One zeroed block for tensors, aligned to 4096 bytes (large ones to 2 MiB, in huge pages where the host has them),
- * pages touched. Fault STATUS_FAILED when the host has not
- * that much memory. Free with block_free (NULL is allowed). */
+/* Local. One zeroed block for tensors, aligned to 4096 bytes (large ones to 2 MiB, in huge pages where the host has
+ * them), pages touched. Fault STATUS_FAILED when the host has not that much memory. Free with block_free (NULL is
+ * allowed). */
 enum status block_new(void **block, size_t bytes, struct fault *fault);
 void block_free(void *block);
 

@@ -9,8 +9,9 @@
 #include "command/model.h"
 #include "model/model_file.h"
 #include "report/result.h"
+#include "scheduler/choose.h"
+#include "scheduler/describe.h"
 #include "scheduler/serve.h"
-#include "scheduler/train.h"
 #include "store/dataset.h"
 #include "store/state.h"
 #include "study/results.h"
@@ -79,7 +80,7 @@ static enum status check_job(const char *path, struct arena *arena, struct fault
     if (serves)
         status = check_serving(path, comm, &job, arena, fault);
     else if (status == STATUS_OK)
-        status = training_open(comm, &job, 1, arena, &training, fault);
+        status = choose_open(comm, &job, 1, arena, &training, fault);
     if (status == STATUS_OK && !serves) {
         char need[32], has[32];
         training_describe(&training, &run);

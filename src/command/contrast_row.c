@@ -5,8 +5,8 @@
 
 #include "command/contrast.h"
 #include "command/job_options.h"
+#include "scheduler/choose.h"
 #include "scheduler/switch.h"
-#include "scheduler/train.h"
 
 static const char *const columns[] = {"group", "label", "x", "base", "run", "set_base", "set_run", NULL};
 
@@ -176,7 +176,7 @@ static enum status predict(const char *path, const char *set, struct arena *keep
     job.n_faults = 0; /* machines are held against each other as they are */
     if (status == STATUS_OK) {
         job.output.trace = 0;
-        status = training_open(comm, &job, 1, arena, &training, fault);
+        status = choose_open(comm, &job, 1, arena, &training, fault);
         if (status == STATUS_OK)
             status = training_run(&training, &options, &result, fault);
         if (status == STATUS_OK)

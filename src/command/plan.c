@@ -9,7 +9,7 @@
 #include "command/plan_tables.h"
 #include "report/mode_tables.h"
 #include "report/summary.h"
-#include "scheduler/train.h"
+#include "scheduler/choose.h"
 
 static const struct argp_option options_table[] = {
     JOB_OPTIONS,
@@ -154,7 +154,7 @@ static enum status show_plan(struct comm *comm, const struct job_options *option
     struct training_result result;
     struct training_options run_options = {.timing_only = 1, .quiet = 1, .assume_switch = 1};
     job->output.trace = 0;
-    enum status status = training_open(comm, job, 1, arena, &training, fault);
+    enum status status = choose_open(comm, job, 1, arena, &training, fault);
     if (status == STATUS_OK)
         status = plan_find_device(&training, options->device, fault);
     if (status == STATUS_OK && options->print_config)

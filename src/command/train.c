@@ -12,8 +12,8 @@
 #include "report/switch_tables.h"
 #include "report/trace.h"
 #include "report/wall.h"
+#include "scheduler/choose.h"
 #include "scheduler/describe.h"
-#include "scheduler/train.h"
 
 static const struct argp_option options_table[] = {
     JOB_OPTIONS,
@@ -159,7 +159,7 @@ static enum status run(struct comm *comm, const struct job_options *options, str
 {
     struct training training;
     int complete = 0;
-    enum status status = training_open(comm, job, options->timing_only, arena, &training, fault);
+    enum status status = choose_open(comm, job, options->timing_only, arena, &training, fault);
     if (status == STATUS_OK && options->print_config && comm_rank(comm) == 0)
         fputs(job_print(arena, job), stdout);
     if (status == STATUS_OK && !options->print_config)

@@ -1,3 +1,5 @@
+#include "base/hash.h"
+#include "kernel/run.h"
 #include "kernel/run_f32.h"
 #include "kernel/tile.h"
 
@@ -22,4 +24,9 @@ void kernel_run_f32(const struct op *op, const struct kernel_context *context, c
 const char *kernel_isa_name(void)
 {
     return tile_isa_name();
+}
+
+uint64_t kernel_hash(void)
+{
+    return hash_text(hash_text(HASH_START, kernel_blas_name()), kernel_isa_name());
 }

@@ -38,4 +38,8 @@ void kernel_run_f64(const struct op *op, const struct kernel_context *context, c
 const char *kernel_blas_name(void);
 const char *kernel_isa_name(void);
 
+/* Local. Hash of both: what the arithmetic of this process depends on beyond the program. Ranks that differ in it would
+ * not give the same bytes. */
+uint64_t kernel_hash(void);
+
 #endif

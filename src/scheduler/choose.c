@@ -68,18 +68,30 @@ static int choose_best(const struct job *job, struct arena *arena, struct run_ch
     return best;
 }
 
-enum status choose_placement(struct training *training, struct fault *fault)
+static enum status choose(struct comm *comm, struct job *job, struct arena *arena, struct run_choice *choice,
+                          struct fault *fault)
 {
-    struct job *job = training->job;
     int best = -1;
-    if (job->placement.chosen || strcmp(job->placement.policy, "auto") != 0)
-        return STATUS_OK;
-    if (comm_rank(training->comm) == 0)
-        best = choose_best(job, training->arena, &training->choice, fault);
-    enum status status = agree(training->comm, 0, fault);
+    if (comm_rank(comm) == 0)
+        best = choose_best(job, arena, choice, fault);
+    enum status status = agree(comm, 0, fault);
     if (status == STATUS_OK)
-        status = comm_broadcast(training->comm, &best, sizeof best, fault);
+        status = comm_broadcast(comm, &best, sizeof best, fault);
     if (status == STATUS_OK)
         job->placement.chosen = policies[best];
+    return status;
+}
+
+enum status choose_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena,
+                        struct training *training, struct fault *fault)
+{
+    struct run_choice choice = {.chosen = NULL};
+    enum status status = STATUS_OK;
+    memset(training, 0, sizeof *training);
+    if (!job->placement.chosen && strcmp(job->placement.policy, "auto") == 0)
+        status = choose(comm, job, arena, &choice, fault);
+    if (status == STATUS_OK)
+        status = training_open(comm, job, timing_only, arena, training, fault);
+    training->choice = choice;
     return status;
 }

@@ -15,9 +15,10 @@
 void choose_price(const struct job *job, const char *policy, struct arena *arena, struct run_candidate *candidate,
                   struct run_choice *priced);
 
-/* Collective. With policy auto, sets job->placement.chosen on all ranks and the training's choice on rank 0; does
- * nothing for other policies. The first candidate (gpu-only) wins a tie. Fault STATUS_USAGE when neither can be. All
- * ranks return the same status. */
-enum status choose_placement(struct training *training, struct fault *fault);
+/* Collective. training_open; with policy auto it first sets job->placement.chosen on all ranks, and then the training's
+ * choice on rank 0. The first candidate (gpu-only) wins a tie. Fault STATUS_USAGE when neither can be. All ranks return
+ * the same status. */
+enum status choose_open(struct comm *comm, struct job *job, int timing_only, struct arena *arena,
+                        struct training *training, struct fault *fault);
 
 #endif

@@ -3,20 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/run.h"
 #include "model/baseline.h"
-
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001B3u;
-    return hash;
-}
-
-uint64_t describe_arithmetic_hash(void)
-{
-    return hash_text(hash_text(0xCBF29CE484222325u, kernel_blas_name()), kernel_isa_name());
-}
 
 static int64_t parameter_elements(const struct program *program, int trained_only)
 {

@@ -4,11 +4,10 @@
 
 #include "rank.h"
 #include "report/run.h"
-#include "scheduler/train.h"
+#include "scheduler/training.h"
 
-/* Local. Hash of what the arithmetic of this process depends on beyond the program: BLAS kernel and instruction set.
- * Ranks that differ in it would not give the same bytes. */
-uint64_t describe_arithmetic_hash(void);
+/* Local. The model, the placement and the devices of a run that has not run. */
+void training_describe(const struct training *training, struct run *run);
 
 /* Local. Ledgers (of all devices) into the run: time and energy per device, end, FLOP. */
 void describe_ledgers(const struct training *training, const struct ledger *ledgers, struct run *run);

@@ -7,7 +7,7 @@
 #define SCHEDULER_MOVEMENT_H
 
 #include "scheduler/switch.h"
-#include "scheduler/train.h"
+#include "scheduler/training.h"
 
 struct movement;
 

@@ -3,7 +3,7 @@
 #define SCHEDULER_PREDICT_H
 
 #include "scheduler/switch.h"
-#include "scheduler/train.h"
+#include "scheduler/training.h"
 
 /* Collective. Runs PROGRAM_TRAIN, PROGRAM_LOW and PROGRAM_HANDOVER of a plan for the training's machine (adapters of
  * this width) without tensors, each three times on clocks of their own, and takes the last run less the one before.

@@ -95,7 +95,7 @@ static struct state_head head_of(const struct serve_course *course)
         .kind = serve->timing_only ? "serving, timing only" : "serving",
         .job = job_print(serve->arena, serve->job),
         .plan_hash = serve->plan.plan.hash,
-        .arithmetic_hash = describe_arithmetic_hash(),
+        .arithmetic_hash = kernel_hash(),
         .input_hash = course->input_hash,
         .progress = (int64_t)progress.n_finished,
         .total = (int64_t)serve->requests.n,

@@ -2,100 +2,15 @@
  *
  * A fault strikes at the first end of a step at or after its time; steps are whole.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
-static int find_device(const struct machine *machine, const char *name)
-{
-    for (int d = 0; d < machine->n_devices; d++)
-        if (strcmp(machine->specs[d].name, name) == 0)
-            return d;
-    return -1;
-}
-
-static int is_kind(const struct job_fault *fault, const char *kind)
-{
-    return strcmp(fault->kind, kind) == 0;
-}
-
-static uint64_t picoseconds(double s)
-{
-    return (uint64_t)(s * 1e12 + 0.5);
-}
-
-static int by_time(const void *left, const void *right)
-{
-    const struct due *a = left, *b = right;
-    if (a->at_ps != b->at_ps)
-        return a->at_ps < b->at_ps ? -1 : 1;
-    return (a->number > b->number) - (a->number < b->number);
-}
-
-static struct due *sort_due(const struct training *training)
-{
-    const struct job *job = training->job;
-    struct due *due = arena_array(training->arena, (size_t)job->n_faults + 1, sizeof *due);
-    for (int i = 0; i < job->n_faults; i++)
-        due[i] = (struct due){.at_ps = picoseconds(job->fault[i].at_s),
-                              .number = i,
-                              .device = find_device(&training->machine, job->fault[i].device)};
-    if (job->n_faults > 1)
-        qsort(due, (size_t)job->n_faults, sizeof *due, by_time);
-    return due;
-}
-
-static enum status check_device(const struct training *training, int i, struct fault *fault)
-{
-    const struct job *job = training->job;
-    const struct machine *machine = &training->machine;
-    const struct job_fault *told = &job->fault[i];
-    int d = find_device(machine, told->device);
-    if (d < 0)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: faults[%d].device: expected a device of the machine, such as %s or %s, found '%s'",
-                         job->source, i, machine->specs[0].name, machine->specs[machine->n_devices - 1].name,
-                         told->device);
-    if (!is_kind(told, "columns-stick"))
-        return STATUS_OK;
-    const struct device_spec *spec = &machine->specs[d];
-    if (!machine->backends[d]->units_needed)
-        return fault_set(fault, STATUS_USAGE,
-                         "%s: faults[%d].kind: expected fails, degrades or link-slows, since %s has no crossbars, "
-                         "found columns-stick",
-                         job->source, i, told->device);
-    if (spec->cells.fidelity && strcmp(spec->cells.fidelity, "ideal") == 0)
-        return fault_set(
-            fault, STATUS_USAGE,
-            "%s: faults[%d].kind: expected %s with fidelity quantized or analog, since ideal cells have no "
-            "columns, found columns-stick",
-            job->source, i, told->device);
-    return STATUS_OK;
-}
-
-enum status faults_check(const struct training *training, struct fault *fault)
-{
-    const struct job *job = training->job;
-    enum status status = STATUS_OK;
-    for (int i = 0; i < job->n_faults && status == STATUS_OK; i++)
-        status = check_device(training, i, fault);
-    const struct due *due = status == STATUS_OK ? sort_due(training) : NULL;
-    for (int i = 0; i < job->n_faults && status == STATUS_OK; i++)
-        for (int k = 0; k < i && status == STATUS_OK; k++)
-            if (due[k].device == due[i].device && is_kind(&job->fault[due[k].number], "fails"))
-                status =
-                    fault_set(fault, STATUS_USAGE,
-                              "%s: faults[%d].device: expected a device that is left, found %s, which fails before",
-                              job->source, due[i].number, job->fault[due[i].number].device);
-    return status;
-}
-
 void faults_open(struct course *course)
 {
     const struct training *training = course->training;
-    course->due = sort_due(training);
+    course->due = due_list(training);
     course->n_due = training->job->n_faults;
     struct run_fault *fault = arena_array(training->arena, (size_t)course->n_due + 1, sizeof *fault);
     for (int i = 0; i < course->n_due; i++) {
@@ -136,12 +51,12 @@ void faults_mark(struct training *training, const struct due *due)
 {
     const struct job_fault *told = &training->job->fault[due->number];
     struct device_spec *spec = &training->machine.specs[due->device];
-    if (is_kind(told, "fails")) {
+    if (due_is(told, "fails")) {
         training->machine.lost[due->device] = 1;
         spec->speed = spec->link_speed = 0; /* nobody waits for it any more */
-    } else if (is_kind(told, "degrades")) {
+    } else if (due_is(told, "degrades")) {
         spec->speed = (spec->speed > 0 ? spec->speed : 1) * told->factor;
-    } else if (is_kind(told, "link-slows")) {
+    } else if (due_is(told, "link-slows")) {
         spec->link_speed = (spec->link_speed > 0 ? spec->link_speed : 1) * told->factor;
     } else {
         spec->cells.stuck_columns = 1 - (1 - spec->cells.stuck_columns) * (1 - told->factor);

@@ -1,4 +1,4 @@
-/* train_private.h - inside of the control of a training run: train.c (a job ready to run, its end), train_steps.c
+/* train_private.h - inside of the control of a training run: train.c (a run from start to end), train_steps.c
  * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights),
  * train_checkpoint.c (stops and restarts), train_archive.c (what a checkpoint holds), train_due.c (which fault is
  * next), train_fault.c (what is done about it), train_replan.c (another plan).
@@ -7,6 +7,7 @@
 #define SCHEDULER_TRAIN_PRIVATE_H
 
 #include "base/progress.h"
+#include "scheduler/due.h"
 #include "scheduler/movement.h"
 #include "scheduler/switch.h"
 #include "scheduler/train.h"
@@ -40,12 +41,6 @@ struct course {
     int n_replans;
     uint64_t struck_ps; /* when the last of them did */
     int64_t even_since; /* step after which mode and plan are those of now */
-};
-
-/* A fault of the job on its way. */
-struct due {
-    uint64_t at_ps;
-    int number, device; /* in the job's list; in the machine */
 };
 
 /* A change of plan in the middle of the run. */
@@ -92,10 +87,6 @@ enum switch_state course_mode(const struct course *course);
 /* Local. What one run of each program of the plan costs. */
 void course_price(struct course *course);
 
-/* Local. Fault STATUS_USAGE: a fault of the job whose device the machine does not have, has lost before, or that cannot
- * have a fault of this kind. */
-enum status faults_check(const struct training *training, struct fault *fault);
-
 /* Local. Puts the job's faults in order. */
 void faults_open(struct course *course);
 
@@ -136,9 +127,6 @@ void replans_archive(struct course *course, struct archive *archive);
 
 /* Collective. Brings machine and plan to where the restored changes had brought them. */
 enum status replans_restore(struct course *course, struct fault *fault);
-
-/* Local. Another plan joins those of the run. */
-void training_keep_plan(struct training *training, const struct plan *plan);
 
 /* Collective. Makes the controller that the job asks for. Fault STATUS_USAGE: what it asks for cannot be. */
 enum status modes_open(struct course *course, struct fault *fault);

@@ -7,6 +7,22 @@
 #include "scheduler/describe.h"
 #include "scheduler/train_private.h"
 
+static wide_uint energy_of_program(const struct plan *plan, int id)
+{
+    wide_uint energy_fj = 0;
+    for (int d = 0; d < plan->n_devices; d++)
+        for (int i = 0; i < plan->programs[id][d].n_instrs; i++)
+            for (int p = 0; p < N_ENERGY_PARTS; p++)
+                energy_fj += plan->programs[id][d].instrs[i].cost.energy_fj[p];
+    return energy_fj;
+}
+
+void course_price(struct course *course)
+{
+    for (int id = 0; id < N_PROGRAMS; id++)
+        course->program_energy_fj[id] = energy_of_program(&course->training->plan, id);
+}
+
 static const uint32_t *minibatch_samples(struct course *course, int64_t step)
 {
     const struct training *training = course->training;

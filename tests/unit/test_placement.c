@@ -65,7 +65,7 @@ static struct run run_job(struct arena *arena, struct job *job, struct fault *fa
     struct training_result result = {.run = {.name = NULL}};
     struct training_options options = {.timing_only = 1, .quiet = 1, .assume_switch = 1};
     *fault = FAULT_NONE;
-    if (training_open(comm, job, 1, arena, &training, fault) == STATUS_OK)
+    if (choose_open(comm, job, 1, arena, &training, fault) == STATUS_OK)
         training_run(&training, &options, &result, fault);
     training_close(&training);
     comm_close(comm, 0);
@@ -223,7 +223,7 @@ START_TEST(no_switch_without_losses)
     struct training_options options = {.timing_only = 1, .quiet = 1};
     small.mode_switch = "{policy: hpt, window_steps: 2}";
     read_job(arena, &small, &job);
-    ck_assert_int_eq(training_open(comm, &job, 1, arena, &training, &fault), STATUS_OK);
+    ck_assert_int_eq(choose_open(comm, &job, 1, arena, &training, &fault), STATUS_OK);
     ck_assert_int_eq(training_run(&training, &options, &result, &fault), STATUS_USAGE);
     ck_assert_ptr_nonnull(strstr(fault.text, "no losses to test"));
     training_close(&training);
