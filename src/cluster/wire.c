@@ -8,6 +8,9 @@
 /* MPI counts are ints. */
 enum { TAG_CHANNEL = 1 << 16, MAX_MESSAGE_BYTES = 1 << 30 };
 
+/* What nobody takes after a fault is given up soon. */
+#define MOST_FAREWELL_S 0.2
+
 enum channel_state { CHANNEL_IDLE, CHANNEL_EXPECTED, CHANNEL_ARRIVED };
 
 struct outgoing {
@@ -65,6 +68,15 @@ static void give_up(MPI_Request *request)
     MPI_Request_free(request);
 }
 
+/* Large messages leave in pieces, even if their receiver has them all: MPI wants to be asked. */
+static int has_left(struct outgoing *outgoing, double until_s)
+{
+    int done = !outgoing->busy;
+    while (!done && MPI_Test(&outgoing->request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && wall_s() < until_s)
+        ;
+    return done;
+}
+
 void wire_free(struct wire *wire)
 {
     if (!wire)
@@ -75,13 +87,10 @@ void wire_free(struct wire *wire)
         if (!expected)
             free(wire->incoming[c]); /* else MPI may still write there */
     }
-    for (int o = 0; o < wire->n_outgoing; o++) {
-        int done = 1;
-        if (wire->outgoing[o].busy)
-            MPI_Test(&wire->outgoing[o].request, &done, MPI_STATUS_IGNORE);
-        if (done)
-            free(wire->outgoing[o].message);
-    }
+    const double until_s = wall_s() + MOST_FAREWELL_S;
+    for (int o = 0; o < wire->n_outgoing; o++)
+        if (has_left(&wire->outgoing[o], until_s))
+            free(wire->outgoing[o].message); /* else MPI may still read there */
     free(wire->max_bytes);
     free(wire->state);
     free(wire->incoming);

@@ -14,7 +14,8 @@ enum status output_open(struct output *output, const char *path, struct fault *f
     if (!output->file) {
         fault_set(fault, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
         free(output->temporary);
-        output->temporary = NULL;
+        output->temporary = NULL; /* what may lie there is another's */
+        output_close(output);
         return fault->status;
     }
     return STATUS_OK;

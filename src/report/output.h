@@ -11,7 +11,7 @@ struct output {
     char *path, *temporary;
 };
 
-/* Local. Creates path.tmp; STATUS_IO when it cannot be made. */
+/* Local. Creates path.tmp; STATUS_IO, with nothing to close, when it cannot be made. */
 enum status output_open(struct output *output, const char *path, struct fault *fault);
 
 /* Local. Flushes to disk and renames; STATUS_IO (and no file) when any write so far has failed. */
