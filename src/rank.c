@@ -259,6 +259,34 @@ static int find_shift(struct executor *executor, int program_id, uint64_t *shift
     return 1;
 }
 
+static void add_standby(struct standby *sum, const struct standby *more)
+{
+    sum->fixed_fj += more->fixed_fj;
+    sum->idle_mw += more->idle_mw;
+}
+
+static struct standby local_standby(const struct executor *executor)
+{
+    struct standby sum = {0, 0};
+    for (int k = 0; k < executor->n_local; k++) {
+        const struct local_device *device = &executor->local[k];
+        struct standby more =
+            clock_standby(&device->clock, device->backend->wait_power_mw(device->state), device->idle_power_mw);
+        add_standby(&sum, &more);
+    }
+    return sum;
+}
+
+enum status executor_standby(struct executor *executor, struct standby *standby, struct fault *fault)
+{
+    struct reply mine = {.standby = local_standby(executor)};
+    enum status status = comm_gather_all(executor->comm, &mine, sizeof mine, executor->replies, fault);
+    *standby = (struct standby){0, 0};
+    for (int r = 0; r < comm_size(executor->comm) && status == STATUS_OK; r++)
+        add_standby(standby, &executor->replies[r].standby);
+    return status;
+}
+
 static struct reply make_reply(struct executor *executor, int program_id)
 {
     struct reply reply = {.status = executor->fault.status, .interrupts = (uint64_t)interrupts_caught()};
@@ -276,6 +304,8 @@ static struct reply make_reply(struct executor *executor, int program_id)
             reply.loss_count = element(sums, element_bytes(executor), 1);
         }
     }
+    if (program_id != PROGRAM_ITERATE)
+        reply.standby = local_standby(executor);
     if (executor->options.timing_only)
         reply.repeats = (uint64_t)find_shift(executor, program_id, &reply.shift_ps);
     return reply;
@@ -292,7 +322,9 @@ enum status exchange_replies(struct executor *executor, int program_id, struct s
         return status;
     int repeats = 1, failed = 0;
     *shift_ps = 0;
+    result->standby = (struct standby){0, 0};
     for (int r = 0; r < comm_size(executor->comm); r++) {
+        add_standby(&result->standby, &all[r].standby);
         failed |= all[r].status != STATUS_OK;
         result->end_ps = all[r].end_ps > result->end_ps ? all[r].end_ps : result->end_ps;
         if ((int)all[r].interrupts > result->interrupts)
@@ -335,8 +367,22 @@ static void jump(struct executor *executor, int program_id, uint64_t n, uint64_t
     }
 }
 
+/* `left` more steps like the one that has ended: stand-by energy, too, grows by the same with each. */
+static enum status repeat_step(struct executor *executor, int program_id, uint64_t left, uint64_t shift_ps,
+                               struct step_end *ends, struct step_result *result, struct fault *fault)
+{
+    struct step_end end = {result->end_ps, result->standby.fixed_fj};
+    jump(executor, program_id, left, shift_ps);
+    enum status status = executor_standby(executor, &result->standby, fault);
+    wide_int each_fj = (result->standby.fixed_fj - end.standby_fixed_fj) / (wide_int)left;
+    for (uint64_t i = 1; ends && i <= left; i++)
+        ends[i - 1] = (struct step_end){end.end_ps + i * shift_ps, end.standby_fixed_fj + (wide_int)i * each_fj};
+    result->end_ps += left * shift_ps;
+    return status;
+}
+
 enum status executor_step(struct executor *executor, const struct step_record *record, const uint32_t *samples,
-                          uint64_t *step_end_ps, struct step_result *result, struct fault *fault)
+                          struct step_end *ends, struct step_result *result, struct fault *fault)
 {
     struct step_record now = comm_rank(executor->comm) == 0 ? *record : (struct step_record){0};
     memset(result, 0, sizeof *result);
@@ -357,17 +403,12 @@ enum status executor_step(struct executor *executor, const struct step_record *r
             status = exchange_replies(executor, (int)now.program, result, &shift_ps, fault);
         if (status != STATUS_OK)
             break;
-        if (step_end_ps)
-            step_end_ps[i] = result->end_ps;
+        if (ends)
+            ends[i] = (struct step_end){result->end_ps, result->standby.fixed_fj};
         now.step++;
         uint64_t left = now.repeat - i - 1;
-        if (shift_ps && left && executor->runs_marked[now.program] >= executor->options.trace_steps) {
-            jump(executor, (int)now.program, left, shift_ps);
-            for (uint64_t j = 0; step_end_ps && j < left; j++)
-                step_end_ps[i + 1 + j] = result->end_ps + (j + 1) * shift_ps;
-            result->end_ps += left * shift_ps;
-            break;
-        }
+        if (shift_ps && left && executor->runs_marked[now.program] >= executor->options.trace_steps)
+            return repeat_step(executor, (int)now.program, left, shift_ps, ends ? ends + i + 1 : NULL, result, fault);
     }
     return status;
 }

@@ -23,6 +23,7 @@
 #include "model/decoder_load.h"
 #include "model/metrics.h"
 #include "model/windows.h"
+#include "plan/clock.h"
 #include "plan/ledger.h"
 #include "plan/mark.h"
 #include "plan/program.h"
@@ -126,6 +127,13 @@ struct step_result {
     int interrupts;  /* signals to stop that have come to a rank: the most of all ranks */
     uint64_t end_ps; /* latest device's virtual time after the (last) step */
     double loss_sum, loss_count;
+    struct standby standby; /* of all devices, until then */
+};
+
+/* The end of one of several steps: the latest device's virtual time, and standby.fixed_fj. */
+struct step_end {
+    uint64_t end_ps;
+    wide_int standby_fixed_fj;
 };
 
 struct executor;
@@ -177,12 +185,15 @@ void executor_wait(struct executor *executor, const uint8_t *lost, uint64_t ps);
 /* Local. The rank on which a device lives. Rank 0 schedules and hosts devices only when there are not ranks enough. */
 int executor_home(int device, int n_devices, int n_ranks);
 
-/* Collective. Runs record->program once on every device (timing-only: record->repeat times; step_end_ps[i], when not
- * NULL, gets the end of the i-th). `samples` [n_samples] are sample numbers of the train or test set; device d takes
+/* Collective. Runs record->program once on every device (timing-only: record->repeat times; ends[i], when not NULL,
+ * gets the end of the i-th). `samples` [n_samples] are sample numbers of the train or test set; device d takes
  * its share. record and samples count on rank 0 only. Sums of errors of an evaluation stay in the executor until
  * executor_metrics. A fault on any rank is everybody's. */
 enum status executor_step(struct executor *executor, const struct step_record *record, const uint32_t *samples,
-                          uint64_t *step_end_ps, struct step_result *result, struct fault *fault);
+                          struct step_end *ends, struct step_result *result, struct fault *fault);
+
+/* Collective. Stand-by energy of all devices until now, on all ranks: after a change of plan, a restart. */
+enum status executor_standby(struct executor *executor, struct standby *standby, struct fault *fault);
 
 /* Collective. Runs PROGRAM_ITERATE once: the tokens of `batch` through the decoder, not before not_before_ps. batch
  * counts on rank 0 only, where next[n_answers] gets the tokens chosen (unless timing-only). A batch of NULL there with

@@ -38,6 +38,7 @@ struct reply { /* of one rank, after each run */
     uint64_t n_active, repeats, shift_ps; /* devices with a program to run; do they all repeat themselves? */
     uint64_t interrupts;
     double loss_sum, loss_count;
+    struct standby standby; /* of its devices; iterations: none */
 };
 
 struct executor {

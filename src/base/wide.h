@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 __extension__ typedef unsigned __int128 wide_uint;
+__extension__ typedef __int128 wide_int;
 
 /* Femtojoules of a joule: in files energies stand as whole joules and the rest. */
 #define FJ_PER_J UINT64_C(1000000000000000)

@@ -63,7 +63,7 @@ static void print_step(const struct training *training, const struct run *run)
     char text[32], rate[32];
     printf("\none training step (all devices)\n");
     printf("  time        %s\n", unit_show_ps(text, sizeof text, step_ps));
-    printf("  energy      %s, without waiting and idle power\n", unit_show(text, sizeof text, UNIT_JOULES, step_j));
+    printf("  energy      %s\n", unit_show(text, sizeof text, UNIT_JOULES, step_j));
     printf("  work        %.4g FLOP, %s\n", work.flops,
            unit_show(rate, sizeof rate, UNIT_FLOP_PER_S, work.flops / ((double)step_ps * 1e-12)));
     printf("  traffic     %s of device memory, %s over links\n", unit_show(text, sizeof text, UNIT_BYTES, work.bytes),

@@ -269,6 +269,22 @@ void clock_replan(struct clock *clock, const struct program *const before[N_PROG
         clock->last_program = N_PROGRAMS;
 }
 
+struct standby clock_standby(const struct clock *clock, uint64_t wait_power_mw, uint64_t idle_power_mw)
+{
+    wide_int wait_ps = 0, idle_ps = (wide_int)clock->idle_ps - clock->engine_free_ps[ENGINE_COMPUTE];
+    for (int c = 0; c < N_KERNEL_CLASSES; c++)
+        wait_ps += clock->wait_ps[c];
+    if (clock->has_failed)
+        idle_ps += clock->failed_ps;
+    return (struct standby){(wide_int)wait_power_mw * wait_ps + (wide_int)idle_power_mw * idle_ps,
+                            clock->has_failed ? 0 : idle_power_mw};
+}
+
+wide_uint standby_fj(const struct standby *standby, uint64_t end_ps)
+{
+    return (wide_uint)(standby->fixed_fj + (wide_int)standby->idle_mw * end_ps);
+}
+
 void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
                   uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger)
 {

@@ -89,6 +89,18 @@ int clock_equals(const struct clock *a, const struct clock *b, const struct prog
 /* Local. Saves or restores a clock of these programs. */
 void clock_archive(struct clock *clock, const struct program *const programs[N_PROGRAMS], struct archive *archive);
 
+/* Stand-by energy (waiting and idle) of devices whose run ends at virtual time t: fixed_fj + idle_mw t, exactly. */
+struct standby {
+    wide_int fixed_fj;
+    uint64_t idle_mw; /* power that goes on at the end */
+};
+
+/* Local. The device's; it is what clock_ledger has for every end_ps. */
+struct standby clock_standby(const struct clock *clock, uint64_t wait_power_mw, uint64_t idle_power_mw);
+
+/* Local. Its energy at virtual time end_ps (not before the end of any of its devices). */
+wide_uint standby_fj(const struct standby *standby, uint64_t end_ps);
+
 /* Local. The device's ledger at virtual time end_ps (not before clock_end_ps). */
 void clock_ledger(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
                   uint64_t wait_power_mw, uint64_t idle_power_mw, struct ledger *ledger);

@@ -140,12 +140,11 @@ void compare_print(FILE *out, const struct comparison *comparison, struct arena 
         fputs("\nRatios are above 1 where the run is better: time, latency and energy of the base over the run's, "
               "throughput of\nthe run over the base's.\n",
               out);
-    fputs("Times of parts are means over the devices of a run; energies are of all its devices.\n", out);
+    fputs("Times of parts are means over the devices of a run; energies are of all its devices, working, waiting and "
+          "idle.\n",
+          out);
     if (comparison->run)
-        fputs("Energies of phases, steps and handovers are those of instructions, without waiting and idle energy; "
-              "times of "
-              "phases\nare with the handovers and evaluations in them.\n",
-              out);
+        fputs("Phases are told with the handovers and evaluations in them.\n", out);
     if (comparison->run && is_dashed(comparison))
         fputs("A dash: the run has no such phase, mode or handover. A run that cannot switch has no phases: all its "
               "steps "

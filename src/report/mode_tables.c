@@ -127,7 +127,7 @@ void mode_print_steps(FILE *out, const struct run *run, struct arena *arena)
     text_table_column(table, ALIGN_LEFT, "mode", NULL);
     text_table_column(table, ALIGN_RIGHT, "trained", "parameters");
     text_table_column(table, ALIGN_RIGHT, "time of a step", NULL);
-    text_table_column(table, ALIGN_RIGHT, "energy of its instructions", NULL);
+    text_table_column(table, ALIGN_RIGHT, "energy of a step", NULL);
     for (int m = 0; m < run->n_modes; m++)
         steps_row(table, &run->mode[m]);
     fprintf(out, "\nSteps of each mode\n");

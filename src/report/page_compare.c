@@ -29,7 +29,7 @@ static void add_losses(struct document *document, const struct subject *subject,
         {"compare-loss-time", "Loss against virtual time",
          "The same over the virtual time of each machine: further left is faster."},
         {"compare-loss-energy", "Loss against energy",
-         "The same over the energy of instructions, without waiting and idle energy: further left is cheaper."}};
+         "The same over the energy of all devices of each machine: further left is cheaper."}};
     double largest = 0;
     struct figure *figure = figure_new(document->arena, texts[axis][0], texts[axis][1], texts[axis][2]);
     for (int i = 0; i < n; i++) {
@@ -175,6 +175,6 @@ void page_add_comparison(struct document *document, const struct subject *subjec
                       "are means over the devices of a run.");
     if (is_training)
         document_sentence(document,
-                          "Energies of phases, steps and handovers are those of instructions, without waiting "
-                          "and idle energy; times of phases are with the handovers and evaluations in them.");
+                          "Times and energies of phases are with the handovers and evaluations in them; energies "
+                          "are of all devices, working, waiting and idle.");
 }

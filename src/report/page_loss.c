@@ -13,7 +13,7 @@ static const struct {
     {"loss-time", "Loss against virtual time",
      "How fast it learns on this machine: steps of different modes take different times."},
     {"loss-energy", "Loss against energy",
-     "What it costs to learn: energy of all instructions so far, without waiting and idle energy."},
+     "What it costs to learn: energy of all devices so far, working, waiting and idle."},
 };
 
 static void add_bands(struct figure *figure, const struct run *run, const struct progress_curve *curve,

@@ -12,7 +12,7 @@ static void add_steps(struct document *document, const struct run *run)
     text_table_column(table, ALIGN_LEFT, "mode", NULL);
     text_table_column(table, ALIGN_RIGHT, "trained", "parameters");
     text_table_column(table, ALIGN_RIGHT, "time of a step", NULL);
-    text_table_column(table, ALIGN_RIGHT, "energy of its instructions", NULL);
+    text_table_column(table, ALIGN_RIGHT, "energy of a step", NULL);
     for (int m = 0; m < run->n_modes; m++) {
         const struct run_mode *mode = &run->mode[m];
         text_table_row(table);

@@ -33,7 +33,7 @@ static void put_modes(struct columns *c, const struct run *run)
     columns_put_names(c, "name", names, "its name");
     columns_put(c, "n_trained", H5_INT64, trained, "1", "parameters trained");
     columns_put(c, "step_time_ps", H5_UINT64, step_ps, "ps", "from step to step; 0: no step was in this mode");
-    columns_put(c, "step_energy_whole_j", H5_UINT64, whole_j, "J", "energy of a step's instructions: whole joules");
+    columns_put(c, "step_energy_whole_j", H5_UINT64, whole_j, "J", "energy of all devices in a step: whole joules");
     columns_put(c, "step_energy_rest_fj", H5_UINT64, rest_fj, "fJ", "and what the whole joules leave");
     struct columns devices = columns_of(c->file, c->arena, c->fault, "/device", "device", run->n_devices);
     for (size_t m = 0; m < n; m++)

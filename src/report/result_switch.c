@@ -104,8 +104,7 @@ static void put_phases(struct columns *c, const struct run *run)
     columns_put(c, "first_step", H5_INT64, first, "1", "first training step of the phase");
     columns_put(c, "last_step", H5_INT64, last, "1", "last training step of the phase");
     columns_put(c, "virtual_time_ps", H5_UINT64, time_ps, "ps", "virtual time of the phase");
-    columns_put(c, "energy_j", H5_FLOAT64, energy_j, "J",
-                "energy of all instructions, without waiting and idle energy");
+    columns_put(c, "energy_j", H5_FLOAT64, energy_j, "J", "energy of all devices: working, waiting, idle");
     columns_put(c, "energy_whole_j", H5_UINT64, whole_j, "J", "exact: whole joules; the rest is beside it");
     columns_put(c, "energy_rest_fj", H5_UINT64, rest_fj, "fJ", "exact: what the whole joules leave");
 }

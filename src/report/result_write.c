@@ -157,7 +157,7 @@ static void write_curve(struct writer *w)
     write_array(w, "/curve/learning_rate", H5_FLOAT64, &shape, real[1],
                 &(struct result_field){NULL, "1", "learning rate"});
     write_array(w, "/curve/energy_j", H5_FLOAT64, &shape, real[2],
-                &(struct result_field){NULL, "J", "energy of all devices so far, without waiting and idle energy"});
+                &(struct result_field){NULL, "J", "energy of all devices so far: working, waiting, idle"});
 }
 
 /* The metrics of n rows (evaluations or baselines) with up to n_horizons horizons each; missing ones are NaN. */

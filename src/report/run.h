@@ -17,7 +17,7 @@ struct run_step { /* one training step */
     double loss;  /* mean over counted elements; NaN in timing-only runs */
     double learning_rate;
     uint64_t time_ps; /* virtual time at its end (latest device) */
-    double energy_j;  /* of all devices up to then, without waiting and idle energy */
+    double energy_j;  /* of all devices up to then: working, waiting, idle until time_ps */
 };
 
 struct run_metrics { /* of one horizon, in data units */
@@ -103,14 +103,14 @@ struct run_phase {    /* steps in one mode; in time order, without a gap */
     const char *name; /* "full" "trial" "low", or another that a run has */
     int64_t first_step, last_step;
     uint64_t time_ps;    /* of virtual time */
-    wide_uint energy_fj; /* of all instructions in it, without waiting and idle energy */
+    wide_uint energy_fj; /* of all devices */
 };
 
 struct run_mode {        /* one step in a mode of a run that has several */
     const char *name;    /* "full" "low" */
     int64_t n_trained;   /* parameters */
     uint64_t step_ps;    /* virtual time from step to step in the steady state; 0: no step of the run was in it */
-    wide_uint energy_fj; /* of a step's instructions, all devices, without waiting and idle energy */
+    wide_uint energy_fj; /* of all devices in that time */
     uint64_t *busy_ps;   /* [n_devices] of the compute engine in one step; 0: takes no part */
 };
 
@@ -136,7 +136,7 @@ struct run_matrix { /* in the memory cells of a device */
 struct run_handover { /* of weights from the devices of one mode to those of the other, all of them together */
     int64_t n;
     uint64_t time_ps;    /* from the last step before to its end */
-    wide_uint energy_fj; /* of their instructions */
+    wide_uint energy_fj; /* of all devices in that time */
 };
 
 struct run_fault {             /* a fault of the emulated hardware that struck the run */
@@ -147,7 +147,7 @@ struct run_fault {             /* a fault of the emulated hardware that struck t
     const char *action;        /* what was done: "its matrices go to the others" */
     const char *reason;        /* why nothing better could be; "" */
     uint64_t recovery_ps;      /* from that end of a step to the end of the recovery */
-    wide_uint recovery_fj;     /* of the instructions of the recovery */
+    wide_uint recovery_fj;     /* of all devices in that time */
     uint64_t recovery_cells;   /* programmed by it */
     int64_t steps_undone;      /* training lost with the device */
     int64_t steps_since;       /* of the run */

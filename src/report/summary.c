@@ -72,8 +72,7 @@ static void print_curve(FILE *out, const struct run *run, struct arena *arena)
     int lines = run->n_steps < CURVE_LINES ? run->n_steps : CURVE_LINES;
     for (int k = 0; k < lines; k++)
         curve_row(table, &run->step[spread(k, lines, run->n_steps)], time, energy);
-    fprintf(out, "\nTraining (%senergy of instructions, without waiting and idle energy)\n",
-            lines < run->n_steps ? "all steps are in result.h5; " : "");
+    fprintf(out, "\nTraining%s\n", lines < run->n_steps ? " (all steps are in result.h5)" : "");
     text_table_print(table, out, TABLE_WIDTH);
 }
 

@@ -224,7 +224,7 @@ static json_t *modes_json(const struct run *run)
         set(object, "name", text(mode->name));
         set(object, "n_trained", json_integer(mode->n_trained));
         set(object, "step_time_ps", mode->step_ps ? whole(mode->step_ps) : json_null());
-        set(object, "step_energy_j", real(joules(mode->energy_fj)));
+        set(object, "step_energy_j", mode->step_ps ? real(joules(mode->energy_fj)) : json_null());
         set(object, "busy_ps", busy);
         set(object, "utilisation", mode->step_ps ? json_incref(share) : json_null());
         json_decref(share);

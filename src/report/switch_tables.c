@@ -235,9 +235,7 @@ static void print_phases(FILE *out, const struct run *run, struct arena *arena)
     text_table_percent_total(table, columns.time_tenths, run->n_phases);
     text_table_thousandths(table, column_thousandths(columns.energy_fj, columns.energy));
     text_table_percent_total(table, columns.energy_tenths, run->n_phases);
-    fprintf(out,
-            "\nPhases, with the handovers and evaluations in them (energy of instructions, without waiting and idle "
-            "energy)\n");
+    fprintf(out, "\nPhases, with the handovers and evaluations in them\n");
     text_table_print(table, out, TABLE_WIDTH);
 }
 

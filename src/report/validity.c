@@ -99,20 +99,25 @@ static void check_curve(struct checking *c, const struct run *run)
             run->step[i].energy_j < run->step[i - 1].energy_j)
             bad = i;
     uint64_t last_ps = run->n_steps ? run->step[run->n_steps - 1].time_ps : 0;
-    add(c, "steps, time and energy never go back", bad < 0 && last_ps <= run->end_ps,
-        "%d steps, the last ends at %" PRIu64 " ps", run->n_steps, last_ps);
+    double last_j = run->n_steps ? run->step[run->n_steps - 1].energy_j : 0, all_j = run_energy_j(run);
+    add(c, "steps, time and energy never go back", bad < 0 && last_ps <= run->end_ps && last_j <= all_j,
+        "%d steps, the last ends at %" PRIu64 " ps and %.9g J", run->n_steps, last_ps, last_j);
 }
 
 static void check_phases(struct checking *c, const struct run *run)
 {
     int64_t next = run->n_phases ? run->phase[0].first_step : 0;
     int is_whole = run->n_phases == 0 || next <= 1;
-    wide_uint sum_ps = 0;
+    wide_uint sum_ps = 0, sum_fj = 0;
     for (int p = 0; p < run->n_phases; p++) {
         is_whole &= run->phase[p].first_step == next && run->phase[p].last_step >= next;
         next = run->phase[p].last_step + 1;
         sum_ps += run->phase[p].time_ps;
+        sum_fj += run->phase[p].energy_fj;
     }
+    if (run->n_phases)
+        add(c, "energies of the phases sum to the run's", is_near(joules(sum_fj), run_energy_j(run)), "%.9g J, %.9g J",
+            joules(sum_fj), run_energy_j(run));
     if (run->n_phases)
         add(c, "phases follow each other without a gap", is_whole && next - 1 == run->steps && sum_ps <= run->end_ps,
             "%d phases, steps to %" PRId64 " of %" PRId64, run->n_phases, next - 1, run->steps);

@@ -58,8 +58,6 @@ static void describe_mode(const struct training *training, int m, struct run_mod
         for (int i = 0; i < program->n_instrs; i++) {
             const struct instr *instr = &program->instrs[i];
             mode->busy_ps[d] += instr->engine == ENGINE_COMPUTE ? instr->cost.time_ps : 0;
-            for (int p = 0; p < N_ENERGY_PARTS; p++)
-                mode->energy_fj += instr->cost.energy_fj[p];
         }
     }
 }
@@ -191,33 +189,43 @@ void describe_modes(const struct training *training, struct run *run)
     describe_matrices(training, run);
 }
 
-/* From step to step within a phase; an evaluation between two of them, or a pipeline that fills, only makes it longer.
- */
-uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last)
+/* The shortest time from step to step within a phase: an evaluation between two of them, or a pipeline that fills, only
+ * makes it longer. Its later step in the run; 0: there are no two steps. */
+static int shortest_step(const struct run *run, int64_t first, int64_t last)
 {
     uint64_t least_ps = 0;
+    int shortest = 0;
     for (int i = 1; i < run->n_steps; i++) {
         uint64_t step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
-        if (run->step[i - 1].step >= first && run->step[i].step <= last && (!least_ps || step_ps < least_ps))
+        if (run->step[i - 1].step >= first && run->step[i].step <= last && (!shortest || step_ps < least_ps)) {
             least_ps = step_ps;
+            shortest = i;
+        }
     }
-    return least_ps;
+    return shortest;
 }
 
-static uint64_t least_step_ps(const struct run *run, const struct run_phase *phase)
+uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last)
 {
-    uint64_t least_ps = describe_step_ps(run, phase->first_step, phase->last_step);
-    return least_ps ? least_ps : phase->time_ps;
+    int i = shortest_step(run, first, last);
+    return i ? run->step[i].time_ps - run->step[i - 1].time_ps : 0;
 }
 
 static void describe_phase_steps(struct run *run, const struct run_phase *phase)
 {
+    int i = shortest_step(run, phase->first_step, phase->last_step);
+    uint64_t step_ps = phase->time_ps;
+    wide_uint energy_fj = phase->energy_fj;
+    if (i) {
+        step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
+        energy_fj = (wide_uint)((run->step[i].energy_j - run->step[i - 1].energy_j) * FJ_PER_J + 0.5);
+    }
     for (int m = 0; m < run->n_modes; m++) {
-        uint64_t *step_ps = &run->mode[m].step_ps, found_ps;
-        if (strcmp(phase->name, run->mode[m].name) != 0)
+        struct run_mode *mode = &run->mode[m];
+        if (strcmp(phase->name, mode->name) != 0 || (mode->step_ps && mode->step_ps <= step_ps))
             continue;
-        found_ps = least_step_ps(run, phase);
-        *step_ps = *step_ps && *step_ps < found_ps ? *step_ps : found_ps;
+        mode->step_ps = step_ps;
+        mode->energy_fj = energy_fj;
     }
 }
 

@@ -20,11 +20,11 @@ static enum status measure(const struct training *training, const struct plan *p
         return status;
     struct step_record record = {.program = (uint32_t)program, .step = 1, .repeat = RUNS};
     struct step_result result;
-    uint64_t end_ps[RUNS];
-    status = executor_step(executor, &record, NULL, end_ps, &result, fault);
+    struct step_end end[RUNS];
+    status = executor_step(executor, &record, NULL, end, &result, fault);
     executor_close(executor);
     if (status == STATUS_OK)
-        *time_ps = end_ps[RUNS - 1] - end_ps[RUNS - 2];
+        *time_ps = end[RUNS - 1].end_ps - end[RUNS - 2].end_ps;
     return status;
 }
 

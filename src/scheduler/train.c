@@ -51,6 +51,16 @@ static enum status train(struct course *course, struct fault *fault)
     return status;
 }
 
+/* What was told of the energy on the way is what the ledgers say at the end. */
+static void check_energy(const struct course *course, const struct ledger *ledgers)
+{
+    wide_uint sum_fj = 0;
+    for (int d = 0; d < course->training->plan.n_devices; d++)
+        sum_fj += ledger_energy_fj(&ledgers[d]);
+    if (sum_fj != course_energy_fj(course))
+        bug("the steps' energy is %.17g J, the ledgers' %.17g J", joules(course_energy_fj(course)), joules(sum_fj));
+}
+
 static enum status gather(struct course *course, struct fault *fault)
 {
     struct training *training = course->training;
@@ -66,6 +76,8 @@ static enum status gather(struct course *course, struct fault *fault)
         status = describe_predictions(training, course->executor, &result->run, fault);
     faults_describe(course);
     result->marks = marks;
+    if (status == STATUS_OK && ledgers)
+        check_energy(course, ledgers);
     if (status == STATUS_OK && ledgers)
         describe_ledgers(training, ledgers, &result->run);
     describe_steps(&result->run);

@@ -97,7 +97,7 @@ void course_archive(struct course *course, struct archive *archive)
     archive_enter(archive, "run");
     archive_field(archive, "step", &course->step);
     archive_field(archive, "now_ps", &course->now_ps);
-    archive_wide(archive, "energy_fj", &course->energy_fj, 1, sizeof course->energy_fj);
+    archive_wide(archive, "work_fj", &course->work_fj, 1, sizeof course->work_fj);
     archive_field(archive, "generation", &course->generation);
     archive_field(archive, "low_since", &course->low_since);
     archive_field(archive, "full_since", &course->full_since);

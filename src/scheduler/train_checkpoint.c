@@ -118,7 +118,8 @@ static enum status restore(struct course *course, struct checkpoint *checkpoint,
     if (archive_status(archive, fault) != STATUS_OK)
         fault_prefix(fault, "%s", checkpoint->path);
     checkpoint_close(checkpoint);
-    return agree(training->comm, 1, fault);
+    status = agree(training->comm, 1, fault);
+    return status == STATUS_OK ? executor_standby(course->executor, &course->standby, fault) : status;
 }
 
 enum status course_resume(struct course *course, struct fault *fault)

@@ -212,10 +212,6 @@ static void notice(struct striking *striking)
         return;
     course->now_ps += wait_ps;
     executor_wait(course->executor, machine->lost, course->now_ps);
-    for (int d = 0; d < machine->n_devices; d++)
-        if (!machine->lost[d])
-            striking->told->recovery_fj +=
-                (wide_uint)wait_ps * device_idle_power_mw(machine->backends[d], machine->states[d], &machine->specs[d]);
 }
 
 static int loses_gpu(const struct striking *striking)
@@ -286,7 +282,7 @@ static enum status strike(struct course *course, struct fault *fault)
 {
     struct striking striking = gather_due(course);
     uint64_t begin_ps = course->struck_ps = course->now_ps;
-    wide_uint begin_fj = course->energy_fj;
+    wide_uint begin_fj = course_energy_fj(course);
     if (count_left(course->training, machine_leading_kind(&course->training->machine)) == 0)
         return end_of_run(&striking, "nothing else holds the weights of the whole model", fault);
     enum status status = decide(&striking, fault);
@@ -297,7 +293,7 @@ static enum status strike(struct course *course, struct fault *fault)
     notice(&striking);
     status = recover(&striking, fault);
     striking.told->recovery_ps = course->now_ps - begin_ps;
-    striking.told->recovery_fj += course->energy_fj - begin_fj;
+    striking.told->recovery_fj = course_energy_fj(course) - begin_fj;
     return status;
 }
 

@@ -58,7 +58,7 @@ static void open_phase(struct course *course, int64_t first_step)
         .name = switch_state_name(course_mode(course)),
         .first_step = first_step,
         .time_ps = course->now_ps, /* its start, until close_phase */
-        .energy_fj = course->energy_fj,
+        .energy_fj = course_energy_fj(course),
     };
 }
 
@@ -70,7 +70,7 @@ static void close_phase(struct course *course, int64_t last_step)
     struct run_phase *phase = &run->phase[run->n_phases - 1];
     phase->last_step = last_step;
     phase->time_ps = course->now_ps - phase->time_ps;
-    phase->energy_fj = course->energy_fj - phase->energy_fj;
+    phase->energy_fj = course_energy_fj(course) - phase->energy_fj;
     if (last_step >= phase->first_step)
         return;
     run->n_phases--;
@@ -92,19 +92,20 @@ static enum status carry_weights(struct course *course, int program, int64_t ste
     if (status != STATUS_OK)
         return status;
     struct run *run = &course->result->run;
+    uint64_t begin_ps = course->now_ps;
+    wide_uint begin_fj = course_energy_fj(course);
+    course_advance(course, course->program_energy_fj[program], &result);
     struct run_handover *told = program == PROGRAM_HANDOVER ? &run->handover
                                 : program == PROGRAM_RETURN ? &run->way_back
                                                             : NULL;
     if (told) {
         told->n++;
-        told->energy_fj += course->program_energy_fj[program];
-        told->time_ps += result.end_ps > course->now_ps ? result.end_ps - course->now_ps : 0;
+        told->energy_fj += course_energy_fj(course) - begin_fj;
+        told->time_ps += course->now_ps - begin_ps;
     }
     describe_writes(course->training, program, run);
     if (program != PROGRAM_REPAIR)
         *(program == PROGRAM_HANDOVER ? &course->low_since : &course->full_since) = step;
-    course->energy_fj += course->program_energy_fj[program];
-    course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
     return status;
 }
 

@@ -20,10 +20,11 @@ struct course {
     struct training_result *result;
     struct progress progress;
     wide_uint program_energy_fj[N_PROGRAMS]; /* one run, all devices */
-    wide_uint energy_fj;
-    uint64_t now_ps; /* end of the last step, evaluation or handover */
-    uint32_t *order; /* of the training samples in this epoch */
-    int64_t epoch;   /* whose order it is; -1 at first */
+    wide_uint work_fj;                       /* of all instructions so far ... */
+    struct standby standby;                  /* ... and between them */
+    uint64_t now_ps;                         /* end of the last step, evaluation or handover */
+    uint32_t *order;                         /* of the training samples in this epoch */
+    int64_t epoch;                           /* whose order it is; -1 at first */
     double start_s;
     int64_t step;       /* the last one that is done */
     uint32_t wish;      /* for the end of this step; the same on all ranks */
@@ -86,6 +87,12 @@ enum switch_state course_mode(const struct course *course);
 
 /* Local. What one run of each program of the plan costs. */
 void course_price(struct course *course);
+
+/* Local. Energy of all devices until now, working, waiting and idle; at the end it is that of all ledgers. */
+wide_uint course_energy_fj(const struct course *course);
+
+/* Local. Programs have run: their instructions' energy, how late it is, what devices spent on stand-by. */
+void course_advance(struct course *course, wide_uint work_fj, const struct step_result *result);
 
 /* Local. Puts the job's faults in order. */
 void faults_open(struct course *course);

@@ -101,6 +101,8 @@ static enum status put_in_force(struct course *course, const struct replan *repl
     enum status status = comm_same(training->comm, plan->hash, "plan in the middle of a run", fault);
     if (status == STATUS_OK)
         status = executor_replan(course->executor, &replanning, fault);
+    if (status == STATUS_OK)
+        status = executor_standby(course->executor, &course->standby, fault);
     if (status != STATUS_OK)
         return status;
     training->plan = *plan;

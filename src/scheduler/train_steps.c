@@ -23,6 +23,19 @@ void course_price(struct course *course)
         course->program_energy_fj[id] = energy_of_program(&course->training->plan, id);
 }
 
+wide_uint course_energy_fj(const struct course *course)
+{
+    return course->work_fj + standby_fj(&course->standby, course->now_ps);
+}
+
+void course_advance(struct course *course, wide_uint work_fj, const struct step_result *result)
+{
+    course->work_fj += work_fj;
+    course->standby = result->standby;
+    if (result->end_ps > course->now_ps)
+        course->now_ps = result->end_ps;
+}
+
 static const uint32_t *minibatch_samples(struct course *course, int64_t step)
 {
     const struct training *training = course->training;
@@ -39,7 +52,7 @@ static void record_step(struct course *course, int64_t step, double loss)
 {
     struct run *run = &course->result->run;
     run->step[run->n_steps++] = (struct run_step){step, loss, training_learning_rate(course->training, step),
-                                                  course->now_ps, joules(course->energy_fj)};
+                                                  course->now_ps, joules(course_energy_fj(course))};
 }
 
 /* The adapters may learn at a rate of their own; the schedule is the same. */
@@ -87,8 +100,7 @@ static enum status run_arm(struct course *course, int program, int64_t step, dou
             "the loss is not finite at step %lld: lower train.optimiser.learning_rate or set train.clip_norm",
             (long long)step);
     *loss = result.loss_sum / result.loss_count;
-    course->energy_fj += course->program_energy_fj[program];
-    course->now_ps = result.end_ps > course->now_ps ? result.end_ps : course->now_ps;
+    course_advance(course, course->program_energy_fj[program], &result);
     return STATUS_OK;
 }
 
@@ -114,19 +126,24 @@ enum status course_step(struct course *course, int64_t step, struct fault *fault
     return modes_after_step(course, step, loss_full, loss_low, fault);
 }
 
-/* n steps of one arm; end_ps[i] becomes the later of what it was and the end of the i-th. */
-static enum status time_arm(struct course *course, int program, int64_t first, uint64_t n, uint64_t *end_ps,
+/* n steps of one arm. end[i] becomes the later of what it was and the end of the i-th; its stand-by energy grows by
+ * what this arm's devices add until then to that before (other devices stand still meanwhile). */
+static enum status time_arm(struct course *course, int program, int64_t first, uint64_t n, struct step_end *end,
                             struct fault *fault)
 {
-    uint64_t *arm_ps = arena_array(course->training->arena, n, sizeof *arm_ps);
+    struct step_end *arm = arena_array(course->training->arena, n, sizeof *arm);
+    wide_int before_fj = course->standby.fixed_fj;
     struct step_record record = step_of(course, program, first);
     record.repeat = n;
     struct step_result result;
     record.wish = course_wish(course);
-    enum status status = executor_step(course->executor, &record, NULL, arm_ps, &result, fault);
+    enum status status = executor_step(course->executor, &record, NULL, arm, &result, fault);
     note_asked(course, &result);
-    for (uint64_t i = 0; i < n && status == STATUS_OK; i++)
-        end_ps[i] = arm_ps[i] > end_ps[i] ? arm_ps[i] : end_ps[i];
+    for (uint64_t i = 0; i < n && status == STATUS_OK; i++) {
+        end[i].end_ps = arm[i].end_ps > end[i].end_ps ? arm[i].end_ps : end[i].end_ps;
+        end[i].standby_fixed_fj += arm[i].standby_fixed_fj - before_fj;
+    }
+    course->standby = result.standby;
     return status;
 }
 
@@ -134,21 +151,23 @@ static enum status time_arm(struct course *course, int program, int64_t first, u
 enum status course_time_steps(struct course *course, int64_t first, int64_t last, struct fault *fault)
 {
     uint64_t n = (uint64_t)(last - first + 1);
-    uint64_t *end_ps = arena_array(course->training->arena, n, sizeof *end_ps);
+    struct step_end *end = arena_array(course->training->arena, n, sizeof *end);
+    wide_int begin_fj = course->standby.fixed_fj;
     enum switch_state mode = course_mode(course);
     wide_uint step_fj = 0;
     enum status status = STATUS_OK;
     if (mode != SWITCH_LOW) {
-        status = time_arm(course, PROGRAM_TRAIN, first, n, end_ps, fault);
+        status = time_arm(course, PROGRAM_TRAIN, first, n, end, fault);
         step_fj += course->program_energy_fj[PROGRAM_TRAIN];
     }
     if (mode != SWITCH_FULL && status == STATUS_OK) {
-        status = time_arm(course, PROGRAM_LOW, first, n, end_ps, fault);
+        status = time_arm(course, PROGRAM_LOW, first, n, end, fault);
         step_fj += course->program_energy_fj[PROGRAM_LOW];
     }
     for (uint64_t i = 0; i < n && status == STATUS_OK; i++) {
-        course->energy_fj += step_fj;
-        course->now_ps = end_ps[i] > course->now_ps ? end_ps[i] : course->now_ps;
+        struct step_result result = {.end_ps = end[i].end_ps,
+                                     .standby = {begin_fj + end[i].standby_fixed_fj, course->standby.idle_mw}};
+        course_advance(course, step_fj, &result);
         record_step(course, first + (int64_t)i, NAN);
         status = modes_after_step(course, first + (int64_t)i, NAN, NAN, fault);
     }
@@ -198,9 +217,8 @@ static enum status run_set(struct course *course, int validation, struct step_re
         if (status == STATUS_OK && course->interrupts > 1)
             status = course_leave(course, fault);
     }
-    course->energy_fj += (wide_uint)n_runs * course->program_energy_fj[program];
-    if (result->end_ps > course->now_ps)
-        course->now_ps = result->end_ps;
+    if (n_runs)
+        course_advance(course, (wide_uint)n_runs * course->program_energy_fj[program], result);
     arena_free(arena);
     return status;
 }

@@ -86,6 +86,15 @@ static int must_follow(const struct instr *later, const struct instr *earlier)
            operands_meet(later->out, OP_MAX_OUT, earlier->out, OP_MAX_OUT);
 }
 
+/* The ledger, and stand-by energy as clock_standby has it before the end is known. */
+static void ledger_at(const struct clock *clock, const struct program *const programs[N_PROGRAMS], uint64_t end_ps,
+                      uint64_t wait_mw, uint64_t idle_mw, struct ledger *ledger)
+{
+    struct standby standby = clock_standby(clock, wait_mw, idle_mw);
+    clock_ledger(clock, programs, end_ps, wait_mw, idle_mw, ledger);
+    ck_assert(standby_fj(&standby, end_ps) == ledger->wait_energy_fj + ledger->idle_energy_fj);
+}
+
 START_TEST(no_instruction_starts_before_its_operands)
 {
     for (uint64_t seed = 0; seed < 200; seed++) {
@@ -133,7 +142,7 @@ START_TEST(time_line_sums_to_the_end)
         open_fixture(&f, 30, seed);
         for (int run = 0; run < 5; run++)
             run_once(&f);
-        clock_ledger(&f.clock, f.programs, clock_end_ps(&f.clock) + 7, 1000, 10, &ledger);
+        ledger_at(&f.clock, f.programs, clock_end_ps(&f.clock) + 7, 1000, 10, &ledger);
         uint64_t sum_ps = ledger.idle_ps;
         for (int c = 0; c < N_KERNEL_CLASSES; c++)
             sum_ps += ledger.compute_ps[c] + ledger.wait_ps[c];
@@ -168,7 +177,7 @@ START_TEST(idle_until_the_first_message)
         clock_begin(&clock, PROGRAM_LOW);
         clock_run(&clock, &low, PROGRAM_LOW, 0, clock_start_ps(&clock, &low, PROGRAM_LOW, 0));
     }
-    clock_ledger(&clock, programs, 4000, 2, 1, &ledger);
+    ledger_at(&clock, programs, 4000, 2, 1, &ledger);
     ck_assert_uint_eq(ledger.wait_ps[CLASS_PROGRAM], 2 * 530);
     ck_assert_uint_eq(ledger.compute_ps[CLASS_GEMM], 2 * 70);
     ck_assert_uint_eq(ledger.idle_ps, 4000 - 2 * 600);
@@ -200,7 +209,7 @@ START_TEST(idle_until_a_decision)
             ck_assert_uint_eq(f.clock.end_ps[PROGRAM_TRAIN][i] - at_once.clock.end_ps[PROGRAM_TRAIN][i], gap_ps - 1);
         }
         struct ledger ledger;
-        clock_ledger(&f.clock, f.programs, clock_end_ps(&f.clock), 2, 1, &ledger);
+        ledger_at(&f.clock, f.programs, clock_end_ps(&f.clock), 2, 1, &ledger);
         ledger_validate(&ledger);
         arena_free(f.arena);
         arena_free(at_once.arena);
@@ -222,11 +231,11 @@ START_TEST(off_since_it_failed)
         }
         uint64_t failed_ps = clock_end_ps(&f.clock) + seed % 5 * 100, end_ps = failed_ps + 777;
         clock_fail(&f.clock, failed_ps);
-        clock_ledger(&f.clock, f.programs, end_ps, 2, 2, &ledger);
-        clock_ledger(&whole.clock, whole.programs, failed_ps, 2, 2, &other);
+        ledger_at(&f.clock, f.programs, end_ps, 2, 2, &ledger);
+        ledger_at(&whole.clock, whole.programs, failed_ps, 2, 2, &other);
         ck_assert_uint_eq(ledger.off_ps, 777);
         ck_assert(ledger_energy_fj(&ledger) == ledger_energy_fj(&other));
-        clock_ledger(&whole.clock, whole.programs, end_ps, 2, 2, &other);
+        ledger_at(&whole.clock, whole.programs, end_ps, 2, 2, &other);
         ck_assert_uint_eq(other.off_ps, 0);
         ck_assert(ledger_energy_fj(&other) == ledger_energy_fj(&ledger) + 2 * 777);
         arena_free(f.arena);
@@ -258,8 +267,8 @@ START_TEST(jump_equals_running)
         }
         for (int run = 0; run < runs; run++)
             run_once(&slow);
-        clock_ledger(&fast.clock, fast.programs, clock_end_ps(&fast.clock), 70, 3, &a);
-        clock_ledger(&slow.clock, slow.programs, clock_end_ps(&slow.clock), 70, 3, &b);
+        ledger_at(&fast.clock, fast.programs, clock_end_ps(&fast.clock), 70, 3, &a);
+        ledger_at(&slow.clock, slow.programs, clock_end_ps(&slow.clock), 70, 3, &b);
         ck_assert_uint_eq(clock_end_ps(&fast.clock), clock_end_ps(&slow.clock));
         ck_assert_mem_eq(&a, &b, sizeof a);
         arena_free(fast.arena);
@@ -305,7 +314,7 @@ START_TEST(another_plan_loses_nothing)
         ledger_add(&expected, op_class(f.train.instrs[i].op->kind), &f.train.instrs[i].cost, runs_before);
     for (int i = 0; i < after.n_instrs && runs_after; i++)
         ledger_add(&expected, op_class(after.instrs[i].op->kind), &after.instrs[i].cost, runs_after);
-    clock_ledger(&f.clock, programs, clock_end_ps(&f.clock), 3, 2, &ledger); /* validates that the parts sum */
+    ledger_at(&f.clock, programs, clock_end_ps(&f.clock), 3, 2, &ledger); /* validates that the parts sum */
     for (int c = 0; c < N_KERNEL_CLASSES; c++) {
         ck_assert_uint_eq(ledger.entry[c].busy_ps, expected.entry[c].busy_ps);
         ck_assert_uint_eq(ledger.entry[c].count, expected.entry[c].count);
