@@ -81,6 +81,16 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
     return arena_take(arena, bytes);
 }
 
+void *arena_grown(struct arena *arena, void *list, size_t n, size_t size)
+{
+    if (n & (n - 1))
+        return list;
+    void *larger = arena_array(arena, n ? 2 * n : 1, size);
+    if (n)
+        memcpy(larger, list, n * size);
+    return larger;
+}
+
 char *arena_string(struct arena *arena, const char *text)
 {
     size_t size = strlen(text) + 1;

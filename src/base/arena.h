@@ -23,6 +23,10 @@ void *arena_take(struct arena *arena, size_t size);
 /* Local. `count` elements of `size` bytes each, zeroed; overflow of the product is a bug. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 
+/* Local. The list of n elements with room for one more, zeroed. For lists that grow one by one from NULL and 0: their
+ * room is a power of two, and a full one is copied to one twice as large. */
+void *arena_grown(struct arena *arena, void *list, size_t n, size_t size);
+
 /* Local. A copy of a string. */
 char *arena_string(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

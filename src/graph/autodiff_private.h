@@ -7,13 +7,13 @@
 
 /* Whether something trainable stands above a tensor. BY_PRODUCT: an output that an op keeps for its backward op; it has
  * no gradient of its own, so nothing else may use it (NORM's sum of two operands is an output as any other). */
-enum need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
+enum grad_need { NEEDS_NONE, NEEDS_GRAD, BY_PRODUCT };
 
 struct walk {
     struct graph *graph;
     const struct node *node; /* being differentiated */
     int n_tensors;           /* of the forward part */
-    unsigned char *needs;    /* enum need of each tensor */
+    unsigned char *needs;    /* enum grad_need of each tensor */
     unsigned char *closed;
     unsigned char *in_parts; /* tensors whose gradient is made by their parts */
 };

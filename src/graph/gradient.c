@@ -55,7 +55,7 @@ int gradient_needed(const struct walk *walk, int t)
 {
     if (t == NO_TENSOR)
         return 0;
-    enum need need = walk->needs[graph_root(walk->graph, t)];
+    enum grad_need need = walk->needs[graph_root(walk->graph, t)];
     if (need == BY_PRODUCT)
         bug("%s has no gradient", walk->graph->tensors[t].name);
     return need == NEEDS_GRAD;

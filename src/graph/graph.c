@@ -3,25 +3,10 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "graph/shape.h"
-
-enum { FIRST_ROOM = 64 };
 
 void graph_init(struct graph *graph, struct arena *arena)
 {
     *graph = (struct graph){.arena = arena, .loss_sums = NO_TENSOR, .params = NO_TENSOR, .grads = NO_TENSOR};
-}
-
-/* Room for one more element; the old array stays in the arena, at most as much as the new one holds. */
-static void *grown(struct arena *arena, void *array, int used, int *room, size_t size)
-{
-    if (used < *room)
-        return array;
-    *room = *room ? 2 * *room : FIRST_ROOM;
-    void *larger = arena_array(arena, (size_t)*room, size);
-    if (used)
-        memcpy(larger, array, (size_t)used * size);
-    return larger;
 }
 
 int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, int n_dims, const int64_t *dims)
@@ -41,7 +26,7 @@ int graph_tensor(struct graph *graph, enum tensor_role role, const char *name, i
         if (dims[i] < 1 || __builtin_mul_overflow(tensor.elements, dims[i], &tensor.elements))
             bug("tensor %s: dimension %d is %lld", name, i, (long long)dims[i]);
     }
-    graph->tensors = grown(graph->arena, graph->tensors, graph->n_tensors, &graph->max_tensors, sizeof tensor);
+    graph->tensors = arena_grown(graph->arena, graph->tensors, (size_t)graph->n_tensors, sizeof tensor);
     graph->tensors[graph->n_tensors] = tensor;
     return graph->n_tensors++;
 }
@@ -80,40 +65,6 @@ int graph_overlap(const struct graph *graph, int a, int b)
         return 0;
     int64_t a_first = graph_offset(graph, a), b_first = graph_offset(graph, b);
     return a_first < b_first + graph->tensors[b].elements && b_first < a_first + graph->tensors[a].elements;
-}
-
-struct operands no_operands(void)
-{
-    struct operands none;
-    for (int i = 0; i < OP_MAX_IN; i++)
-        none.in[i] = NO_TENSOR;
-    for (int o = 0; o < OP_MAX_OUT; o++)
-        none.out[o] = NO_TENSOR;
-    return none;
-}
-
-struct operands operands_of(int n_in, const int *in, int n_out, const int *out)
-{
-    struct operands operands = no_operands();
-    if (n_in > OP_MAX_IN || n_out > OP_MAX_OUT)
-        bug("a node of %d and %d operands", n_in, n_out);
-    for (int i = 0; i < n_in; i++)
-        operands.in[i] = in[i];
-    for (int o = 0; o < n_out; o++)
-        operands.out[o] = out[o];
-    return operands;
-}
-
-struct node *graph_node(struct graph *graph, const struct op *op, const int *in, const int *out, enum phase phase,
-                        int block, const char *name)
-{
-    shape_check(graph, op, in, out, name);
-    struct node node = {.op = *op, .phase = phase, .block = block, .name = arena_string(graph->arena, name)};
-    memcpy(node.in, in, sizeof node.in);
-    memcpy(node.out, out, sizeof node.out);
-    graph->nodes = grown(graph->arena, graph->nodes, graph->n_nodes, &graph->max_nodes, sizeof node);
-    graph->nodes[graph->n_nodes] = node;
-    return &graph->nodes[graph->n_nodes++];
 }
 
 int graph_find(const struct graph *graph, const char *name)

@@ -75,9 +75,9 @@ struct node {
 struct graph {
     struct arena *arena; /* borrowed */
     struct tensor *tensors;
-    int n_tensors, max_tensors;
+    int n_tensors;
     struct node *nodes;
-    int n_nodes, max_nodes;
+    int n_nodes;
     int loss_sums; /* tensor [2]: sum of losses and number of counted elements, or NO_TENSOR */
     int loop_first,
         loop_end; /* nodes that are run through loop_count times: the layers of a decoder; loop_count 0: none */

@@ -109,14 +109,14 @@ static void lines_to_variances(const struct crossbar_pass *pass, size_t lines, f
 }
 
 /* Sixteen results. */
-struct pair {
+struct halves {
     v8 low, high;
 };
 
-KERNEL_INLINE struct pair look_up(const float *table, const uint8_t *index, size_t groups)
+KERNEL_INLINE struct halves look_up(const float *table, const uint8_t *index, size_t groups)
 {
     v8 zero = v8_set(0);
-    struct pair even = {zero, zero}, odd = {zero, zero};
+    struct halves even = {zero, zero}, odd = {zero, zero};
     for (size_t g = 0; g < groups; g += 2, table += 2 * GROUP_ENTRIES * LANES) {
         const float *one = table + index[g], *other = table + GROUP_ENTRIES * LANES + index[g + 1];
         even.low += v8_load(one);
@@ -124,10 +124,10 @@ KERNEL_INLINE struct pair look_up(const float *table, const uint8_t *index, size
         odd.low += v8_load(other);
         odd.high += v8_load(other + LANES8);
     }
-    return (struct pair){even.low + odd.low, even.high + odd.high};
+    return (struct halves){even.low + odd.low, even.high + odd.high};
 }
 
-KERNEL_INLINE void add_scaled(struct pair *sum, struct pair x, float scale)
+KERNEL_INLINE void add_scaled(struct halves *sum, struct halves x, float scale)
 {
     sum->low += x.low * v8_set(scale);
     sum->high += x.high * v8_set(scale);
@@ -142,21 +142,21 @@ KERNEL_INLINE v8 convert(const struct crossbar_converter *converter, float per_s
 }
 
 /* One row's conversions of a block and slice: the sum over phases of code times phase weight, times the step. */
-KERNEL_INLINE struct pair convert_row(const struct crossbar_pass *pass, const struct tables *tables,
+KERNEL_INLINE struct halves convert_row(const struct crossbar_pass *pass, const struct tables *tables,
                                       const uint8_t *index, size_t groups, int noisy, v8 *largest)
 {
     const struct crossbar_coding *coding = &pass->coding;
     const float step = pass->converter.step, per_step = step > 0 ? 1 / step : 0;
     size_t stride = pass->blocks * pass->block_groups;
-    struct pair total = {v8_set(0), v8_set(0)};
+    struct halves total = {v8_set(0), v8_set(0)};
     for (int p = 0; p < coding->phases; p++) {
         const uint8_t *plane = index + (size_t)(p * (coding->planes + coding->square_planes)) * stride;
-        struct pair sum = look_up(tables->sums, plane, groups);
+        struct halves sum = look_up(tables->sums, plane, groups);
         for (int b = 1; b < coding->planes; b++)
             add_scaled(&sum, look_up(tables->sums, plane + (size_t)b * stride, groups), coding->plane_weight[b]);
         if (noisy) {
             const uint8_t *square = plane + (size_t)coding->planes * stride;
-            struct pair variance = {v8_set(0), v8_set(0)};
+            struct halves variance = {v8_set(0), v8_set(0)};
             if (coding->square_planes == 0)
                 variance = look_up(tables->variances, plane, groups);
             for (int b = 0; b < coding->square_planes; b++)
@@ -173,7 +173,7 @@ KERNEL_INLINE struct pair convert_row(const struct crossbar_pass *pass, const st
         add_scaled(&total, sum, coding->phase_weight[p]);
     }
     if (step > 0)
-        total = (struct pair){total.low * v8_set(step), total.high * v8_set(step)};
+        total = (struct halves){total.low * v8_set(step), total.high * v8_set(step)};
     return total;
 }
 
@@ -198,7 +198,7 @@ static void convert_rows(const struct crossbar_pass *pass, const struct tables *
     for (size_t t = 0; t < pass->rows; t++) {
         const uint8_t *index =
             pass->index + t * planes * pass->blocks * pass->block_groups + block * pass->block_groups;
-        struct pair sum;
+        struct halves sum;
         if (pass->noisy) {
             uint64_t place = (pass->read->first_row + t) * pass->blocks + block;
             place = ((place * (uint64_t)pass->matrix->slices + (uint64_t)slice) * tiles + first / LANES) * 2;

@@ -40,13 +40,7 @@ void building_node(struct building *b, int device, const struct op *op, const in
     struct operands operands = operands_of(n_in, in, n_out, out);
     int i = b->graph->n_nodes;
     graph_node(b->graph, op, operands.in, operands.out, PHASE_FORWARD, -1, building_name(b, name));
-    if (i == b->max_nodes) {
-        b->max_nodes = b->max_nodes ? 2 * b->max_nodes : 64;
-        int *larger = arena_array(b->graph->arena, (size_t)b->max_nodes, sizeof *larger);
-        if (i)
-            memcpy(larger, b->device_of, (size_t)i * sizeof *larger);
-        b->device_of = larger;
-    }
+    b->device_of = arena_grown(b->graph->arena, b->device_of, (size_t)i, sizeof *b->device_of);
     b->device_of[i] = device;
 }
 

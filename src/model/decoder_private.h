@@ -9,7 +9,7 @@ struct building {
     const struct decoder_config *config;
     const struct decoder_layout *layout;
     struct graph *graph;
-    int *device_of, max_nodes;
+    int *device_of;
     int gpu;    /* whose nodes are being built */
     int device; /* that runs them; -1: that GPU */
     int64_t kv_heads, queries,

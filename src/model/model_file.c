@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "model/model_file_private.h"
+#include "model/model_layout.h"
 #include "store/half.h"
 
 struct model_file {

@@ -16,12 +16,7 @@ struct document *document_new(struct arena *arena, const char *title)
 static struct item *add(struct document *document, enum item_kind kind)
 {
     int n = document->n_items;
-    if ((n & (n - 1)) == 0) {
-        struct item *larger = arena_array(document->arena, n ? 2 * (size_t)n : 1, sizeof *larger);
-        if (n)
-            memcpy(larger, document->item, (size_t)n * sizeof *larger);
-        document->item = larger;
-    }
+    document->item = arena_grown(document->arena, document->item, (size_t)n, sizeof *document->item);
     document->item[n] = (struct item){.kind = kind};
     document->n_items++;
     return &document->item[n];

@@ -21,21 +21,10 @@ struct figure_axis figure_axis(const char *name, const char *unit, double per_un
     return (struct figure_axis){.name = name, .unit = unit, .per_unit = per_unit, .csv = csv, .min = NAN, .max = NAN};
 }
 
-/* Room is always a power of two. Returns the list with room for one more. */
-static void *grow(struct arena *arena, void *list, int n, size_t size)
-{
-    if (n & (n - 1))
-        return list;
-    void *larger = arena_array(arena, n ? 2 * (size_t)n : 1, size);
-    if (n)
-        memcpy(larger, list, (size_t)n * size);
-    return larger;
-}
-
 struct figure_curve *figure_add_curve(struct figure *figure, const char *name, enum colour colour,
                                       enum curve_style style, size_t n, const double *x, const double *y)
 {
-    figure->curve = grow(figure->arena, figure->curve, figure->n_curves, sizeof *figure->curve);
+    figure->curve = arena_grown(figure->arena, figure->curve, (size_t)figure->n_curves, sizeof *figure->curve);
     struct figure_curve *curve = &figure->curve[figure->n_curves++];
     *curve = (struct figure_curve){name, colour, style, n, x, y};
     return curve;
@@ -43,7 +32,7 @@ struct figure_curve *figure_add_curve(struct figure *figure, const char *name, e
 
 int figure_add_row(struct figure *figure, const char *name)
 {
-    figure->row = grow(figure->arena, figure->row, figure->n_rows, sizeof *figure->row);
+    figure->row = arena_grown(figure->arena, figure->row, (size_t)figure->n_rows, sizeof *figure->row);
     figure->row[figure->n_rows] = name;
     return figure->n_rows++;
 }
@@ -52,19 +41,19 @@ void figure_add_box(struct figure *figure, const struct figure_box *box)
 {
     if (box->row < 0 || box->row >= figure->n_rows)
         bug("%s: a box in row %d of %d", figure->id, box->row, figure->n_rows);
-    figure->box = grow(figure->arena, figure->box, figure->n_boxes, sizeof *figure->box);
+    figure->box = arena_grown(figure->arena, figure->box, (size_t)figure->n_boxes, sizeof *figure->box);
     figure->box[figure->n_boxes++] = *box;
 }
 
 void figure_add_line(struct figure *figure, const struct figure_line *line)
 {
-    figure->line = grow(figure->arena, figure->line, figure->n_lines, sizeof *figure->line);
+    figure->line = arena_grown(figure->arena, figure->line, (size_t)figure->n_lines, sizeof *figure->line);
     figure->line[figure->n_lines++] = *line;
 }
 
 void figure_add_band(struct figure *figure, const struct figure_band *band)
 {
-    figure->band = grow(figure->arena, figure->band, figure->n_bands, sizeof *figure->band);
+    figure->band = arena_grown(figure->arena, figure->band, (size_t)figure->n_bands, sizeof *figure->band);
     figure->band[figure->n_bands++] = *band;
 }
 

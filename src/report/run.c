@@ -6,26 +6,14 @@
 
 #include "base/status.h"
 
-/* Room is always a power of two. */
-static struct run_phase *new_phase(struct run *run, struct arena *arena)
-{
-    size_t n = (size_t)run->n_phases;
-    if ((n & (n - 1)) == 0) {
-        struct run_phase *larger = arena_array(arena, n ? 2 * n : 1, sizeof *larger);
-        if (n)
-            memcpy(larger, run->phase, n * sizeof *larger);
-        run->phase = larger;
-    }
-    return &run->phase[run->n_phases++];
-}
-
 void run_add_phase(struct run *run, struct arena *arena, const struct run_phase *steps)
 {
     struct run_phase *last = run->n_phases ? &run->phase[run->n_phases - 1] : NULL;
     if (steps->first_step > steps->last_step || (last && steps->first_step != last->last_step + 1))
         bug("steps %" PRId64 " to %" PRId64 " do not follow the phases so far", steps->first_step, steps->last_step);
     if (!last || strcmp(last->name, steps->name) != 0) {
-        *new_phase(run, arena) = *steps;
+        run->phase = arena_grown(arena, run->phase, (size_t)run->n_phases, sizeof *run->phase);
+        run->phase[run->n_phases++] = *steps;
         return;
     }
     last->last_step = steps->last_step;

@@ -18,12 +18,7 @@ static int count_characters(const char *text)
 
 const char *svg_stand_in(struct svg_texts *texts, const char *text)
 {
-    if ((texts->n & (texts->n - 1)) == 0) {
-        const char **larger = arena_array(texts->arena, texts->n ? 2 * (size_t)texts->n : 1, sizeof *larger);
-        if (texts->n)
-            memcpy(larger, texts->text, (size_t)texts->n * sizeof *larger);
-        texts->text = larger;
-    }
+    texts->text = arena_grown(texts->arena, texts->text, (size_t)texts->n, sizeof *texts->text);
     const char *start = arena_printf(texts->arena, "{{%d", texts->n);
     texts->text[texts->n++] = arena_string(texts->arena, text);
     int width = count_characters(text), fill = width - (int)strlen(start) - 2;

@@ -90,7 +90,7 @@ void place_separate_sums(struct graph *graph)
     const struct node *nodes = graph->nodes;
     int n = graph->n_nodes;
     graph->nodes = NULL;
-    graph->n_nodes = graph->max_nodes = 0;
+    graph->n_nodes = 0;
     for (int i = 0; i < n; i++) {
         if (place_is_frozen_product(graph, &nodes[i]) && nodes[i].op.accumulate)
             append_with_sum(graph, &nodes[i]);

@@ -50,7 +50,7 @@ static void archive_evaluations(struct run *run, struct archive *archive)
     }
 }
 
-/* Phases grow by doubling (train_modes.c): room for the next power of two. */
+/* Phases grow one by one (arena_grown): room for the next power of two. */
 static void archive_phases(struct run *run, struct archive *archive)
 {
     run->n_phases = (int)archive_count(archive, "n", (size_t)run->n_phases);

@@ -6,11 +6,6 @@
 #include "scheduler/predict.h"
 #include "scheduler/train_private.h"
 
-enum switch_state course_mode(const struct course *course)
-{
-    return course->mode_switch ? switch_state(course->mode_switch) : SWITCH_FULL;
-}
-
 enum status modes_open(struct course *course, struct fault *fault)
 {
     struct training *training = course->training;
@@ -46,13 +41,7 @@ enum status modes_open(struct course *course, struct fault *fault)
 static void open_phase(struct course *course, int64_t first_step)
 {
     struct run *run = &course->result->run;
-    int n = run->n_phases;
-    if ((n & (n - 1)) == 0) { /* room for a power of two */
-        struct run_phase *larger = arena_array(course->training->arena, 2 * (size_t)n + 1, sizeof *larger);
-        if (n)
-            memcpy(larger, run->phase, (size_t)n * sizeof *larger);
-        run->phase = larger;
-    }
+    run->phase = arena_grown(course->training->arena, run->phase, (size_t)run->n_phases, sizeof *run->phase);
     course->even_since = first_step - 1;
     run->phase[run->n_phases++] = (struct run_phase){
         .name = switch_state_name(course_mode(course)),
@@ -123,12 +112,6 @@ void modes_disturb(struct course *course, int loss, const char *reason)
         switch_lose(course->mode_switch, (enum switch_loss)loss, reason);
     close_phase(course, course->step);
     open_phase(course, course->step + 1);
-}
-
-void modes_forget_costs(struct course *course)
-{
-    if (course->mode_switch)
-        switch_forget_costs(course->mode_switch);
 }
 
 /* The costs that the check at this window's end asks. */

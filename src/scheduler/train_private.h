@@ -1,7 +1,8 @@
 /* train_private.h - inside of the control of a training run: train.c (a run from start to end), train_steps.c
- * (steps and evaluations), train_modes.c (full and low-parameter mode), train_weights.c (what is kept of the weights),
- * train_checkpoint.c (stops and restarts), train_archive.c (what a checkpoint holds), train_due.c (which fault is
- * next), train_fault.c (what is done about it), train_replan.c (another plan).
+ * (steps), train_evaluate.c (evaluations), train_account.c (time and energy so far), train_modes.c (full and
+ * low-parameter mode), train_weights.c (what is kept of the weights), train_checkpoint.c (stops and restarts),
+ * train_archive.c (what a checkpoint holds), train_due.c (which fault is next), train_fault.c (what is done about it),
+ * train_replan.c (another plan).
  */
 #ifndef SCHEDULER_TRAIN_PRIVATE_H
 #define SCHEDULER_TRAIN_PRIVATE_H
@@ -94,6 +95,9 @@ wide_uint course_energy_fj(const struct course *course);
 /* Local. Programs have run: their instructions' energy, how late it is, what devices spent on stand-by. */
 void course_advance(struct course *course, wide_uint work_fj, const struct step_result *result);
 
+/* Local. What ranks asked for while programs ran: a checkpoint, a stop. */
+void course_note(struct course *course, const struct step_result *result);
+
 /* Local. Puts the job's faults in order. */
 void faults_open(struct course *course);
 
@@ -160,9 +164,6 @@ void modes_disturb(struct course *course, int loss, const char *reason);
 
 /* Collective. Runs PROGRAM_HANDOVER, PROGRAM_RETURN or PROGRAM_REPAIR after the step that is done. */
 enum status modes_carry(struct course *course, int program, struct fault *fault);
-
-/* Local. After a change of plan: what the controller knows of costs is of the one before. */
-void modes_forget_costs(struct course *course);
 
 /* Local. The controller's story and the phases into the result. */
 void modes_describe(struct course *course);

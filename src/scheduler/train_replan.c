@@ -72,19 +72,6 @@ static const int64_t *numbers_of(const struct training *training, const struct n
     return numbers;
 }
 
-/* Room for a power of two. */
-static struct replan *add_record(struct course *course)
-{
-    int n = course->n_replans;
-    if ((n & (n - 1)) == 0) {
-        struct replan *larger = arena_array(course->training->arena, 2 * (size_t)n + 1, sizeof *larger);
-        if (n)
-            memcpy(larger, course->replan, (size_t)n * sizeof *larger);
-        course->replan = larger;
-    }
-    return &course->replan[course->n_replans++];
-}
-
 static enum status put_in_force(struct course *course, const struct replan *replan, const struct next_plan *next,
                                 struct fault *fault)
 {
@@ -123,12 +110,15 @@ enum status replan_begin(struct course *course, const struct replan *replan, con
     enum status status = put_in_force(course, replan, next, fault);
     if (status != STATUS_OK)
         return status;
-    *add_record(course) = *replan;
+    course->replan =
+        arena_grown(course->training->arena, course->replan, (size_t)course->n_replans, sizeof *course->replan);
+    course->replan[course->n_replans++] = *replan;
     describe_more_cells(course->training, run);
     if (is_wider)
         describe_low_mode(course->training, run);
     course_price(course);
-    modes_forget_costs(course);
+    if (course->mode_switch)
+        switch_forget_costs(course->mode_switch);
     return STATUS_OK;
 }
 

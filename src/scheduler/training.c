@@ -27,16 +27,9 @@ static enum status check_length(const struct training *training, struct fault *f
                      (long long)job->train.minibatch);
 }
 
-/* Room for a power of two. */
 void training_keep_plan(struct training *training, const struct plan *plan)
 {
-    int n = training->n_plans;
-    if ((n & (n - 1)) == 0) {
-        struct plan *larger = arena_array(training->arena, 2 * (size_t)n + 1, sizeof *larger);
-        if (n)
-            memcpy(larger, training->plans, (size_t)n * sizeof *larger);
-        training->plans = larger;
-    }
+    training->plans = arena_grown(training->arena, training->plans, (size_t)training->n_plans, sizeof *training->plans);
     training->plans[training->n_plans++] = *plan;
 }
 

@@ -17,7 +17,7 @@ struct reader {
     int after_row; /* the cell just read ended its row */
     struct arena *arena;
     struct csv *csv;
-    int64_t n_cells, cell_room, row_room;
+    int64_t n_cells;
 };
 
 static enum status complain(const struct reader *reader, const char *at, const char *what, struct fault *fault)
@@ -26,20 +26,12 @@ static enum status complain(const struct reader *reader, const char *at, const c
                      (long long)(at - reader->line_start + 1), what);
 }
 
-static void *grown(struct arena *arena, void *old, int64_t n, int64_t room, size_t size)
-{
-    void *more = arena_array(arena, (size_t)room, size);
-    return n > 0 ? memcpy(more, old, (size_t)n * size) : more;
-}
-
 static void add_cell(struct reader *reader, const char *text, uint32_t column)
 {
     struct csv *csv = reader->csv;
-    if (reader->n_cells == reader->cell_room) {
-        reader->cell_room = 2 * reader->cell_room + 1024;
-        csv->cell = grown(reader->arena, csv->cell, reader->n_cells, reader->cell_room, sizeof *csv->cell);
-        csv->column = grown(reader->arena, csv->column, reader->n_cells, reader->cell_room, sizeof *csv->column);
-    }
+    size_t n = (size_t)reader->n_cells;
+    csv->cell = arena_grown(reader->arena, csv->cell, n, sizeof *csv->cell);
+    csv->column = arena_grown(reader->arena, csv->column, n, sizeof *csv->column);
     csv->column[reader->n_cells] = column;
     csv->cell[reader->n_cells++] = text;
 }
@@ -129,10 +121,7 @@ static enum status read_row(struct reader *reader, struct fault *fault)
 {
     struct csv *csv = reader->csv;
     int64_t n = 0, line = reader->line;
-    if (csv->n_rows == reader->row_room) {
-        reader->row_room = 2 * reader->row_room + 1024;
-        csv->line = grown(reader->arena, csv->line, csv->n_rows, reader->row_room, sizeof *csv->line);
-    }
+    csv->line = arena_grown(reader->arena, csv->line, (size_t)csv->n_rows, sizeof *csv->line);
     reader->line_start = reader->at;
     do {
         char *text = NULL;

@@ -33,6 +33,9 @@ hid_t h5_dataset(struct h5 *file, const char *object, struct fault *fault);
 /* Local. Opens a dataset or group, "/" is the root; the caller closes it with H5Oclose. -1 with a fault. */
 hid_t h5_object(const struct h5 *file, const char *object, struct fault *fault);
 
+/* Local. Shape of an array of numbers. Fault STATUS_IO: it is not one, or there is none. */
+enum status h5_need_numbers(struct h5 *file, const char *object, struct h5_shape *shape, struct fault *fault);
+
 /* Local. The type in memory and in the file (borrowed: constants of HDF5, or the file's float16). */
 hid_t h5_memory_type(const struct h5 *file, enum h5_type type);
 hid_t h5_file_type(const struct h5 *file, enum h5_type type);

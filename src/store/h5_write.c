@@ -10,13 +10,6 @@
 
 enum { CHUNK_BYTES = 256 * 1024, SMALL_BYTES = 4096, DEFLATE_LEVEL = 4 };
 
-hid_t h5_file_type(const struct h5 *file, enum h5_type type)
-{
-    const hid_t types[N_H5_TYPES] = {H5T_IEEE_F32LE, H5T_IEEE_F64LE, H5T_STD_U8LE,  H5T_STD_I8LE,  H5T_STD_I16LE,
-                                     H5T_STD_I32LE,  H5T_STD_I64LE,  H5T_STD_U32LE, H5T_STD_U64LE, file->half};
-    return types[type];
-}
-
 static int type_bytes(const struct h5 *file, enum h5_type type)
 {
     return (int)H5Tget_size(h5_memory_type(file, type));

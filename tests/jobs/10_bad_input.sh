@@ -94,5 +94,5 @@ broken "power limit below base power" 2 "tdp_w" 's/      count: 2/      count: 2
 broken "cluster file that is not there" 4 "nowhere.yaml" '/^cluster:/,/^  links/d;s/^name: base/name: base\ncluster: nowhere.yaml/'
 
 # N singletons: the launcher says 3, MPI says 1
-SLURM_STEP_NUM_TASKS=3 timeout 60 "$P" train "$base" -q >"$WORK/stdout" 2>"$WORK/stderr"
+SLURM_STEP_NUM_TASKS=3 timeout $OUTER "$P" train "$base" -q >"$WORK/stdout" 2>"$WORK/stderr"
 [ $? = 2 ] && grep -q 'srun --mpi=pmix' "$WORK/stderr" && pass "N singletons" || fail "N singletons" "not refused with the remedy" "$WORK/stderr"

@@ -53,7 +53,7 @@ assert way["count"] == 1 and way["virtual_time_ps"] > 0 and way["energy_j"] > 0,
     pass "way back: told"
 else fail "way back: told" "not as it was" "$WORK/alone/stdout"; fi
 for n in 2 3 5; do
-    works "way back on $n ranks" mpirun --timeout 100 -n $n "$POLYRANK" train "$file" -q -o "$WORK/run" || continue
+    works "way back on $n ranks" mpirun --timeout $LIMIT -n $n "$POLYRANK" train "$file" -q -o "$WORK/run" || continue
     cp "$WORK/stdout" "$WORK/run/stdout"
     for f in result.h5 summary.json loss.csv trace.json stdout; do
         if cmp "$WORK/alone/$f" "$WORK/run/$f" >"$WORK/cmp" 2>&1; then pass "way back on $n ranks: $f"; else
@@ -73,7 +73,7 @@ for step in 22 45; do # in low mode of the first width and of the second one
     train "half-$step" 0 --set train.adapter.width=auto --checkpoint-steps $step || continue
     mv "$WORK/half-$step" "$WORK/run"
     rm -f "$WORK"/run/{result.h5,summary.json,trace.json,loss.csv,stdout}
-    works "width chosen: restart after step $step" mpirun --timeout 100 -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" \
+    works "width chosen: restart after step $step" mpirun --timeout $LIMIT -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" \
         --set train.adapter.width=auto --resume auto
     cp "$WORK/stdout" "$WORK/run/stdout"
     for f in result.h5 summary.json loss.csv trace.json stdout; do same "width chosen, restart after $step: $f" "$WORK/chosen/$f" "$WORK/run/$f"; done

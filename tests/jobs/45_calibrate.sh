@@ -9,7 +9,7 @@ works "calibrate" "$P" devices --calibrate $RUN --train-share 1 --out "$WORK/own
 works "the calibrated cluster is one" "$P" check "$WORK/own.yaml"
 works "replay on it" "$P" reproduce serving --run $RUN --cluster "$WORK/own.yaml"
 cp "$WORK/stdout" "$WORK/once"
-works "replay on 3 ranks" mpirun --timeout 100 -n 3 "$P" reproduce serving --run $RUN --cluster "$WORK/own.yaml"
+works "replay on 3 ranks" mpirun --timeout $LIMIT -n 3 "$P" reproduce serving --run $RUN --cluster "$WORK/own.yaml"
 same "replays are the same" "$WORK/once" "$WORK/stdout"
 if tail -n 1 "$WORK/once" | grep -qE '^rows 60, mean [0-9.]+ %, max [0-9.]+ %, failed 0$'; then pass "last line"; else
     fail "last line" "is not 'rows 60, ...'" "$WORK/once"

@@ -41,7 +41,7 @@ job cpu "$gpu" "kind: cpu, profile: dgx-host-share, count: 2"
 serve() {
     local name=$1 file=$S/$2.yaml n=$3 launch=
     shift 3
-    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
+    [ "$n" = 0 ] || launch="mpirun --timeout $LIMIT -n $n"
     rm -rf "${S:?}/run" "${S:?}/$name"
     works "serve $name" $launch "$P" serve "$file" -q -o "$S/run" "$@" || return 1
     mv "$S/run" "$S/$name"

@@ -15,7 +15,7 @@ EOF
 sweep() { # NAME EXIT FOLDER ARGUMENTS...
     local name=$1 want=$2 folder=$3
     shift 3
-    timeout 60 "$POLYRANK" sweep "$WORK/study.yaml" -q -o "$WORK/$folder" "$@" >"$WORK/stdout" 2>"$WORK/stderr" </dev/null
+    timeout $OUTER "$POLYRANK" sweep "$WORK/study.yaml" -q -o "$WORK/$folder" "$@" >"$WORK/stdout" 2>"$WORK/stderr" </dev/null
     local got=$?
     if [ $got = "$want" ]; then pass "$name"; else fail "$name" "exit status $got, expected $want" "$WORK/stderr"; fi
 }
@@ -83,12 +83,12 @@ out=$WORK/stdout err=$WORK/stderr # of refuses_once
 for bad in "model.headz: [1]|did you mean" "model.heads: [1, -1]|study.yaml:9: runs.grid.model.heads" \
     "cluster.devices[7].count: [1]|study.yaml:9: point 1: --set cluster.devices[7].count"; do
     sed "s/model.heads: .*/${bad%|*}/" "$WORK/study.yaml" >"$WORK/bad/study.yaml"
-    refuses_once "refused: ${bad%|*}" 2 "${bad#*|}" timeout 60 "$POLYRANK" sweep "$WORK/bad/study.yaml" -o "$WORK/out"
+    refuses_once "refused: ${bad%|*}" 2 "${bad#*|}" timeout $OUTER "$POLYRANK" sweep "$WORK/bad/study.yaml" -o "$WORK/out"
 done
-refuses_once "refused: an index beyond the end" 2 "--index: expected a point from 1 to 3" timeout 60 "$POLYRANK" sweep "$WORK/study.yaml" -o "$WORK/out" --index 4
-refuses_once "refused: no study" 4 "none.yaml" timeout 60 "$POLYRANK" sweep "$WORK/none.yaml"
-refuses_once "refused: nothing there" 4 "nothing has been run yet" timeout 60 "$POLYRANK" sweep "$WORK/study.yaml" -o "$WORK/out" --collect
-timeout 60 mpirun --timeout 50 -n 2 "$POLYRANK" sweep "$WORK/study.yaml" --list >"$WORK/stdout" 2>"$WORK/stderr"
+refuses_once "refused: an index beyond the end" 2 "--index: expected a point from 1 to 3" timeout $OUTER "$POLYRANK" sweep "$WORK/study.yaml" -o "$WORK/out" --index 4
+refuses_once "refused: no study" 4 "none.yaml" timeout $OUTER "$POLYRANK" sweep "$WORK/none.yaml"
+refuses_once "refused: nothing there" 4 "nothing has been run yet" timeout $OUTER "$POLYRANK" sweep "$WORK/study.yaml" -o "$WORK/out" --collect
+timeout $OUTER mpirun --timeout $LIMIT -n 2 "$POLYRANK" sweep "$WORK/study.yaml" --list >"$WORK/stdout" 2>"$WORK/stderr"
 grep -q 'sweep is one process' "$WORK/stderr" && pass "refused: several ranks" || fail "refused: several ranks" "no message" "$WORK/stderr"
 
 # A scaling study over the emulator's ranks: the same results, wall times apart.

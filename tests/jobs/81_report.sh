@@ -58,7 +58,7 @@ Y
 works "again" "$P" report hpt -o again.html
 cp "$WORK/stdout" tables
 same "the same page" hpt.html again.html
-works "on 3 ranks" mpirun --timeout 60 -n 3 "$P" report hpt -q -o three.html
+works "on 3 ranks" mpirun --timeout $LIMIT -n 3 "$P" report hpt -q -o three.html
 same "the same page on 3 ranks" hpt.html three.html
 works "tables alone, no gnuplot" env PATH=/nowhere "$P" report hpt --no-page
 grep -v '^page: \|^$' tables >with

@@ -10,9 +10,9 @@ files="result.h5 summary.json trace.json loss.csv stdout"
 run() { # run N ARGUMENTS...: on N ranks into $WORK/run; the status in $rc
     local n=$1 launch=
     shift
-    [ "$n" = 1 ] || launch="mpirun --timeout 100 -n $n"
+    [ "$n" = 1 ] || launch="mpirun --timeout $LIMIT -n $n"
     mkdir -p run
-    timeout 100 $launch "$POLYRANK" train job.yaml -q -o run "$@" >run/stdout 2>stderr
+    timeout $OUTER $launch "$POLYRANK" train job.yaml -q -o run "$@" >run/stdout 2>stderr
     rc=$?
 }
 
@@ -54,9 +54,9 @@ for target in rank mpirun; do
     [ $target = rank ] && signal=TERM
     rm -rf run
     mkdir run
-    timeout 100 mpirun -n 3 "$POLYRANK" train job.yaml -q -o run --set train.epochs=6 --checkpoint-steps 1 >run/stdout 2>stderr &
+    timeout $OUTER mpirun -n 3 "$POLYRANK" train job.yaml -q -o run --set train.epochs=6 --checkpoint-steps 1 >run/stdout 2>stderr &
     pid=$!
-    for ((i = 0; i < 400; i++)); do [ -e run/checkpoint.h5 ] && break; sleep 0.05; done
+    for ((i = 0; i < 20 * LIMIT; i++)); do [ -e run/checkpoint.h5 ] && break; sleep 0.05; done
     mpirun_pid=$(pgrep -P $pid)
     if [ $target = rank ]; then kill -$signal "$(pgrep -P "$mpirun_pid" | tail -n 1)"; else kill -$signal "$mpirun_pid"; fi
     wait $pid

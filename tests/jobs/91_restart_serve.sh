@@ -33,8 +33,8 @@ Y
 serve() { # serve JOB N ARGUMENTS...: into $WORK/run; the status in $rc
     local job=$1 n=$2 launch=
     shift 2
-    [ "$n" = 1 ] || launch="mpirun --timeout 100 -n $n"
-    timeout 100 $launch "$POLYRANK" serve "$job.yaml" -q -o run "$@" >stdout 2>stderr
+    [ "$n" = 1 ] || launch="mpirun --timeout $LIMIT -n $n"
+    timeout $OUTER $launch "$POLYRANK" serve "$job.yaml" -q -o run "$@" >stdout 2>stderr
     rc=$?
 }
 equal() { # equal NAME JOB
@@ -52,9 +52,9 @@ status() { # status NAME EXPECTED
 hit() {
     local job=$1 n=$2 signal=$3 expected=$4 launch= was pid parent ranks
     shift 4
-    [ "$n" = 1 ] || launch="mpirun --timeout 100 -n $n"
+    [ "$n" = 1 ] || launch="mpirun --timeout $LIMIT -n $n"
     was=$(stat -c %i run/checkpoint.h5 2>/dev/null)
-    timeout 100 $launch "$POLYRANK" serve "$job.yaml" -q -o run --resume auto "$@" >stdout 2>stderr &
+    timeout $OUTER $launch "$POLYRANK" serve "$job.yaml" -q -o run --resume auto "$@" >stdout 2>stderr &
     pid=$!
     for ((i = 0; i < 900; i++)); do
         [ "$(stat -c %i run/checkpoint.h5 2>/dev/null)" != "$was" ] && break

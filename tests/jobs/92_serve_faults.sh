@@ -28,7 +28,7 @@ job none "$gpu, $pim" "{device: gpu0, at: 4 ms, kind: fails}"
 serve() { # serve NAME JOB N ARGUMENTS...
     local name=$1 file=$2.yaml n=$3 launch=
     shift 3
-    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
+    [ "$n" = 0 ] || launch="mpirun --timeout $LIMIT -n $n"
     rm -rf run "$name"
     works "serve $name" $launch "$P" serve "$file" -q -o run "$@" || return 1
     mv run "$name"

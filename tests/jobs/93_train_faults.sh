@@ -60,7 +60,7 @@ refuses "negative time to notice" 2 "train.recovery_s: expected a time" "$POLYRA
 train half 0 --checkpoint-steps 7
 mv "$WORK/half" "$WORK/run"
 rm "$WORK"/run/{result.h5,summary.json,$trace,loss.csv,stdout}
-works "restart after faults" mpirun --timeout 100 -n 3 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
+works "restart after faults" mpirun --timeout $LIMIT -n 3 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
 cp "$WORK/stdout" "$WORK/run/stdout"
 for f in result.h5 summary.json $trace stdout; do same "restart after faults: $f" "$WORK/all/$f" "$WORK/run/$f"; done
 works "check of its checkpoint" "$POLYRANK" check "$WORK/run/checkpoint.h5"
@@ -111,7 +111,7 @@ assert len(off) == 4 and all(off[n] == run["virtual_time_ps"] - struck[n] for n 
 train half-together 0 --checkpoint-steps 10
 mv "$WORK/half-together" "$WORK/run"
 rm "$WORK"/run/{result.h5,summary.json,trace.json,loss.csv,stdout}
-works "restart after they were lost together" mpirun --timeout 100 -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
+works "restart after they were lost together" mpirun --timeout $LIMIT -n 2 "$POLYRANK" train "$file" -q -o "$WORK/run" --resume auto
 cp "$WORK/stdout" "$WORK/run/stdout"
 for f in result.h5 summary.json trace.json stdout; do same "restart after they were lost together: $f" "$WORK/together/$f" "$WORK/run/$f"; done
 
@@ -131,7 +131,7 @@ bad() { # bad NAME EXIT TEXT FIDELITY FAULT...
     local name=$1 want=$2 text=$3 fidelity=$4 out=$WORK/stdout err=$WORK/stderr
     shift 4
     job "$fidelity" "at_step: 3" "$@" >"$WORK/bad.yaml"
-    refuses_once "$name" "$want" "$text" timeout 60 "$POLYRANK" train "$WORK/bad.yaml" -q -o "$WORK/out"
+    refuses_once "$name" "$want" "$text" timeout $OUTER "$POLYRANK" train "$WORK/bad.yaml" -q -o "$WORK/out"
 }
 bad "unknown device" 2 "faults[0].device: expected a device of the machine" quantized "device: reram7, at: 1ms, kind: fails"
 bad "factor of 1" 2 "faults[0].factor" quantized "device: reram0, at: 1ms, kind: degrades, factor: 1"

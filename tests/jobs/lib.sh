@@ -1,4 +1,10 @@
 # lib.sh - sourced by the parts of run.sh.
+
+# Seconds that a command may take: a limit ends a hang; a loaded machine or a sanitized program is none.
+LIMIT=${SAN:+600}
+LIMIT=${LIMIT:-100}
+OUTER=$((LIMIT + 20)) # around mpirun's own
+
 pass() { echo "$1" >>"$PASSED"; }
 fail() { # fail NAME REASON [FILE]: shows the end of FILE
     echo "$1: $2" >>"$FAILED"
@@ -12,11 +18,11 @@ refuses() {
     local name=$1 want=$2 text=$3
     shift 3
     local out=$WORK/stdout err=$WORK/stderr
-    refuses_once "$name, alone" "$want" "$text" timeout 60 "$@" || return
+    refuses_once "$name, alone" "$want" "$text" timeout $OUTER "$@" || return
     [ -z "${SAN:-}" ] || return 0 # a sanitized program starts slowly: one rank is enough to find what they find
     local command=$1
     shift
-    refuses_once "$name, 3 ranks" "$want" "$text" timeout 60 mpirun --timeout 50 -n 3 "$command" "$@"
+    refuses_once "$name, 3 ranks" "$want" "$text" timeout $OUTER mpirun --timeout $LIMIT -n 3 "$command" "$@"
 }
 
 refuses_once() {
@@ -39,7 +45,7 @@ refuses_once() {
 works() {
     local name=$1
     shift
-    if timeout 120 "$@" >"$WORK/stdout" 2>"$WORK/stderr" </dev/null; then pass "$name"; else
+    if timeout $OUTER "$@" >"$WORK/stdout" 2>"$WORK/stderr" </dev/null; then pass "$name"; else
         fail "$name" "exit status $?" "$WORK/stderr"
         return 1
     fi
@@ -59,7 +65,7 @@ X
 train() {
     local name=$1 n=$2 launch=
     shift 2
-    [ "$n" = 0 ] || launch="mpirun --timeout 100 -n $n"
+    [ "$n" = 0 ] || launch="mpirun --timeout $LIMIT -n $n"
     rm -rf "$WORK/run" "$WORK/$name"
     works "$name" $launch "$POLYRANK" train "$file" -q -o "$WORK/run" "$@" || return 1
     mv "$WORK/run" "$WORK/$name"

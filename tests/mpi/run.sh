@@ -5,6 +5,6 @@ here=$(dirname "$0")
 . "$here/../../scripts/mpi-env.sh"
 status=0
 for n in 1 2 3 4 7; do
-    mpirun --timeout 60 -n $n "${BUILD:-build}/check-mpi" || status=1
+    mpirun --timeout ${SAN:+6}60 -n $n "${BUILD:-build}/check-mpi" || status=1
 done
 exit $status

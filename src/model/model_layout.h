@@ -1,6 +1,6 @@
-/* model_file_private.h - what writing and reading model files share. */
-#ifndef MODEL_MODEL_FILE_PRIVATE_H
-#define MODEL_MODEL_FILE_PRIVATE_H
+/* model_layout.h - how shapes and weights lie in model files: what writing and reading share. */
+#ifndef MODEL_MODEL_LAYOUT_H
+#define MODEL_MODEL_LAYOUT_H
 
 #include "model/model_file.h"
 #include "store/h5.h"
