@@ -121,6 +121,8 @@ static enum status hand_to_first(struct executor *executor, struct arena *arena,
 {
     enum { TAG = 4 };
     int rank = comm_rank(executor->comm);
+    if (rank == from && !mine)
+        bug("rank %d does not have what it is to hand over", from);
     if (rank == 0)
         *values = arena_take(arena, bytes);
     if (from == 0) {
@@ -179,7 +181,7 @@ enum status executor_predictions(struct executor *executor, struct arena *arena,
                                          list->n * (size_t)n_outputs * sizeof *list->values, &rows, sizes, fault);
         if (status != STATUS_OK)
             return status;
-        if (rows)
+        if (*predictions)
             place_rows((const uint32_t *)(void *)samples, (const float *)(void *)rows,
                        sizes[executor->home[d]] / sizeof(float) / (size_t)n_outputs, n_samples, n_outputs,
                        *predictions);

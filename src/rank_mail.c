@@ -55,7 +55,7 @@ struct mail *mail_new(struct comm *comm, const struct plan *plan, const int *hom
     for (int p = 0; p < N_PROGRAMS; p++)
         for (int d = 0; d < plan->n_devices; d++)
             address_boxes(mail, &plan->programs[p][d], p);
-    size_t *max_bytes = take((size_t)(n + n_ranks), sizeof *max_bytes); /* behind the boxes: notices by sender */
+    size_t *max_bytes = take((size_t)n + (size_t)n_ranks, sizeof *max_bytes); /* behind the boxes: notices by sender */
     for (int b = 0; b < n; b++)
         max_bytes[b] = with_data ? mail->boxes[b].bytes : 0;
     mail->wire = wire_new(comm, n + n_ranks, max_bytes);

@@ -184,6 +184,7 @@ static void pim_cost(const void *state, const struct op *op, struct cost *cost)
         break;
     case OP_PROGRAM:
         reram_program_cost(&pim->profile, read.out, read.in, read.replicas, pim->verify, cost);
+        cost->energy_fj[ENERGY_STATIC] = 0; /* an engine of its own: the device waits or idles, and draws it so */
         break;
     case OP_ADD:
         add_stream(pim, op->rows * (op->in ? op->in : 1), 2, 1, op->rows * (op->in ? op->in : 1), cost);

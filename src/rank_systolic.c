@@ -244,7 +244,8 @@ static void add_linear(const struct array *array, const struct op *op, struct co
         add_quantising(array, y, total);
         add_quantising(array, x, total);
         add_gemm(array, 1, op->out, op->in, op->rows, total);
-        add_pass(array, y, 1, 1.0 / (double)op->rows, 1, total);
+        if (!op->skip_sums)
+            add_pass(array, y, 1, 1.0 / (double)op->rows, 1, total);
     }
 }
 
@@ -337,7 +338,7 @@ static void add_norm(const struct array *array, const struct op *op, struct cost
         add_pass(array, elements, 0, 1, 4, cost);
         return;
     }
-    add_pass(array, elements, 2, 0, 7, cost);
+    add_pass(array, elements, 2, 0, op->skip_sums ? 4 : 7, cost);
     add_pass(array, elements, op->accumulate ? 1 : 0, 1, 4 + (op->accumulate ? 1 : 0), cost);
     if (op->dropout > 0)
         add_pass(array, elements, 0, 1, 2, cost);

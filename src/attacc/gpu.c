@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 static const double compute_share = 0.8, memory_share = 0.85, tile_depth = 32;
@@ -97,9 +98,10 @@ static double widest(const struct attacc_gpu *gpu, const struct attacc_layer *la
 static double dram_traffic(const struct attacc_gpu *gpu, const struct attacc_layer *layer, const struct tile *tile,
                            double words)
 {
-    double least = traffic(layer, tile->m, tile->n, words), steps = floor(layer->m / tile->m), last = 0;
-    for (double i = 1; i <= steps + 1; i++) {
-        double tm = i <= steps ? i * tile->m : layer->m, rows = ceil(layer->m / tm);
+    double least = traffic(layer, tile->m, tile->n, words), last = 0;
+    int64_t steps = (int64_t)floor(layer->m / tile->m);
+    for (int64_t i = 1; i <= steps + 1; i++) {
+        double tm = i <= steps ? (double)i * tile->m : layer->m, rows = ceil(layer->m / tm);
         if (i < steps && rows == last)
             continue; /* the same number of tiles, but higher ones */
         double tn = widest(gpu, layer, tm, tile->n, words);

@@ -145,7 +145,7 @@ static void context(struct trace *trace, int64_t i, const struct dealt *weights)
     int64_t from = weights ? work->columns - weights->slices : work->columns;
     for (int64_t s = 0; s < work->columns; s++) {
         step(trace, first + s * trace->tokens_each, trace->tokens_each, s ? results : 0, move, 0);
-        if (s >= from)
+        if (weights && s >= from)
             weights_slice(trace, weights, s - from);
         else
             step(trace, 0, 0, 0, 0, 1);

@@ -58,7 +58,7 @@ static void draw(struct sky *sky, int number, cloud_value *value, void *state)
         double x[CLOUD_MOST], normal[CLOUD_MOST];
         memcpy(x, sky->mean, sizeof x);
         for (int i = 0; i < cloud->n; i++)
-            normal[i] = rng_normal(cloud->key, (uint32_t)number, (uint64_t)(p * cloud->n + i));
+            normal[i] = rng_normal(cloud->key, (uint32_t)number, (uint64_t)p * (uint64_t)cloud->n + (uint64_t)i);
         for (int i = 0; i < cloud->n; i++)
             for (int k = 0; k <= i; k++)
                 x[i] += factor[i][k] * normal[k];

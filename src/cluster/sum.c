@@ -153,9 +153,8 @@ static void add_segment(const struct sum *sum, void *const *vectors, size_t firs
     int rank = comm_rank(sum->comm), local = 0;
     size_t bytes = length * (size_t)element_bytes;
     for (int d = 0; d < sum->n_devices; d++) {
-        const char *from = sum->received ? sum->received + (size_t)d * bytes : NULL;
-        if (sum->home[d] == rank)
-            from = (const char *)vectors[local++] + first * (size_t)element_bytes;
+        const char *from = sum->home[d] == rank ? (const char *)vectors[local++] + first * (size_t)element_bytes
+                                                : sum->received + (size_t)d * bytes;
         if (d == 0)
             memmove(to, from, bytes);
         else

@@ -134,11 +134,11 @@ static const char *describe(const struct training *training, const struct predic
         if (strcmp(spec->kind, "reram") == 0)
             detail = arena_printf(arena, "%llu of %llu crossbars in %lld copies", (unsigned long long)found->crossbars,
                                   (unsigned long long)found->crossbars_total, (long long)found->copies);
-        text = arena_printf(arena, "%s%d %s (%s), ", text, end - d, spec->profile, detail);
+        text = arena_printf(arena, "%s%d %s (%s%s), ", text, end - d, spec->profile, detail,
+                            spec->fused_attention && strcmp(spec->kind, "reram") != 0 ? ", fused attention" : "");
     }
-    return arena_printf(arena, "%slinks %s, %s%s", text, links->bridge ? links->bridge : links->host,
-                        links->stack ? links->stack : "no stack",
-                        machine->specs[0].fused_attention ? "; fused attention" : "");
+    return arena_printf(arena, "%slinks %s, %s", text, links->bridge ? links->bridge : links->host,
+                        links->stack ? links->stack : "no stack");
 }
 
 static void take(const struct training *training, const struct run *run, struct arena *arena, struct prediction *found)

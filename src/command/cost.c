@@ -9,10 +9,10 @@
 #include "base/unit.h"
 #include "base/wide.h"
 #include "command/command.h"
+#include "command/cost_csv.h"
 #include "command/cost_print.h"
 #include "command/cost_reram.h"
 #include "command/cost_systolic.h"
-#include "command/cost_table.h"
 #include "device/catalogue.h"
 
 enum {
@@ -379,6 +379,33 @@ static enum status cost_on_array(const struct systolic_profile *array, const str
     return cost_on_systolic(array, &request, fault);
 }
 
+/* Options that say nothing to this device. */
+static enum status check_options(const struct cost_input *input, int is_gpu, int is_array, int is_link,
+                                 struct fault *fault)
+{
+    const struct {
+        const char *name, *where;
+        int given, fits;
+    } options[] = {
+        {"math", "GPUs and systolic arrays", input->math_name != NULL, is_gpu || is_array},
+        {"backward", "GPUs (on ReRAM: gemm-backward)", input->backward, is_gpu},
+        {"causal", "GPUs", input->causal, is_gpu},
+        {"unfused", "GPUs", input->unfused, is_gpu},
+        {"burst", "GPUs", input->burst, is_gpu},
+        {"kv-heads", "GPUs", input->kv_heads > 0, is_gpu},
+        {"dataflow", "systolic arrays", input->dataflow != NULL, is_array},
+        {"memory", "systolic arrays", input->memory != NULL, is_array},
+        {"overlap", "systolic arrays", input->overlap_weights, is_array},
+        {"between", "links", input->between != NULL, is_link},
+        {"per-node", "links", input->per_node > 0, is_link},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].given && !options[i].fits)
+            return fault_set(fault, STATUS_USAGE, "--%s: only on %s, not on %s", options[i].name, options[i].where,
+                             input->words[0]);
+    return STATUS_OK;
+}
+
 static enum status cost_one(const struct cost_input *input, struct fault *fault)
 {
     if (input->n_words < 3)
@@ -389,14 +416,12 @@ static enum status cost_one(const struct cost_input *input, struct fault *fault)
     const struct gpu_profile *gpu = catalogue_gpu(input->words[0]);
     const struct link_profile *link = catalogue_link(input->words[0]);
     const struct systolic_profile *array = catalogue_systolic(input->words[0]);
+    const struct reram_profile *reram = catalogue_reram(input->words[0]);
+    if ((gpu || array || link || reram) &&
+        check_options(input, gpu != NULL, array != NULL, link != NULL, fault) != STATUS_OK)
+        return fault->status;
     if (array)
         return cost_on_array(array, input, fault);
-    if (input->dataflow || input->memory || input->overlap_weights)
-        return fault_set(fault, STATUS_USAGE, "--%s: only on a systolic array",
-                         input->dataflow ? "dataflow"
-                         : input->memory ? "memory"
-                                         : "overlap");
-    const struct reram_profile *reram = catalogue_reram(input->words[0]);
     if (reram)
         return cost_on_reram(reram, &(struct reram_request){input->words[0], input->words[1], input->words[2]}, fault);
     if (gpu)
@@ -407,74 +432,6 @@ static enum status cost_one(const struct cost_input *input, struct fault *fault)
                      input->words[0]);
 }
 
-static enum status open_table(const char *path, FILE **out, struct fault *fault)
-{
-    *out = fopen(path, "w");
-    return *out ? STATUS_OK : fault_set(fault, STATUS_IO, "%s: cannot be written: %m", path);
-}
-
-static enum status close_table(const char *path, FILE *out, struct fault *fault)
-{
-    int failed = ferror(out);
-    if (fclose(out) != 0 || failed)
-        return fault_set(fault, STATUS_IO, "%s: cannot be written completely", path);
-    return STATUS_OK;
-}
-
-static enum status write_table(const struct cost_table *priced, const char *path, struct fault *fault)
-{
-    FILE *out;
-    enum status status = open_table(path, &out, fault);
-    if (status != STATUS_OK)
-        return status;
-    cost_table_write(priced, out);
-    return close_table(path, out, fault);
-}
-
-/* A table of simulated arrays: the predictions, or how many rows are equal and (to stderr) how long it took. */
-static enum status cost_simulated(const struct cost_input *input, const struct table *table, struct arena *arena,
-                                  struct fault *fault)
-{
-    enum status status = STATUS_OK;
-    if (input->output || !input->summary) {
-        FILE *out = stdout;
-        if (input->output)
-            status = open_table(input->output, &out, fault);
-        if (status == STATUS_OK)
-            status = systolic_table_price(table, 0, out, NULL, arena, fault);
-        if (input->output && status == STATUS_OK)
-            status = close_table(input->output, out, fault);
-    }
-    if (input->summary && status == STATUS_OK)
-        status = systolic_table_price(table, 1, stdout, stderr, arena, fault);
-    return status;
-}
-
-static enum status cost_csv(const struct cost_input *input, struct fault *fault)
-{
-    if (input->n_words)
-        return fault_set(fault, STATUS_USAGE, "--csv: expected no other argument, found '%s'", input->words[0]);
-    struct arena *arena = arena_new();
-    struct cost_table priced;
-    struct table table;
-    enum status status = table_read(&table, input->csv, arena, fault);
-    if (status == STATUS_OK && systolic_table_matches(&table)) {
-        status = cost_simulated(input, &table, arena, fault);
-        arena_free(arena);
-        return status;
-    }
-    if (status == STATUS_OK)
-        status = cost_table_price(&priced, &table, arena, fault);
-    if (status == STATUS_OK && input->output)
-        status = write_table(&priced, input->output, fault);
-    if (status == STATUS_OK && input->summary)
-        cost_table_summary(&priced, arena, stdout);
-    else if (status == STATUS_OK && !input->output)
-        cost_table_write(&priced, stdout);
-    arena_free(arena);
-    return status;
-}
-
 enum status command_cost(struct comm *comm, int argc, char **argv, struct fault *fault)
 {
     (void)comm;
@@ -483,5 +440,7 @@ enum status command_cost(struct comm *comm, int argc, char **argv, struct fault 
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;
-    return input.csv ? cost_csv(&input, fault) : cost_one(&input, fault);
+    if (input.csv && input.n_words)
+        return fault_set(fault, STATUS_USAGE, "--csv: expected no other argument, found '%s'", input.words[0]);
+    return input.csv ? cost_csv(input.csv, input.output, input.summary, fault) : cost_one(&input, fault);
 }

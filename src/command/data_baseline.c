@@ -235,7 +235,7 @@ enum status data_baseline(struct arena *arena, int argc, char **argv, struct fau
                                    .period = -1,
                                    .problem = {.window = 12, .horizon = 1, .window_within_test = 1}};
     struct dataset *dataset;
-    int done, variable;
+    int done, variable = 0;
     enum status status = options_parse(&argp, argc, argv, &input, &done, fault);
     if (status != STATUS_OK || done)
         return status;

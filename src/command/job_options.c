@@ -129,7 +129,7 @@ enum status job_options_read_all(struct comm *comm, struct job_options *options,
     char *text = comm_rank(comm) == 0 ? job_print(arena, job) : NULL;
     status = comm_broadcast_text(comm, arena, &text, fault);
     if (status == STATUS_OK && comm_rank(comm) != 0) {
-        status = job_parse(arena, options->path, text, NULL, 0, job, fault);
+        job_parse(arena, options->path, text, NULL, 0, job, fault);
         job->source = options->path;
     }
     return agree(comm, 1, fault);

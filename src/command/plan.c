@@ -94,15 +94,15 @@ static void print_head(const struct run *run)
     mode_print_placement(stdout, "  ", run);
 }
 
-static void print_neighbours(const struct job *job)
+static void print_neighbours(const struct training *training)
 {
-    int is_fused = strcmp(job->placement.attention_kernel, "fused") == 0;
-    if (job->model.neighbours == 0)
+    int is_fused = training->machine.specs[training->first_gpu].fused_attention;
+    if (training->job->model.neighbours == 0)
         return;
     printf("  neighbours  %s\n", is_fused
                                      ? "GPUs leave out tiles of keys that no query of a block sees (docs/models.md); "
                                        "systolic arrays compute every score"
-                                     : "save nothing: every score is computed, for placement.attention_kernel is "
+                                     : "save nothing: every score is computed, for the GPUs' attention_kernel is "
                                        "unfused");
 }
 
@@ -119,7 +119,7 @@ static enum status print_plan(const struct training *training, const struct job_
 {
     enum status status = STATUS_OK;
     print_head(run);
-    print_neighbours(training->job);
+    print_neighbours(training);
     plan_print_memory(training);
     if (run->n_modes)
         status = plan_print_modes(training, run, fault);

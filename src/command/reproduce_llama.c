@@ -278,7 +278,7 @@ static enum status check_logits(struct reproduction *r, const struct serve *serv
         struct fault end = FAULT_NONE;
         serve_engine_wish(engine, 0, &end);
     } else {
-        status = serve_engine_follow(engine, &wish, fault);
+        serve_engine_follow(engine, &wish, fault);
     }
     serve_engine_close(engine);
     return agree(r->comm, 0, fault);

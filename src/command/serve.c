@@ -243,8 +243,8 @@ static enum status find_rate(struct serve *serve, const struct job_options *opti
     if (status == STATUS_OK && first) {
         tell_search(&result);
         if (result.end == SEARCH_FOUND)
-            status = serving_json_write(output_path(serve->arena, serve->job, "summary.json"), &result.best.summary,
-                                        NULL, NULL, fault);
+            serving_json_write(output_path(serve->arena, serve->job, "summary.json"), &result.best.summary, NULL, NULL,
+                               fault);
     }
     return agree(serve->comm, 0, fault);
 }

@@ -26,8 +26,7 @@ const char *slurm_quote(struct arena *arena, const char *word)
     *to++ = '\'';
     for (const char *from = word; *from; from++) {
         if (*from == '\'') {
-            memcpy(to, "'\\''", 4);
-            to += 4;
+            to = stpcpy(to, "'\\''");
         } else {
             *to++ = *from;
         }

@@ -201,7 +201,7 @@ static enum status check_switch(const struct reading *reading)
     if (is_safe && *validation == 0)
         return refuse_value(reading, "data.validation_fraction",
                             "a number above 0, because train.switch.policy is safe", "0");
-    if (strcmp(mode_switch->policy, "at") || mode_switch->at_step != JOB_UNSET)
+    if (strcmp(mode_switch->policy, "at") != 0 || mode_switch->at_step != JOB_UNSET)
         return STATUS_OK;
     return refuse_value(reading, "train.switch.at_step", "a whole number, because train.switch.policy is at",
                         "nothing");

@@ -199,6 +199,7 @@ struct cluster_device {
     double launch_s;                    /* gpu; 0: the profile's */
     double idle_w;                      /* JOB_UNSET: the profile's */
     const char *numerics;               /* as placement.numerics, or int8; NULL: the job's */
+    const char *attention_kernel;       /* gpu, systolic: unfused fused; NULL: the job's */
     const char *dataflow, *memory_mode; /* systolic: os ws is; ideal scalesim. NULL: not given */
     int64_t array_rows, array_cols;     /* systolic; 0: the profile's */
     int overlap_weights;                /* systolic */

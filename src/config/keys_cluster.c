@@ -31,6 +31,8 @@ static const struct job_key keys[] = {
     {"cluster.devices[].numerics", KEY_WORD, OF(numerics), OPEN("placement.numerics"),
         WORDS("fp32 tf32 bf16 fp16 fp64 int8"),
         MEANS("number format of the operands of its matrix products")},
+    {"cluster.devices[].attention_kernel", KEY_WORD, OF(attention_kernel), OPEN("placement.attention_kernel"),
+        WORDS("unfused fused"), MEANS("gpu, systolic: its attention; fused: scores never leave the chip")},
     {"cluster.devices[].dataflow", KEY_WORD, OF(dataflow), OPEN("the profile"), WORDS("os ws is"),
         MEANS("systolic: what stays in the array: outputs, weights or inputs")},
     {"cluster.devices[].memory_mode", KEY_WORD, OF(memory_mode), OPEN("ideal"), WORDS("ideal scalesim"),

@@ -109,7 +109,7 @@ static enum status refuse_yaml(const struct walk *walk, const char *text, struct
 static enum status check_repeated(const struct walk *walk, const struct entry *value, struct fault *fault)
 {
     for (const struct entry *other = walk->open->child; other != value; other = other->next) {
-        if (strcmp(other->name, value->name))
+        if (strcmp(other->name, value->name) != 0)
             continue;
         char found[64], path[CONFIG_MAX_PATH];
         snprintf(found, sizeof found, "a second one (the first is in line %d)", other->line);

@@ -113,7 +113,7 @@ static int is_name(const char *text)
     size_t n = 0;
     while (isalnum((unsigned char)text[n]) || (text[n] && strchr("._-", text[n])))
         n++;
-    return n > 0 && n <= 128 && !text[n] && strcmp(text, ".") && strcmp(text, "..");
+    return n > 0 && n <= 128 && !text[n] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
 /* A time stamp as far as its form goes; the data set's calendar decides the rest. */

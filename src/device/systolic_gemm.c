@@ -193,16 +193,18 @@ static struct schedule ideal_schedule(const struct systolic *array, const struct
 }
 
 /* Into how many parts the dimension that streams (OS: the rows) must be cut for the streamed operand and the partial
- * sums of a part to stay in their buffers. */
+ * sums of a part to stay in their buffers; 0: not even those of one step do. */
 static uint64_t parts_that_stay(const struct systolic *array, const struct systolic_gemm *gemm)
 {
     const struct systolic_profile *profile = &array->profile;
     int is_b = array->dataflow == SYSTOLIC_IS;
-    double steps = (double)(is_b ? gemm->n : gemm->m);
-    double streamed = steps * (double)gemm->k * gemm->operand_bytes,
-           half = (double)(is_b ? profile->filter_kib : profile->ifmap_kib) * 512;
-    double sums = array->dataflow == SYSTOLIC_OS ? 0 : steps * (double)profile->cols * gemm->result_bytes;
-    return (uint64_t)fmax(ceil(streamed / half), ceil(sums / ((double)profile->ofmap_kib * 1024)));
+    uint64_t steps = is_b ? gemm->n : gemm->m, half = (is_b ? profile->filter_kib : profile->ifmap_kib) * 512,
+             stay = half / (gemm->k * gemm->operand_bytes);
+    if (array->dataflow != SYSTOLIC_OS) {
+        uint64_t sums = profile->ofmap_kib * 1024 / (profile->cols * gemm->result_bytes);
+        stay = sums < stay ? sums : stay;
+    }
+    return stay ? (steps + stay - 1) / stay : 0;
 }
 
 /* Whole or cut, whichever is faster. */
@@ -210,7 +212,7 @@ static struct schedule best_schedule(const struct systolic *array, const struct 
 {
     struct schedule whole = ideal_schedule(array, gemm);
     uint64_t parts = parts_that_stay(array, gemm), steps = array->dataflow == SYSTOLIC_IS ? gemm->n : gemm->m;
-    if (parts < 2 || parts > steps)
+    if (parts < 2)
         return whole;
     struct systolic_gemm part = *gemm;
     *(array->dataflow == SYSTOLIC_IS ? &part.n : &part.m) = (steps + parts - 1) / parts;

@@ -60,6 +60,12 @@ struct crossbar_pass {
 /* Local. The coding of a direction. */
 void crossbar_code(const struct crossbar_spec *spec, enum crossbar_direction direction, struct crossbar_coding *coding);
 
+/* Local. All planes of a line of a row. */
+static inline size_t coding_planes(const struct crossbar_coding *coding)
+{
+    return (size_t)coding->phases * (size_t)(coding->planes + coding->square_planes);
+}
+
 /* Local. Levels above the empty cell at the top. */
 static inline int cell_top(const struct crossbar_spec *spec)
 {

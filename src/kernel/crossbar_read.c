@@ -169,8 +169,7 @@ static void index_group(const struct crossbar_coding *coding, int dac_bits, cons
 static void index_rows(const struct crossbar_pass *pass, const float *integers, uint8_t *index, float *line_sum)
 {
     const struct crossbar_coding *coding = &pass->coding;
-    size_t stride = pass->blocks * pass->block_groups,
-           planes = (size_t)(coding->phases * (coding->planes + coding->square_planes));
+    size_t stride = pass->blocks * pass->block_groups, planes = coding_planes(coding);
     memset(index, 0, pass->rows * planes * stride);
     for (size_t t = 0; t < pass->rows; t++, index += planes * stride)
         for (size_t block = 0; block < pass->blocks; block++) {
@@ -246,7 +245,7 @@ static void multiply_slices(struct crossbar_pass *pass, const float *integers, f
 {
     const struct crossbar_matrix *matrix = pass->matrix;
     const struct crossbar_coding *coding = &pass->coding;
-    size_t planes = (size_t)(coding->phases * (coding->planes + coding->square_planes));
+    size_t planes = coding_planes(coding);
     int drifts = matrix->spec.fidelity == CROSSBAR_ANALOG && matrix->spec.drift > 0 && pass->read->age_ps > 0;
     size_t end = used, index_at = part(&end, pass->rows * planes * pass->blocks * pass->block_groups),
            sums_at = part(&end, pass->rows * pass->blocks * sizeof(float)),
@@ -277,7 +276,7 @@ static size_t pass_bytes(const struct crossbar_pass *pass)
 {
     const struct crossbar_matrix *matrix = pass->matrix;
     const struct crossbar_coding *coding = &pass->coding;
-    size_t planes = (size_t)(coding->phases * (coding->planes + coding->square_planes)), bytes;
+    size_t planes = coding_planes(coding), bytes;
     if (pass->converter.exact)
         bytes = pass->converter.narrow ? narrow_scratch_bytes(matrix, pass->rows)
                                        : (pass->rows * (matrix->in + matrix->out) + matrix->in * matrix->out) * 8;

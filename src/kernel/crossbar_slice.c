@@ -143,7 +143,7 @@ KERNEL_INLINE v8 convert(const struct crossbar_converter *converter, float per_s
 
 /* One row's conversions of a block and slice: the sum over phases of code times phase weight, times the step. */
 KERNEL_INLINE struct halves convert_row(const struct crossbar_pass *pass, const struct tables *tables,
-                                      const uint8_t *index, size_t groups, int noisy, v8 *largest)
+                                        const uint8_t *index, size_t groups, int noisy, v8 *largest)
 {
     const struct crossbar_coding *coding = &pass->coding;
     const float step = pass->converter.step, per_step = step > 0 ? 1 / step : 0;
@@ -184,7 +184,7 @@ static void convert_rows(const struct crossbar_pass *pass, const struct tables *
 {
     const struct crossbar_spec *spec = &pass->matrix->spec;
     const struct crossbar_coding *coding = &pass->coding;
-    size_t planes = (size_t)(coding->phases * (coding->planes + coding->square_planes)),
+    size_t planes = coding_planes(coding),
            groups = (lines_in_block(pass, block) + 2 * GROUP_LINES - 1) / (2 * GROUP_LINES) * 2,
            normals = normals_of_row(pass), tiles = (pass->results + LANES - 1) / LANES;
     struct rng_key key = rng_key(pass->matrix->seed, RNG_READ, pass->matrix->number);

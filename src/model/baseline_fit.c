@@ -151,8 +151,10 @@ enum status baseline_fit_ar(struct baseline_work *work, struct fault *fault)
     work->ar = calloc((size_t)(problem->n_stations * k), sizeof *work->ar);
     double *x = calloc((size_t)(BLOCK * k), sizeof *x);
     enum status status = STATUS_OK;
-    if (!work->ar || !x)
-        status = fault_set(fault, STATUS_FAILED, "the AR baseline does not fit into memory");
+    if (!work->ar || !x) {
+        free(x);
+        return fault_set(fault, STATUS_FAILED, "the AR baseline does not fit into memory");
+    }
     for (int64_t s = 0; s < problem->n_stations && status == STATUS_OK; s++) {
         struct normal normal;
         status = normal_new(&normal, k, 1, fault);

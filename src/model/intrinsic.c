@@ -78,7 +78,7 @@ static enum status check_dim(const struct adapter *adapter, int64_t dim, struct 
         return STATUS_OK;
     return fault_set(fault, STATUS_USAGE,
                      "train.intrinsic_dim: expected a whole number from %lld to %lld%s, found %lld",
-                     (long long)(scales + 1), (long long)(scales + most),
+                     (long long)scales + 1, (long long)scales + most,
                      scales ? " (one for each layer's scale, the rest for one layer's parameters)"
                             : " (the parameters of the layers)",
                      (long long)dim);

@@ -141,7 +141,7 @@ static void take_metric(struct reader *r, const char *group, int f, int64_t n, i
     const double *all = read_array(r, arena_printf(r->arena, "%s_all", name), H5_FLOAT64, 1, dims);
     for (int64_t i = 0; !has_failed(r) && i < n; i++) {
         *result_metric(&rows->all[i], f) = all[i];
-        for (int h = 0; h < rows->horizons[i]; h++)
+        for (int h = 0; table && h < rows->horizons[i]; h++)
             *result_metric(&rows->horizon[i][h], f) = table[i * n_horizons + h];
     }
 }
@@ -154,7 +154,7 @@ static void take_counts(struct reader *r, const char *group, int64_t n, int64_t 
     const int64_t *all = read_array(r, arena_printf(r->arena, "%s/count_all", group), H5_INT64, 1, dims);
     for (int64_t i = 0; !has_failed(r) && i < n; i++) {
         rows->all[i].count = all[i];
-        for (int h = 0; h < rows->horizons[i]; h++)
+        for (int h = 0; table && h < rows->horizons[i]; h++)
             rows->horizon[i][h].count = table[i * n_horizons + h];
     }
 }

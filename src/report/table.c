@@ -130,7 +130,7 @@ static void print_header(const struct part *part, FILE *out)
         units[c] = part->table->column[c].unit;
     }
     for (int c = part->first; c < part->end; c++)
-        has_units |= *units[c] != '\0';
+        has_units |= part->table->column[c].unit[0] != '\0';
     print_line(part, names, out);
     if (has_units)
         print_line(part, units, out);

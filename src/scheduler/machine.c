@@ -133,7 +133,8 @@ static void fill_spec(const struct job *job, const struct cluster_device *device
         .idle_w = device->idle_w,
         .format = device->numerics ? format_of(device->numerics) : machine_format(job),
         .stores_format = job->placement.stores_format,
-        .fused_attention = strcmp(job->placement.attention_kernel, "fused") == 0,
+        .fused_attention =
+            strcmp(device->attention_kernel ? device->attention_kernel : job->placement.attention_kernel, "fused") == 0,
         .dataflow = device->dataflow,
         .memory_mode = device->memory_mode,
         .array_rows = device->array_rows,
@@ -194,9 +195,14 @@ static enum status check_device(const struct job *job, int i, struct fault *faul
     return STATUS_OK;
 }
 
-static enum status check_launch(const struct job *job, int i, struct fault *fault)
+static enum status check_kernels(const struct job *job, int i, struct fault *fault)
 {
     const struct cluster_device *device = &job->cluster.device[i];
+    if (device->attention_kernel && !is_gpu(device->kind) && strcmp(device->kind, systolic_device.kind) != 0)
+        return fault_set(
+            fault, STATUS_USAGE,
+            "%s: devices[%d].attention_kernel: expected with kind gpu or systolic only, found with kind %s",
+            job->cluster.source, i, device->kind);
     if (device->launch_s <= 0 || is_gpu(device->kind))
         return STATUS_OK;
     return fault_set(fault, STATUS_USAGE, "%s: devices[%d].launch_s: expected with kind gpu only, found with kind %s",
@@ -284,7 +290,7 @@ enum status machine_open(const struct job *job, struct arena *arena, struct mach
         if (status == STATUS_OK)
             status = check_cells(job, i, fault);
         if (status == STATUS_OK)
-            status = check_launch(job, i, fault);
+            status = check_kernels(job, i, fault);
         if (status == STATUS_OK)
             status = check_stacks(job, i, fault);
         for (int64_t k = 0; k < cluster->device[i].count && status == STATUS_OK; k++) {

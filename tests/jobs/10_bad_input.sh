@@ -25,7 +25,9 @@ refuses "cost with an unknown dataflow" 2 "--dataflow: expected os, ws or is, fo
 refuses "cost with an unknown memory" 2 "--memory: expected ideal or scalesim, found 'real'" "$P" cost tpuv4 gemm 4x4x4 --memory real
 refuses "replay of eight arrays" 2 "one array only, tpuv4 has 8" "$P" cost tpuv4 gemm 4x4x4 --memory scalesim
 refuses "arithmetic that an array lacks" 2 "tpuv1 has no bf16" "$P" cost tpuv1 gemm 4x4x4 --math bf16
-refuses "dataflow of a GPU" 2 "--dataflow: only on a systolic array" "$P" cost a100-80g gemm 4x4x4 --dataflow ws
+refuses "dataflow of a GPU" 2 "--dataflow: only on systolic arrays, not on a100-80g" "$P" cost a100-80g gemm 4x4x4 --dataflow ws
+refuses "format of crossbars" 2 "--math: only on GPUs and systolic arrays, not on isaac" "$P" cost isaac gemm 4x4x4 --math int8
+refuses "the gradient by a link" 2 "--backward: only on GPUs (on ReRAM: gemm-backward), not on nvlink4" "$P" cost nvlink4 send 4MiB --backward
 refuses "cost of a table that is not there" 4 "none.csv" "$P" cost --csv "$WORK/none.csv" --summary
 refuses "contrast with nothing" 2 "no table" "$P" contrast
 refuses "contrast of a table that is none" 2 "expected the columns group" "$P" contrast tests/golden/systolic.csv

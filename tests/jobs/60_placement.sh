@@ -31,6 +31,12 @@ plan() { # plan NAME ARGUMENTS...
     works "$name" "$POLYRANK" plan "$file" "$@" && cp "$WORK/stdout" "$WORK/told"
 }
 
+# The stack's attention alone is fused: said of the arrays, or of all devices but the GPUs.
+plan "attention of the arrays" --set 'cluster.devices[2].attention_kernel=fused' && cp "$WORK/told" "$WORK/arrays"
+plan "attention of all but the GPUs" --set placement.attention_kernel=fused --set 'cluster.devices[0].attention_kernel=unfused' &&
+    same "attention of some devices" "$WORK/arrays" "$WORK/told"
+plan "attention of none" && { cmp -s "$WORK/arrays" "$WORK/told" && fail "fused attention" "changes nothing" || pass "fused attention"; }
+
 plan "plan of hpt" && {
     tells "devices of both modes" "hpt: full steps on 2 x a100-80g (fp32), 8 samples each; low-parameter steps on 2 x isaac (quantized) and 2 x systolic-128-7nm (fp32), 4 micro-batches of 4"
     tells "the assumed switch" "low-parameter steps after step 20 of 32, the earliest with windows of 4 steps: assumed"

@@ -131,6 +131,35 @@ START_TEST(every_op_that_is_supported_costs_time_and_energy)
 }
 END_TEST
 
+/* Gradients of bias, gain and shift that nobody wants are not paid for: adapters have no bias, frozen norms no
+ * gradient. */
+START_TEST(what_is_skipped_is_free)
+{
+    static const enum op_kind kinds[] = {OP_LINEAR_DW, OP_NORM_BWD};
+    struct arena *arena = arena_new();
+    struct device_spec spec = spec_of("systolic-128-7nm", FORMAT_FP32);
+    void *state = opened(&spec, arena);
+    for (int i = 0; i < 2; i++) {
+        struct op op = op_of(kinds[i]);
+        struct cost with, without;
+        systolic_device.cost(state, &op, &with);
+        uint64_t flops = op_flops(&op);
+        op.skip_sums = 1;
+        systolic_device.cost(state, &op, &without);
+        ck_assert_uint_eq(with.flops - without.flops, flops - op_flops(&op));
+        ck_assert(without.time_ps <= with.time_ps && without.bytes <= with.bytes);
+        if (kinds[i] == OP_LINEAR_DW) {
+            struct op forward = op_of(OP_LINEAR);
+            struct cost product;
+            forward.rows = op.out, forward.out = op.in, forward.in = op.rows, forward.act = ACT_NONE;
+            systolic_device.cost(state, &forward, &product);
+            ck_assert(without.bytes == product.bytes);
+        }
+    }
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(fused_attention_spares_the_traffic_of_scores)
 {
     struct arena *arena = arena_new();
@@ -285,6 +314,7 @@ Suite *suite_rank_systolic(void)
     TCase *tcase = tcase_create("device");
     tcase_add_test(tcase, what_an_array_cannot_be_is_refused);
     tcase_add_test(tcase, every_op_that_is_supported_costs_time_and_energy);
+    tcase_add_test(tcase, what_is_skipped_is_free);
     tcase_add_test(tcase, fused_attention_spares_the_traffic_of_scores);
     tcase_add_test(tcase, embeddings_and_turns_move_what_they_must);
     tcase_add_test(tcase, overrides_reach_the_physics);

@@ -324,6 +324,18 @@ START_TEST(the_device_does_not_do_other_work)
 }
 END_TEST
 
+/* Cells are programmed by an engine of their own, while the device waits or idles at its stand-by power: once. */
+START_TEST(programming_draws_no_power_twice)
+{
+    struct run run = run_open(some_device("isaac", NULL));
+    struct op op = {.kind = OP_PROGRAM, .out = 512, .in = 512, .matrix = 0, .replicas = 1, .site = 1};
+    struct cost cost;
+    run.device->cost(run.state, &op, &cost);
+    ck_assert(cost.time_ps > 0 && cost.energy_fj[ENERGY_WRITE] > 0 && cost.energy_fj[ENERGY_STATIC] == 0);
+    run_close(&run);
+}
+END_TEST
+
 /* The table of `polyrank reproduce reram`, with fewer columns and another seed. */
 START_TEST(errors_are_what_the_formulas_say)
 {
@@ -352,6 +364,7 @@ Suite *suite_reram(void)
     tcase_add_test(device, fidelities_are_further_and_further_from_the_product);
     tcase_add_test(device, drift_is_by_virtual_time_since_programming);
     tcase_add_test(device, the_device_does_not_do_other_work);
+    tcase_add_test(device, programming_draws_no_power_twice);
     suite_add_tcase(suite, physics);
     suite_add_tcase(suite, device);
     return suite;

@@ -258,6 +258,30 @@ START_TEST(products_cost_time_and_energy_and_never_less_when_larger)
 }
 END_TEST
 
+/* Step by step over the places where one part more is needed for the streamed operand to stay in its buffer: it does
+ * stay, and is not fetched again and again. */
+START_TEST(parts_that_are_to_stay_do)
+{
+    for (uint64_t i = 0; i < 200; i++) {
+        struct systolic array = ideal_array("systolic-128-7nm", i % 2 ? SYSTOLIC_WS : SYSTOLIC_IS);
+        struct systolic_gemm gemm = random_gemm(key(7), i);
+        int is_b = array.dataflow == SYSTOLIC_IS;
+        uint64_t half = (is_b ? array.profile.filter_kib : array.profile.ifmap_kib) * 512,
+                 stay = half / (gemm.k * gemm.operand_bytes), edge = stay * size_of(key(8), 0, i, 8),
+                 *steps = is_b ? &gemm.n : &gemm.m;
+        gemm.batch = 1;
+        array.overlap_weights = i / 2 % 2 == 0;
+        struct cost less = {0}, more;
+        for (*steps = edge > 3 ? edge - 3 : 1; *steps < edge + 4; ++*steps, less = more) {
+            systolic_gemm_cost(&array, &gemm, &more);
+            ck_assert_msg((double)more.bytes >= .95 * (double)less.bytes,
+                          "case %llu, %llu steps: %llu after %llu bytes", (unsigned long long)i,
+                          (unsigned long long)*steps, (unsigned long long)more.bytes, (unsigned long long)less.bytes);
+        }
+    }
+}
+END_TEST
+
 START_TEST(overlap_and_more_arrays_never_cost_time)
 {
     for (uint64_t i = 0; i < N_CASES; i++) {
@@ -447,6 +471,7 @@ Suite *suite_systolic(void)
     tcase_add_test(replay, lines_ask_for_every_word_as_often_as_counted);
     tcase_add_test(replay, replays_take_no_less_than_the_array_and_move_every_word);
     tcase_add_test(cost, products_cost_time_and_energy_and_never_less_when_larger);
+    tcase_add_test(cost, parts_that_are_to_stay_do);
     tcase_add_test(cost, overlap_and_more_arrays_never_cost_time);
     tcase_add_test(cost, scalesim_costs_are_those_of_the_replay);
     tcase_add_test(cost, what_stays_on_chip_costs_no_traffic);
