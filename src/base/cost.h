@@ -34,6 +34,19 @@ struct cost {
     uint64_t cell_writes;               /* non-volatile cells programmed */
 };
 
+/* What 64 bits do not hold (18 kJ, 213 days) is COST_TOO_LARGE, and so is what it is added to or multiplied with:
+ * whoever asked for it is refused (cost_is_countable). */
+#define COST_TOO_LARGE UINT64_MAX
+
+/* Local. A cost that is no negative number, half up. */
+uint64_t cost_whole(double value);
+
+/* Local. Energy in fJ of a power for a time: mW ps. */
+uint64_t cost_of_power(uint64_t power_mw, uint64_t time_ps);
+
+/* Local. Is nothing of it too large? */
+int cost_is_countable(const struct cost *cost);
+
 /* Local. `part` follows on what `total` holds: everything adds up, the time too. */
 void cost_add(struct cost *total, const struct cost *part);
 

@@ -236,6 +236,9 @@ static void predict_row(const struct table *table, size_t r, const char *folder,
     if (status == STATUS_OK && row->base.steps != row->run.steps)
         status = fault_set(&fault, STATUS_USAGE, "expected as many steps in both jobs, found %lld and %lld",
                            (long long)row->base.steps, (long long)row->run.steps);
+    if (status == STATUS_OK && row->base.switch_step >= 0)
+        status = fault_set(&fault, STATUS_USAGE,
+                           "%s: expected a base that trains all parameters to the end, found one that switches", base);
     if (status == STATUS_OK && row->run.switch_step < 0)
         status = fault_set(&fault, STATUS_USAGE, "%s: train.switch.policy: expected at or always, found never", run);
     if (status == STATUS_OK)

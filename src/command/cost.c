@@ -187,7 +187,7 @@ static void print_gpu(const struct gpu_profile *gpu, const struct cost *cost, en
            bytes_per_s = (double)cost->bytes / time_s, peak = gpu_peak_flops_per_s(gpu, math);
     double compute = flops_per_s / peak, memory = bytes_per_s / gpu->dram_bytes_per_s,
            launch = (double)gpu->launch_ps / (double)cost->time_ps;
-    uint64_t energy = 0;
+    wide_uint energy = 0;
     for (int i = 0; i < N_ENERGY_PARTS; i++)
         energy += cost->energy_fj[i];
     cost_print(cost);
@@ -216,6 +216,8 @@ static enum status cost_gemm(const struct gpu_profile *gpu, const struct cost_in
                             input->math,      bytes,    bytes < 2 ? 2 : bytes};
     struct cost cost;
     gpu_gemm_cost(gpu, &gemm, &cost);
+    if (cost_check(input->words[1], &cost, fault) != STATUS_OK)
+        return fault->status;
     print_gpu(gpu, &cost, input->math);
     return STATUS_OK;
 }
@@ -243,6 +245,8 @@ static enum status cost_attention(const struct gpu_profile *gpu, const struct co
         return fault_set(fault, STATUS_USAGE, "attention: --causal needs as many keys as queries, or more");
     struct cost cost;
     gpu_attention_cost(gpu, &attention, &cost);
+    if (cost_check(input->words[1], &cost, fault) != STATUS_OK)
+        return fault->status;
     print_gpu(gpu, &cost, input->math);
     return STATUS_OK;
 }
@@ -272,6 +276,8 @@ static enum status cost_stream(const struct gpu_profile *gpu, enum gpu_kernel ke
                                 .rows = d[0]};
     struct cost cost;
     gpu_stream_cost(gpu, &stream, &cost);
+    if (cost_check(input->words[1], &cost, fault) != STATUS_OK)
+        return fault->status;
     print_gpu(gpu, &cost, GPU_FP32);
     return STATUS_OK;
 }
@@ -347,8 +353,9 @@ static enum status cost_on_link(const struct link_profile *link, const struct co
     struct cost cost;
     if (strcmp(op, "send") == 0) {
         link_transfer_cost(link, (uint64_t)bytes, &cost);
-        print_link(&cost, bytes, NULL);
-        return STATUS_OK;
+        if (cost_check(op, &cost, fault) == STATUS_OK)
+            print_link(&cost, bytes, NULL);
+        return fault->status;
     }
     for (int i = 0; i < N_COLLECTIVES; i++) {
         struct fabric fabric;
@@ -360,8 +367,9 @@ static enum status cost_on_link(const struct link_profile *link, const struct co
             return status;
         fabric_collective_cost(&fabric, (enum collective)i, (unsigned)input->devices, (uint64_t)bytes, &algorithm,
                                &cost);
-        print_link(&cost, bytes, algorithm);
-        return STATUS_OK;
+        if (cost_check(op, &cost, fault) == STATUS_OK)
+            print_link(&cost, bytes, algorithm);
+        return fault->status;
     }
     return unknown_op(op, names, N_COLLECTIVES + 1, fault);
 }

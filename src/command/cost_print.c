@@ -32,6 +32,15 @@ void cost_print_line(const char *name, const char *text)
     printf("%-12s  %s\n", name, text);
 }
 
+enum status cost_check(const char *op, const struct cost *cost, struct fault *fault)
+{
+    if (cost_is_countable(cost))
+        return STATUS_OK;
+    return fault_set(
+        fault, STATUS_USAGE,
+        "%s: expected a size that takes less than 213 days, 18 kJ and 1.8e19 operations, found a larger one", op);
+}
+
 void cost_print(const struct cost *cost)
 {
     char text[64];

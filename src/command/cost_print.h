@@ -5,6 +5,10 @@
 #include <stdint.h>
 
 #include "base/cost.h"
+#include "base/status.h"
+
+/* Local. Fault STATUS_USAGE: time or energy of this op are more than 64 bits hold. */
+enum status cost_check(const char *op, const struct cost *cost, struct fault *fault);
 
 /* Local. "4096x128" -> {4096, 128}; the number of sizes, or 0. */
 int cost_read_dims(const char *text, uint64_t dims[5]);

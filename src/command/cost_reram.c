@@ -51,6 +51,8 @@ static enum status cost_reads(const struct reram_profile *profile, const struct 
         return status;
     struct cost cost;
     reram_read_cost(profile, &read, &cost);
+    if (cost_check(request->op, &cost, fault) != STATUS_OK)
+        return fault->status;
     cost_print(&cost);
     print_crossbars(profile, needed);
     double macs = (double)d[0] * (double)d[1] * (double)d[2];
@@ -77,6 +79,8 @@ static enum status cost_programming(const struct reram_profile *profile, const s
         return status;
     struct cost cost;
     reram_program_cost(profile, d[0], d[1], 1, verify, &cost);
+    if (cost_check(request->op, &cost, fault) != STATUS_OK)
+        return fault->status;
     cost_print(&cost);
     print_crossbars(profile, needed);
     snprintf(line, sizeof line, "%" PRIu64 " cells, each good for %g writes", cost.cell_writes,

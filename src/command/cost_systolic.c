@@ -138,6 +138,8 @@ enum status cost_on_systolic(const struct systolic_profile *profile, const struc
         return status;
     struct cost cost;
     systolic_gemm_cost(&array, &gemm, &cost);
+    if (cost_check(request->op, &cost, fault) != STATUS_OK)
+        return fault->status;
     print_array(&array, &gemm, &cost);
     return STATUS_OK;
 }

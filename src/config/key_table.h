@@ -21,6 +21,7 @@
 #define FROM(low, high) .min = (low), .max = (high)
 #define ABOVE(low) .min = (low), .min_excluded = 1, .max = INFINITY
 #define FROM_BELOW(low, high) .min = (low), .max = (high), .max_excluded = 1
+#define FROM_BELOW(low, high) .min = (low), .max = (high), .max_excluded = 1
 #define ABOVE_BELOW(low, high) .min = (low), .min_excluded = 1, .max = (high), .max_excluded = 1
 #define ABOVE_TO(low, high) .min = (low), .min_excluded = 1, .max = (high)
 #define ANY .min = 0, .max = 0

@@ -35,7 +35,7 @@ static const struct job_key keys[] = {
     {"faults[].kind", KEY_WORD, FAULT(kind), REQUIRED, WORDS("fails degrades link-slows columns-stick"),
         MEANS("the device is lost with all that it holds; it computes, or its link to others is, slower from then on; "
               "columns of its crossbars do not conduct any more")},
-    {"faults[].factor", KEY_REAL, FAULT(factor), OPEN("needed but by fails"), ABOVE_BELOW(0, 1),
+    {"faults[].factor", KEY_REAL, FAULT(factor), OPEN("needed but by fails"), FROM_BELOW(1e-6, 1),
         MEANS("degrades, link-slows: speed that is left, as a share; columns-stick: share of the columns")},
     {"faults[].instance", KEY_INT, FAULT(instance), DEFAULT("0"), FROM(0, 4095), MEANS("serving: of this instance")},
 };

@@ -75,12 +75,6 @@ int gpu_supports_math(const struct gpu_profile *gpu, enum gpu_math math)
     return gpu_peak_flops_per_s(gpu, math) > 0.0;
 }
 
-/* Half up; costs are far below 2^63. */
-static uint64_t whole(double value)
-{
-    return (uint64_t)(value + 0.5);
-}
-
 void gpu_charge(const struct gpu_profile *gpu, const struct gpu_work *work, struct cost *cost)
 {
     if (gpu->tdp_mw <= gpu->base_power_mw)
@@ -90,13 +84,13 @@ void gpu_charge(const struct gpu_profile *gpu, const struct gpu_work *work, stru
            sram_fj = work->l2_bytes * gpu->l2_fj_per_byte;
     double limited_ps = (compute_fj + dram_fj + sram_fj) / (double)(gpu->tdp_mw - gpu->base_power_mw);
     memset(cost, 0, sizeof *cost);
-    cost->time_ps = whole(ceil(fmax(work->time_ps, limited_ps)));
-    cost->energy_fj[ENERGY_STATIC] = gpu->base_power_mw * cost->time_ps;
-    cost->energy_fj[ENERGY_COMPUTE] = whole(compute_fj);
-    cost->energy_fj[ENERGY_DRAM] = whole(dram_fj);
-    cost->energy_fj[ENERGY_SRAM] = whole(sram_fj);
-    cost->flops = whole(work->flops);
-    cost->bytes = whole(work->dram_bytes);
+    cost->time_ps = cost_whole(ceil(fmax(work->time_ps, limited_ps)));
+    cost->energy_fj[ENERGY_STATIC] = cost_of_power(gpu->base_power_mw, cost->time_ps);
+    cost->energy_fj[ENERGY_COMPUTE] = cost_whole(compute_fj);
+    cost->energy_fj[ENERGY_DRAM] = cost_whole(dram_fj);
+    cost->energy_fj[ENERGY_SRAM] = cost_whole(sram_fj);
+    cost->flops = cost_whole(work->flops);
+    cost->bytes = cost_whole(work->dram_bytes);
 }
 
 struct kernel_shape {

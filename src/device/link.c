@@ -26,9 +26,9 @@ struct protocol link_protocol(const struct link_profile *link, enum protocol_kin
 void link_charge(double time_ps, double bytes, double energy_fj, struct cost *cost)
 {
     memset(cost, 0, sizeof *cost);
-    cost->time_ps = (uint64_t)ceil(time_ps);
-    cost->bytes = (uint64_t)(bytes + 0.5);
-    cost->energy_fj[ENERGY_LINK] = (uint64_t)(energy_fj + 0.5);
+    cost->time_ps = cost_whole(ceil(time_ps));
+    cost->bytes = cost_whole(bytes);
+    cost->energy_fj[ENERGY_LINK] = cost_whole(energy_fj);
 }
 
 void link_transfer_cost(const struct link_profile *link, uint64_t bytes, struct cost *cost)

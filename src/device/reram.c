@@ -41,13 +41,6 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
-static uint64_t rounded(double x)
-{
-    if (!(x >= 0 && x < 9e18))
-        bug("a cost of %g cannot be counted", x);
-    return (uint64_t)(x + 0.5);
-}
-
 static uint64_t slices(const struct reram_profile *reram)
 {
     return ceil_div((uint64_t)reram->weight_bits, (uint64_t)reram->cell_bits);
@@ -71,7 +64,7 @@ uint64_t reram_capacity(const struct reram_profile *reram)
 
 uint64_t reram_static_mw(const struct reram_profile *reram)
 {
-    return rounded(reram->static_mw_per_tile * reram->tiles);
+    return cost_whole(reram->static_mw_per_tile * reram->tiles);
 }
 
 static uint64_t phases(const struct reram_profile *reram, int backward)
@@ -81,7 +74,7 @@ static uint64_t phases(const struct reram_profile *reram, int backward)
 
 uint64_t reram_initiation_ps(const struct reram_profile *reram, int backward)
 {
-    uint64_t convert_ps = rounded(ceil(reram->columns_per_adc * reram->adc_ps));
+    uint64_t convert_ps = cost_whole(ceil(reram->columns_per_adc * reram->adc_ps));
     uint64_t phase_ps = convert_ps > reram->read_ps ? convert_ps : reram->read_ps;
     return phases(reram, backward) * phase_ps;
 }
@@ -128,12 +121,12 @@ void reram_read_cost(const struct reram_profile *reram, const struct reram_read 
     cost->time_ps = ceil_div(read->rows, read->replicas) * initiation_ps + (uint64_t)reram->stages * reram->stage_ps +
                     tree_levels(work.blocks) * reram->add_ps;
     cost->energy_fj[ENERGY_CONVERT] =
-        rounded(reads * ((double)work.driven * reram->dac_fj + (double)work.conversions * reram->adc_fj));
-    cost->energy_fj[ENERGY_COMPUTE] = rounded(
+        cost_whole(reads * ((double)work.driven * reram->dac_fj + (double)work.conversions * reram->adc_fj));
+    cost->energy_fj[ENERGY_COMPUTE] = cost_whole(
         reads * ((double)work.conversions * reram->add_fj + crossbars * reram->crossbar_mw * (double)reram->read_ps));
     cost->energy_fj[ENERGY_SRAM] =
-        rounded(bits * (reram->buffer_fj_per_bit + reram->bus_fj_per_bit + reram->router_fj_per_bit));
-    cost->energy_fj[ENERGY_STATIC] = reram_static_mw(reram) * cost->time_ps;
+        cost_whole(bits * (reram->buffer_fj_per_bit + reram->bus_fj_per_bit + reram->router_fj_per_bit));
+    cost->energy_fj[ENERGY_STATIC] = cost_of_power(reram_static_mw(reram), cost->time_ps);
     cost->flops = 2 * read->rows * read->out * read->in;
     cost->bytes = read->rows * ceil_div(work.bits_moved, 8);
 }
@@ -151,12 +144,12 @@ void reram_program_cost(const struct reram_profile *reram, uint64_t out, uint64_
     double energy_fj = (double)cells * pulses * cell_fj, serial_ps = (double)rows * pulses * row_ps,
            power_ps = energy_fj / reram->write_power_mw;
     memset(cost, 0, sizeof *cost);
-    cost->time_ps = rounded(ceil(serial_ps > power_ps ? serial_ps : power_ps));
-    cost->energy_fj[ENERGY_WRITE] = rounded(energy_fj);
-    cost->energy_fj[ENERGY_STATIC] = reram_static_mw(reram) * cost->time_ps;
+    cost->time_ps = cost_whole(ceil(serial_ps > power_ps ? serial_ps : power_ps));
+    cost->energy_fj[ENERGY_WRITE] = cost_whole(energy_fj);
+    cost->energy_fj[ENERGY_STATIC] = cost_of_power(reram_static_mw(reram), cost->time_ps);
     cost->bytes = ceil_div(in * out * (uint64_t)reram->weight_bits, 8) * replicas;
     cost->energy_fj[ENERGY_SRAM] =
-        rounded((double)cost->bytes * 8 * (reram->bus_fj_per_bit + reram->router_fj_per_bit));
+        cost_whole((double)cost->bytes * 8 * (reram->bus_fj_per_bit + reram->router_fj_per_bit));
     cost->cell_writes = cells;
 }
 
@@ -168,10 +161,10 @@ void reram_stream_cost(const struct reram_profile *reram, uint64_t read_bytes, u
         bug("moving nothing has no cost");
     memset(cost, 0, sizeof *cost);
     cost->time_ps =
-        reram->stage_ps + rounded(ceil(bytes / (reram->tile_bytes_per_s * reram->tiles) * 1e12)) + reram->add_ps;
-    cost->energy_fj[ENERGY_SRAM] = rounded(8 * bytes * (reram->buffer_fj_per_bit + reram->bus_fj_per_bit));
-    cost->energy_fj[ENERGY_COMPUTE] = rounded((double)additions * reram->add_fj);
-    cost->energy_fj[ENERGY_STATIC] = reram_static_mw(reram) * cost->time_ps;
+        reram->stage_ps + cost_whole(ceil(bytes / (reram->tile_bytes_per_s * reram->tiles) * 1e12)) + reram->add_ps;
+    cost->energy_fj[ENERGY_SRAM] = cost_whole(8 * bytes * (reram->buffer_fj_per_bit + reram->bus_fj_per_bit));
+    cost->energy_fj[ENERGY_COMPUTE] = cost_whole((double)additions * reram->add_fj);
+    cost->energy_fj[ENERGY_STATIC] = cost_of_power(reram_static_mw(reram), cost->time_ps);
     cost->flops = additions;
     cost->bytes = read_bytes + write_bytes;
 }

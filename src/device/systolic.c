@@ -80,12 +80,6 @@ void systolic_count(const struct systolic_product *product, struct systolic_coun
         counts->filter_reads = col_folds * b;
 }
 
-/* Half up; costs are far below 2^63. */
-static uint64_t whole(double value)
-{
-    return (uint64_t)(value + 0.5);
-}
-
 static double sram_fj_per_byte(const struct systolic_profile *profile, uint64_t kib)
 {
     double bytes = fmin((double)kib * 1024, profile->sram_bank_bytes);
@@ -100,19 +94,19 @@ double systolic_memory_cycles(const struct systolic_profile *profile, double byt
 void systolic_charge(const struct systolic_profile *profile, const struct systolic_actions *actions, struct cost *cost)
 {
     memset(cost, 0, sizeof *cost);
-    cost->time_ps = (uint64_t)ceil(actions->cycles * 1e12 / profile->clock_hz);
+    cost->time_ps = cost_whole(ceil(actions->cycles * 1e12 / profile->clock_hz));
     if (cost->time_ps == 0)
         bug("work of a systolic array that takes no time");
-    cost->energy_fj[ENERGY_STATIC] = profile->static_power_mw * cost->time_ps;
+    cost->energy_fj[ENERGY_STATIC] = cost_of_power(profile->static_power_mw, cost->time_ps);
     cost->energy_fj[ENERGY_COMPUTE] =
-        whole(actions->macs * actions->mac_fj + actions->vector_ops * profile->vector_fj_per_op);
-    cost->energy_fj[ENERGY_SRAM] = whole(actions->hop_bytes * profile->hop_fj_per_byte +
-                                         actions->ifmap_bytes * sram_fj_per_byte(profile, profile->ifmap_kib) +
-                                         actions->filter_bytes * sram_fj_per_byte(profile, profile->filter_kib) +
-                                         actions->ofmap_bytes * sram_fj_per_byte(profile, profile->ofmap_kib));
-    cost->energy_fj[ENERGY_DRAM] = whole(actions->dram_bytes * profile->dram_fj_per_byte);
-    cost->flops = whole(2 * actions->macs + actions->vector_ops);
-    cost->bytes = whole(actions->dram_bytes);
+        cost_whole(actions->macs * actions->mac_fj + actions->vector_ops * profile->vector_fj_per_op);
+    cost->energy_fj[ENERGY_SRAM] = cost_whole(actions->hop_bytes * profile->hop_fj_per_byte +
+                                              actions->ifmap_bytes * sram_fj_per_byte(profile, profile->ifmap_kib) +
+                                              actions->filter_bytes * sram_fj_per_byte(profile, profile->filter_kib) +
+                                              actions->ofmap_bytes * sram_fj_per_byte(profile, profile->ofmap_kib));
+    cost->energy_fj[ENERGY_DRAM] = cost_whole(actions->dram_bytes * profile->dram_fj_per_byte);
+    cost->flops = cost_whole(2 * actions->macs + actions->vector_ops);
+    cost->bytes = cost_whole(actions->dram_bytes);
 }
 
 /* What comes from memory goes through a buffer: in and out. */

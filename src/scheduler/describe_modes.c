@@ -214,12 +214,10 @@ uint64_t describe_step_ps(const struct run *run, int64_t first, int64_t last)
 static void describe_phase_steps(struct run *run, const struct run_phase *phase)
 {
     int i = shortest_step(run, phase->first_step, phase->last_step);
-    uint64_t step_ps = phase->time_ps;
-    wide_uint energy_fj = phase->energy_fj;
-    if (i) {
-        step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
-        energy_fj = (wide_uint)((run->step[i].energy_j - run->step[i - 1].energy_j) * FJ_PER_J + 0.5);
-    }
+    if (!i)
+        return;
+    uint64_t step_ps = run->step[i].time_ps - run->step[i - 1].time_ps;
+    wide_uint energy_fj = (wide_uint)((run->step[i].energy_j - run->step[i - 1].energy_j) * FJ_PER_J + 0.5);
     for (int m = 0; m < run->n_modes; m++) {
         struct run_mode *mode = &run->mode[m];
         if (strcmp(phase->name, mode->name) != 0 || (mode->step_ps && mode->step_ps <= step_ps))

@@ -9,9 +9,19 @@ struct prediction {
     wide_uint work_fj, standby_fj;
 };
 
-/* Virtual time of one run more. */
-static enum status measure(const struct training *training, const struct plan *plan, int program, uint64_t *time_ps,
-                           struct fault *fault)
+static wide_uint work_of(const struct plan *plan, int program)
+{
+    wide_uint energy_fj = 0;
+    for (int d = 0; d < plan->n_devices; d++)
+        for (int i = 0; i < plan->programs[program][d].n_instrs; i++)
+            for (int p = 0; p < N_ENERGY_PARTS; p++)
+                energy_fj += plan->programs[program][d].instrs[i].cost.energy_fj[p];
+    return energy_fj;
+}
+
+/* One run more, in the steady state. */
+static enum status predict(const struct training *training, const struct plan *plan, int program,
+                           struct prediction *prediction, struct fault *fault)
 {
     struct executor_options options = {.timing_only = 1, .seed = training->job->train.seed};
     struct executor *executor;
@@ -23,47 +33,23 @@ static enum status measure(const struct training *training, const struct plan *p
     struct step_end end[RUNS];
     status = executor_step(executor, &record, NULL, end, &result, fault);
     executor_close(executor);
-    if (status == STATUS_OK)
-        *time_ps = end[RUNS - 1].end_ps - end[RUNS - 2].end_ps;
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    const struct step_end *last = &end[RUNS - 1];
+    prediction->time_ps = last->end_ps - last[-1].end_ps;
+    prediction->work_fj = work_of(plan, program);
+    prediction->standby_fj = (wide_uint)(last->standby_fixed_fj - last[-1].standby_fixed_fj +
+                                         (wide_int)result.standby.idle_mw * prediction->time_ps);
+    return STATUS_OK;
 }
 
-static wide_uint work_of(const struct program *program, uint64_t *compute_ps)
+/* All devices of the machine, waiting. */
+static wide_uint waiting_mw(const struct training *training)
 {
-    wide_uint energy_fj = 0;
-    *compute_ps = 0;
-    for (int i = 0; i < program->n_instrs; i++) {
-        const struct instr *instr = &program->instrs[i];
-        for (int p = 0; p < N_ENERGY_PARTS; p++)
-            energy_fj += instr->cost.energy_fj[p];
-        if (instr->engine == ENGINE_COMPUTE)
-            *compute_ps += instr->cost.time_ps;
-    }
-    return energy_fj;
-}
-
-/* A device that computes nothing in a program idles through it. */
-static uint64_t standby_mw(const struct training *training, int device, int computes)
-{
-    const struct device *backend = training->machine.backends[device];
-    const void *state = training->machine.states[device];
-    return computes ? backend->wait_power_mw(state)
-                    : device_idle_power_mw(backend, state, &training->machine.specs[device]);
-}
-
-static enum status predict(const struct training *training, const struct plan *plan, int program,
-                           struct prediction *prediction, struct fault *fault)
-{
-    *prediction = (struct prediction){0};
-    enum status status = measure(training, plan, program, &prediction->time_ps, fault);
-    for (int d = 0; d < plan->n_devices && status == STATUS_OK; d++) {
-        uint64_t compute_ps;
-        prediction->work_fj += work_of(&plan->programs[program][d], &compute_ps);
-        if (compute_ps < prediction->time_ps) /* mW ps = fJ */
-            prediction->standby_fj +=
-                (wide_uint)standby_mw(training, d, compute_ps > 0) * (prediction->time_ps - compute_ps);
-    }
-    return status;
+    wide_uint sum = 0;
+    for (int d = 0; d < training->machine.n_devices; d++)
+        sum += training->machine.backends[d]->wait_power_mw(training->machine.states[d]);
+    return sum;
 }
 
 /* Costs are compared in 64 bits. */
@@ -83,11 +69,9 @@ enum status predict_costs(const struct training *training, const struct plan *pl
         status = predict(training, plan, PROGRAM_HANDOVER, &handover, fault);
     if (status != STATUS_OK)
         return status;
-    wide_uint steps = (wide_uint)trial_steps, longer_ps = handover.time_ps, standby = 0;
+    wide_uint steps = (wide_uint)trial_steps, longer_ps = handover.time_ps;
     if (low.time_ps > full.time_ps)
         longer_ps += steps * (low.time_ps - full.time_ps);
-    for (int d = 0; d < plan->n_devices; d++)
-        standby += standby_mw(training, d, 1);
     *costs = (struct switch_costs){
         .full_ps = full.time_ps,
         .low_ps = low.time_ps,
@@ -95,7 +79,7 @@ enum status predict_costs(const struct training *training, const struct plan *pl
         .program_ps = handover.time_ps,
         .full_fj = narrow(full.work_fj + full.standby_fj),
         .low_fj = narrow(low.work_fj + low.standby_fj),
-        .trial_fj = narrow(handover.work_fj + steps * low.work_fj + longer_ps * standby),
+        .trial_fj = narrow(handover.work_fj + steps * low.work_fj + longer_ps * waiting_mw(training)),
         .program_fj = narrow(handover.work_fj + handover.standby_fj),
     };
     return status;

@@ -8,8 +8,7 @@
 /* Collective. Runs PROGRAM_TRAIN, PROGRAM_LOW and PROGRAM_HANDOVER of a plan for the training's machine (adapters of
  * this width) without tensors, each three times on clocks of their own, and takes the last run less the one before.
  *
- * Energy of a run: its instructions', and for every device of the machine the stand-by power of the time that its
- * compute engine does not work (waiting power in a program in which it computes, idle power in others).
+ * Energy of a run: its instructions', and what all devices of the machine spend meanwhile on waiting and idling.
  *
  * A trial of k steps: the two arms run side by side on different devices, so beyond k full steps it takes a handover
  * and what k low steps last longer; its energy is that of the instructions of the handover and of k low steps, and

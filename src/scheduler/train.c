@@ -27,6 +27,10 @@ static enum status go_on(struct course *course, int64_t until, struct fault *fau
         course->step = first;
         return course_step(course, first, fault);
     }
+    if (course->options->checkpoint && course->options->checkpoint_steps > 0) {
+        int64_t each = course->options->checkpoint_steps, next = (first - 1) / each * each + each;
+        until = next < until ? next : until;
+    }
     course->step = faults_known_until(course, first - 1, modes_known_until(course, first - 1, until));
     return course_time_steps(course, first, course->step, fault);
 }
@@ -109,6 +113,8 @@ enum status training_run(struct training *training, const struct training_option
                          struct training_result *result, struct fault *fault)
 {
     struct course course = {.training = training, .options = options, .result = result};
+    if (course_check_size(&course, fault) != STATUS_OK)
+        return fault->status;
     start(&course);
     faults_open(&course);
     if (options->checkpoint)

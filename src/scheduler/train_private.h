@@ -89,6 +89,9 @@ enum switch_state course_mode(const struct course *course);
 /* Local. What one run of each program of the plan costs. */
 void course_price(struct course *course);
 
+/* Local. Fault STATUS_USAGE: the whole run is more than ledgers count. */
+enum status course_check_size(const struct course *course, struct fault *fault);
+
 /* Local. Energy of all devices until now, working, waiting and idle; at the end it is that of all ledgers. */
 wide_uint course_energy_fj(const struct course *course);
 

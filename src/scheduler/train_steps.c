@@ -59,10 +59,11 @@ static enum status run_arm(struct course *course, int program, int64_t step, dou
         return status;
     course_note(course, &result);
     if (!isfinite(result.loss_sum))
-        return fault_set(
-            fault, STATUS_FAILED,
-            "the loss is not finite at step %lld: lower train.optimiser.learning_rate or set train.clip_norm",
-            (long long)step);
+        return fault_set(fault, STATUS_FAILED, "the loss is not finite at step %lld: lower %s or set train.clip_norm",
+                         (long long)step,
+                         program == PROGRAM_LOW && course->training->job->train.adapter.learning_rate > 0
+                             ? "train.adapter.learning_rate"
+                             : "train.optimiser.learning_rate");
     *loss = result.loss_sum / result.loss_count;
     course_advance(course, course->program_energy_fj[program], &result);
     return STATUS_OK;

@@ -16,7 +16,7 @@ static enum status open_windows(struct training *training, struct fault *fault)
 static enum status check_length(const struct training *training, struct fault *fault)
 {
     const struct job *job = training->job;
-    if (training_steps(training) > 0)
+    if (training_steps(training) > 0 && (!training->windows || training_epoch_steps(training) > 0))
         return STATUS_OK;
     if (!training->windows)
         return fault_set(fault, STATUS_USAGE,

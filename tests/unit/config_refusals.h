@@ -14,7 +14,7 @@
 /* Keys of a section, as messages list them. */
 #define DEVICE_KEYS \
     "kind, profile, count, per_node, memory_bytes, memory_bytes_per_s, peak_flop_per_s, tdp_w, idle_w, launch_s, " \
-    "numerics, dataflow, memory_mode, array_rows, array_cols, overlap_weights, fidelity, mapping, " \
+    "numerics, attention_kernel, dataflow, memory_mode, array_rows, array_cols, overlap_weights, fidelity, mapping, " \
     "tiles, weight_bits, input_bits, error_bits, cell_bits, adc_bits, adc_range, program_noise, " \
     "read_noise, stuck_low, stuck_high, drift, write_verify, stacks, power_limit, endurance"
 #define TRAIN_KEYS                                                                                                     \
@@ -361,8 +361,8 @@ static const struct refusal {
      "j.yaml:1: cluster.devices[0].tdp_w: expected a power such as \"700 W\" above 0 W, found '700' (a "
      "unit is missing)"},
     {"cluster: {devices: [{peak_flop_per_s: 312 TFLOPS}]}\n", {NULL}, 2,
-     "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" above 0 "
-     "FLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
+     "j.yaml:1: cluster.devices[0].peak_flop_per_s: expected a rate such as \"312 TFLOP/s\" of at least "
+     "1 MFLOP/s, found '312 TFLOPS' (the unit is unknown here)"},
     {"cluster: {devices: [{dataflow: rs}]}\n", {NULL}, 2,
      "j.yaml:1: cluster.devices[0].dataflow: expected one of os, ws, is, found 'rs' (did you mean 'os'?)"},
     {"cluster: {devices: [{memory_mode: exact}]}\n", {NULL}, 2,

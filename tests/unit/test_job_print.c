@@ -89,7 +89,7 @@ static uint64_t below(struct random *random, uint64_t n)
 
 static void random_real(struct random *random, const struct job_key *key, char *text, size_t size)
 {
-    double low = key->min, high = isinf(key->max) ? ldexp(1, (int)below(random, 80)) : key->max;
+    double low = key->min, high = isinf(key->max) ? fmax(low, 1) * ldexp(1, (int)below(random, 80)) : key->max;
     double value = low + (high - low) * rng_uniform(random->key, random->step, random->i++);
     if (value <= low && key->min_excluded)
         value = low + (high - low) / 2;
