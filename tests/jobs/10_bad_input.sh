@@ -47,6 +47,9 @@ broken "tab" 2 "tab" 's/^  ffn/\tffn/'
 broken "not YAML" 2 "broken.yaml:" 's/^model:/model: [/'
 broken "heads do not divide" 2 "multiple of" 's/heads: 2/heads: 3/'
 broken "minibatch below devices" 2 "train.minibatch" 's/minibatch: 8/minibatch: 1/'
+with "minibatch above samples, steps given" 2 "train.minibatch: expected at most the" --set train.steps=3 --set train.minibatch=500
+with "more steps than ledgers count" 2 "expected a run of which a ledger can count all" --set train.steps=1000000000000
+refuses "a product that 64 bits do not hold" 2 "gemm: expected a size that takes less than 213 days" "$P" cost a100-80g gemm 10000000x10000000x10000000
 broken "minibatch above samples" 2 "train.minibatch" 's/minibatch: 8/minibatch: 500/'
 broken "window above rows" 2 "window" 's/window: 3/window: 500/'
 broken "data that is not there" 4 "nowhere.h5" "s|file: .*good.h5|file: $WORK/nowhere.h5|"

@@ -73,7 +73,7 @@ hpt_broken "cells of more bits than a weight" 2 "cell_bits: expected fewer than 
 hpt_broken "matrices that do not fit" 2 "reram0 needs 384 crossbars for its 4 matrices, found 96" \
     's/profile: isaac/&\n      tiles: 1/;s/d_model: 8/d_model: 512/;s/ffn: 8/ffn: 2048/'
 hpt_broken "a micro-batch larger than the buffers" 2 "raise placement.micro_batches, lower train.minibatch, give it more tiles" \
-    's/profile: isaac/&\n      tiles: 1/;s/minibatch: 8/minibatch: 512/;s/micro_batches: 2/micro_batches: 1/'
+    's/profile: isaac/&\n      tiles: 1/;s/d_model: 8/d_model: 64/;s/ffn: 8/ffn: 64/;s/minibatch: 8/minibatch: 60/;s/micro_batches: 2/micro_batches: 1/'
 hpt_broken "at without a step" 2 "train.switch.at_step: expected a whole number, because train.switch.policy is at" 's/, at_step: 2//'
 hpt_with "micro-batches that do not divide" 2 "placement.micro_batches: expected a number that divides train.minibatch (8), found 3" --set placement.micro_batches=3
 hpt_with "more micro-batches than samples" 2 "placement.micro_batches: expected a number that divides train.minibatch (8), found 16" --set placement.micro_batches=16

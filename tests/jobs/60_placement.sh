@@ -37,6 +37,10 @@ plan "attention of all but the GPUs" --set placement.attention_kernel=fused --se
     same "attention of some devices" "$WORK/arrays" "$WORK/told"
 plan "attention of none" && { cmp -s "$WORK/arrays" "$WORK/told" && fail "fused attention" "changes nothing" || pass "fused attention"; }
 
+plan "a mode of one step" --set train.switch.policy=at --set train.switch.at_step=31 && {
+    if grep -qE '^  low +[0-9]+ +- +-$' "$WORK/told"; then pass "one step has no time from step to step"; else
+        fail "one step has no time from step to step" "told" "$WORK/told"; fi
+}
 plan "plan of hpt" && {
     tells "devices of both modes" "hpt: full steps on 2 x a100-80g (fp32), 8 samples each; low-parameter steps on 2 x isaac (quantized) and 2 x systolic-128-7nm (fp32), 4 micro-batches of 4"
     tells "the assumed switch" "low-parameter steps after step 20 of 32, the earliest with windows of 4 steps: assumed"

@@ -48,6 +48,14 @@ equal "resume of a complete run"
 run 1
 status "without --resume a result is not replaced" 2
 
+# Without tensors many steps are one call, which ends where a checkpoint is due.
+rm -rf run && mkdir run
+run 1 --timing-only --set train.switch.policy=always --checkpoint-steps 5
+status "timing-only with checkpoints" 0
+[ -e run/checkpoint.h5 ] && pass "a checkpoint of a timing-only run" || fail "a checkpoint of a timing-only run" "there is none"
+mv run timing && mkdir run
+run 1 --timing-only --set train.switch.policy=always && cmp -s run/result.h5 timing/result.h5 && pass "checkpoints change nothing" || fail "checkpoints change nothing" "result.h5 differs"
+
 # A signal to one rank of three, then to mpirun itself.
 for target in rank mpirun; do
     signal=USR1
