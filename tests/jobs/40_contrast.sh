@@ -40,7 +40,7 @@ sed '3s/at_step=250/at_step=500/' "$WORK/contrast/here.csv" >"$WORK/contrast/bad
 works "contrast: a line of the CSV that cannot be predicted has as many" awk -F, '
     { line = $0; gsub(/"[^"]*"/, "text", line); n = split(line, c, ","); if (NR == 1) columns = n; if (n != columns) exit 1 }
     END { exit NR != 4 }' "$WORK/contrast/bad-out.csv"
-sed '2s/wind-gpu.yaml/wind.yaml/; 2s/,train.steps=500,/,train.steps=500; train.switch.at_step=50,/' "$WORK/contrast/here.csv" >"$WORK/contrast/base.csv"
+sed '2s/wind-gpu.yaml/wind.yaml/; 2s/,train.steps=500,/,train.steps=500; train.switch.at_step=50; train.switch.trial_steps=0,/' "$WORK/contrast/here.csv" >"$WORK/contrast/base.csv"
 "$POLYRANK" contrast "$WORK/contrast/base.csv" >"$WORK/stdout" 2>"$WORK/stderr"
 grep -q 'expected a base that trains all parameters to the end' "$WORK/stdout" &&
     pass "contrast: a base that switches" || fail "contrast: a base that switches" "not refused" "$WORK/stdout"
