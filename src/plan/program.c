@@ -324,3 +324,13 @@ void program_validate(const struct program *program)
     check_memory(program, arena);
     arena_free(arena);
 }
+
+wide_uint plan_energy_fj(const struct plan *plan, int id)
+{
+    wide_uint energy_fj = 0;
+    for (int d = 0; d < plan->n_devices; d++)
+        for (int i = 0; i < plan->programs[id][d].n_instrs; i++)
+            for (int p = 0; p < N_ENERGY_PARTS; p++)
+                energy_fj += plan->programs[id][d].instrs[i].cost.energy_fj[p];
+    return energy_fj;
+}

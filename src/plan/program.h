@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/cost.h"
+#include "base/wide.h"
 #include "kernel/op.h"
 
 /* Engines of a device: each does one instruction at a time, different engines overlap. X(enum, name) */
@@ -147,6 +148,9 @@ struct plan {
     uint64_t *capacity_bytes; /* [n_devices] */
     uint64_t hash;            /* of everything above: equal on all ranks */
 };
+
+/* Local. Energy of the instructions of one run of program `id`, all devices together. */
+wide_uint plan_energy_fj(const struct plan *plan, int id);
 
 /* Local. A program without instructions, for a device that takes no part. */
 void program_clear(struct program *program, int device);

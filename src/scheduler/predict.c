@@ -9,16 +9,6 @@ struct prediction {
     wide_uint work_fj, standby_fj;
 };
 
-static wide_uint work_of(const struct plan *plan, int program)
-{
-    wide_uint energy_fj = 0;
-    for (int d = 0; d < plan->n_devices; d++)
-        for (int i = 0; i < plan->programs[program][d].n_instrs; i++)
-            for (int p = 0; p < N_ENERGY_PARTS; p++)
-                energy_fj += plan->programs[program][d].instrs[i].cost.energy_fj[p];
-    return energy_fj;
-}
-
 /* One run more, in the steady state. */
 static enum status predict(const struct training *training, const struct plan *plan, int program,
                            struct prediction *prediction, struct fault *fault)
@@ -37,7 +27,7 @@ static enum status predict(const struct training *training, const struct plan *p
         return status;
     const struct step_end *last = &end[RUNS - 1];
     prediction->time_ps = last->end_ps - last[-1].end_ps;
-    prediction->work_fj = work_of(plan, program);
+    prediction->work_fj = plan_energy_fj(plan, program);
     prediction->standby_fj = (wide_uint)(last->standby_fixed_fj - last[-1].standby_fixed_fj +
                                          (wide_int)result.standby.idle_mw * prediction->time_ps);
     return STATUS_OK;

@@ -9,20 +9,10 @@ enum switch_state course_mode(const struct course *course)
     return course->mode_switch ? switch_state(course->mode_switch) : SWITCH_FULL;
 }
 
-static wide_uint energy_of_program(const struct plan *plan, int id)
-{
-    wide_uint energy_fj = 0;
-    for (int d = 0; d < plan->n_devices; d++)
-        for (int i = 0; i < plan->programs[id][d].n_instrs; i++)
-            for (int p = 0; p < N_ENERGY_PARTS; p++)
-                energy_fj += plan->programs[id][d].instrs[i].cost.energy_fj[p];
-    return energy_fj;
-}
-
 void course_price(struct course *course)
 {
     for (int id = 0; id < N_PROGRAMS; id++)
-        course->program_energy_fj[id] = energy_of_program(&course->training->plan, id);
+        course->program_energy_fj[id] = plan_energy_fj(&course->training->plan, id);
 }
 
 /* Most of a sum of `steps` runs of a program: time, FLOP, bytes, cells; of a part of the energy, one run's. */
