@@ -73,7 +73,7 @@ static int find_step(const struct walk *walk, double *step)
 {
     int n = walk->descent->n;
     size_t m = walk->descent->m;
-    double matrix[DESCENT_MOST][DESCENT_MOST + 1];
+    double matrix[DESCENT_MOST][DESCENT_MOST + 1] = {{0}};
     for (int i = 0; i < n; i++) {
         const double *a = walk->slope + (size_t)i * m;
         for (int j = 0; j <= n; j++) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status fault_set(struct fault *fault, enum status status, const char *format, ...)
+enum status (fault_set)(struct fault *fault, enum status status, const char *format, ...)
 {
     if (fault->status != STATUS_OK)
         return fault->status;
