@@ -158,11 +158,11 @@ enum status override_cluster(const struct reading *reading)
 {
     enum status status = STATUS_OK;
     for (int i = 0; i < reading->n_overrides && !status; i++) {
-        struct override override;
+        struct override override = {.node = NULL};
         if (!is_cluster(reading->overrides[i]) || !strchr(reading->overrides[i], '='))
             continue;
         status = take_apart(reading, i, &override);
-        if (!status)
+        if (override.node && !status)
             status = set_value(reading, &override);
         reading->job->cluster = (struct cluster){.n_devices = 0};
         defaults_set(reading, node_find(reading->tree, "cluster", strlen("cluster")), reading->job);
@@ -174,11 +174,11 @@ enum status override_values(const struct reading *reading)
 {
     enum status status = STATUS_OK;
     for (int i = 0; i < reading->n_overrides && !status; i++) {
-        struct override override;
+        struct override override = {.node = NULL};
         if (is_cluster(reading->overrides[i]) && strchr(reading->overrides[i], '='))
             continue;
         status = take_apart(reading, i, &override);
-        if (!status)
+        if (override.node && !status)
             status = set_value(reading, &override);
     }
     return status;
