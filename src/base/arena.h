@@ -18,10 +18,10 @@ struct arena *arena_new(void);
 void arena_free(struct arena *arena);
 
 /* Local. `size` bytes, zeroed, aligned to 64. Never NULL. */
-void *arena_take(struct arena *arena, size_t size);
+void *arena_take(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 
 /* Local. `count` elements of `size` bytes each, zeroed; overflow of the product is a bug. */
-void *arena_array(struct arena *arena, size_t count, size_t size);
+void *arena_array(struct arena *arena, size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* Local. The list of n elements with room for one more, zeroed. For lists that grow one by one from NULL and 0: their
  * room is a power of two, and a full one is copied to one twice as large. */

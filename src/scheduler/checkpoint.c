@@ -69,15 +69,15 @@ static enum status gather_labels(struct comm *comm, const struct archive_entry *
     const char *at = labels;
     for (int r = 0; r < comm_size(comm); at += sizes[r++])
         n += unpack_labels(at, sizes[r], r, NULL);
-    *all = arena_array(arena, n + 1, sizeof **all);
+    struct owned *list = *all = arena_array(arena, n + 1, sizeof *list);
     *n_all = n;
     at = labels;
     n = 0;
     for (int r = 0; r < comm_size(comm); at += sizes[r++])
-        n += unpack_labels(at, sizes[r], r, *all + n);
+        n += unpack_labels(at, sizes[r], r, list + n);
     for (size_t i = 0; i < n_mine; i++) /* rank 0's own are the first */
-        (*all)[i].entry.values = mine[i].values;
-    qsort(*all, n, sizeof **all, by_name);
+        list[i].entry.values = mine[i].values;
+    qsort(list, n, sizeof *list, by_name);
     return STATUS_OK;
 }
 

@@ -125,7 +125,7 @@ enum status describe_predictions(const struct training *training, struct executo
     if (predictions) {
         float *observation =
             arena_array(training->arena, (size_t)(run->n_test * run->n_outputs) + 1, sizeof *observation);
-        status = fill_observations(training, run, observation, fault);
+        fill_observations(training, run, observation, fault);
         run->n_predictions = run->n_test;
         run->prediction = predictions;
         run->observation = observation;

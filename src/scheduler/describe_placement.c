@@ -62,6 +62,8 @@ static const char *low_text(const struct training *training)
 const char *describe_placement(const struct training *training)
 {
     int64_t minibatch = training->job->train.minibatch, n = count_devices(training, PROGRAM_TRAIN);
+    if (n == 0)
+        bug("no device trains");
     const char *devices = devices_text(training, PROGRAM_TRAIN), *more = minibatch % n ? " or one more" : "";
     if (!training->matrices)
         return arena_printf(training->arena, "gpu-only: %s, minibatch %lld split into %lld%s samples a device", devices,

@@ -217,7 +217,7 @@ static void lower_nodes(const struct lowering *lowering, const struct graph *gra
     int first_slot = program->n_slots;
     for (int b = 0; b < n_buckets; b++)
         add_bucket_slot(program, graph, &buckets[b], b, element_bytes, arena);
-    program->instrs = arena_array(arena, (size_t)(graph->n_nodes + n_buckets), sizeof *program->instrs);
+    program->instrs = arena_array(arena, (size_t)graph->n_nodes + (size_t)n_buckets, sizeof *program->instrs);
     for (int i = 0; i < graph->n_nodes; i++) {
         if (i == graph->loop_first)
             program->loop_first = program->n_instrs;

@@ -22,7 +22,7 @@ struct ordering {
     const int *device_of;
     const struct order_request *request;
     struct edge *edges;
-    int n_edges, max_edges;
+    int n_edges;
     int *first_in, *first_out; /* [n_nodes] */
     struct access *accesses;
     int *last_access;  /* [n_tensors] of roots */
@@ -44,14 +44,8 @@ static void add_edge(struct ordering *ordering, int before, int after, int64_t e
                 ordering->edges[e].elements = elements;
             return;
         }
-    if (ordering->n_edges == ordering->max_edges) {
-        int max = 2 * ordering->max_edges + 64;
-        struct edge *larger = arena_array(ordering->graph->arena, (size_t)max, sizeof *larger);
-        if (ordering->n_edges)
-            memcpy(larger, ordering->edges, (size_t)ordering->n_edges * sizeof *larger);
-        ordering->edges = larger;
-        ordering->max_edges = max;
-    }
+    ordering->edges =
+        arena_grown(ordering->graph->arena, ordering->edges, (size_t)ordering->n_edges, sizeof *ordering->edges);
     struct edge edge = {before, after, elements, ordering->first_in[after], ordering->first_out[before]};
     ordering->first_in[after] = ordering->first_out[before] = ordering->n_edges;
     ordering->edges[ordering->n_edges++] = edge;
@@ -95,6 +89,8 @@ static void find_edges(struct ordering *ordering)
 
 static uint64_t message_ps(const struct ordering *ordering, const struct edge *edge)
 {
+    if (!edge)
+        bug("an edge that is not there");
     int from = ordering->device_of[edge->before], to = ordering->device_of[edge->after];
     if (from == to || edge->elements == 0)
         return 0;

@@ -73,6 +73,19 @@ static void archive_columns(struct sequence *all, size_t n, struct archive *arch
     arena_free(arena);
 }
 
+/* Between the sequences that have tokens and one list, in their order. */
+static void move_answers(const struct roll *roll, uint32_t *list, int from_list)
+{
+    for (size_t i = 0; i < roll->n; i++) {
+        const struct sequence *sequence = roll->sequence[i];
+        if (!sequence->token)
+            continue;
+        uint32_t *answer = sequence->token + sequence->asked->prompt_tokens;
+        memcpy(from_list ? answer : list, from_list ? list : answer, sequence->made * sizeof *list);
+        list += sequence->made;
+    }
+}
+
 /* Answers so far: the prompts are those of the requests. */
 static void archive_answers(const struct roll *roll, struct archive *archive)
 {
@@ -80,15 +93,12 @@ static void archive_answers(const struct roll *roll, struct archive *archive)
     size_t total = 0;
     for (size_t i = 0; i < roll->n; i++)
         total += roll->sequence[i]->token ? roll->sequence[i]->made : 0;
-    uint32_t *token = arena_array(arena, total + 1, sizeof *token), *at = token;
-    for (size_t i = 0; i < roll->n && !archive_restores(archive) && total; at += roll->sequence[i++]->made)
-        memcpy(at, roll->sequence[i]->token + roll->sequence[i]->asked->prompt_tokens,
-               roll->sequence[i]->made * sizeof *at);
+    uint32_t *token = arena_array(arena, total + 1, sizeof *token);
+    if (!archive_restores(archive))
+        move_answers(roll, token, 0);
     archive_array(archive, "answer", token, total);
-    at = token;
-    for (size_t i = 0; i < roll->n && archive_restores(archive) && total; at += roll->sequence[i++]->made)
-        memcpy(roll->sequence[i]->token + roll->sequence[i]->asked->prompt_tokens, at,
-               roll->sequence[i]->made * sizeof *at);
+    if (archive_restores(archive))
+        move_answers(roll, token, 1);
     arena_free(arena);
 }
 

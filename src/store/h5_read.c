@@ -65,6 +65,7 @@ enum status h5_shape(struct h5 *file, const char *object, struct h5_shape *out, 
 
 enum status h5_need_numbers(struct h5 *file, const char *object, struct h5_shape *shape, struct fault *fault)
 {
+    *shape = (struct h5_shape){.kind = H5_KIND_OTHER};
     enum status status = h5_shape(file, object, shape, fault);
     if (status == STATUS_OK && shape->kind != H5_KIND_INTEGER && shape->kind != H5_KIND_FLOAT)
         status = fault_set(fault, STATUS_IO, "%s: %s: expected an array of numbers, found %s", file->path, object,

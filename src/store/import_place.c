@@ -19,12 +19,10 @@ static int read_degrees(const char *cell, double *degrees)
         value += scale * strtod(at, &end);
         at = end;
         /* d or the degree sign of UTF-8, minutes, seconds */
-        if (part == 0 && (*at == 'd' || *at == 'D'))
+        if (part == 0 ? *at == 'd' || *at == 'D' : *at == '\'' || *at == '"')
             at++;
         else if (part == 0 && strncmp(at, "\xC2\xB0", 2) == 0)
             at += 2;
-        else if (part > 0 && (*at == '\'' || *at == '"'))
-            at++;
         else
             return 0;
         scale /= 60;
@@ -168,8 +166,8 @@ static enum status read_edges(const struct csv *csv, struct field *field, struct
         return fault_set(fault, STATUS_USAGE, "%s: a header, but no edge", csv->path);
     int by_number = !names_a_station(field, csv_cell(csv, first, 0));
     for (int64_t r = first; r < csv->n_rows; r++) {
-        int64_t i, j;
-        float weight;
+        int64_t i = 0, j = 0;
+        float weight = 0;
         enum status status = read_end(csv, r, 0, field, by_number, &i, fault);
         if (status == STATUS_OK)
             status = read_end(csv, r, 1, field, by_number, &j, fault);

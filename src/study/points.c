@@ -88,6 +88,8 @@ static void choose_values(const struct making *making, int64_t g, const char **v
     int64_t grid = rest / making->n_samples / making->n_zip;
     for (int a = study->n_axes - 1; a >= 0; a--) {
         const struct axis_values *values = &making->values[a];
+        if (values->n < 1)
+            bug("axis %s without values", study->axis[a].key);
         const int64_t place[] = {[AXIS_GRID] = grid % values->n,
                                  [AXIS_ZIP] = zip,
                                  [AXIS_SAMPLE] = sample,
@@ -142,10 +144,13 @@ static void add_override(struct making *making, struct study_point *point, const
 static enum status add_grown(struct making *making, struct study_point *point, double count, struct arena *scratch)
 {
     const struct study *study = making->study;
-    int64_t first = atoll(making->values[study->n_axes - 1].text[0]), base;
     struct job job;
     if (study->grow.n == 0)
         return STATUS_OK;
+    const struct axis_values *counts = &making->values[study->n_axes - 1];
+    if (!counts->text)
+        bug("a study that grows without counts");
+    int64_t first = atoll(counts->text[0]), base;
     if (read_job(making, point, scratch, &job))
         return making->fault->status;
     for (int k = 0; k < study->grow.n; k++) {
