@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status (fault_set)(struct fault *fault, enum status status, const char *format, ...)
+#undef fault_set /* the header gives the name another meaning for an analyzer */
+enum status fault_set(struct fault *fault, enum status status, const char *format, ...)
 {
     if (fault->status != STATUS_OK)
         return fault->status;
