@@ -131,6 +131,8 @@ static int split(char *text, struct item *items)
 
 static enum status set_value(const struct reading *reading, struct override *override)
 {
+    if (!override->node)
+        bug("an override whose key was not found");
     struct item items[MAX_ITEMS] = {{override->value, 0}};
     const struct job_key *key = override->node->key;
     struct site site = {reading->arena, override->place.file, override->path, "", reading->fault};
@@ -162,7 +164,7 @@ enum status override_cluster(const struct reading *reading)
         if (!is_cluster(reading->overrides[i]) || !strchr(reading->overrides[i], '='))
             continue;
         status = take_apart(reading, i, &override);
-        if (override.node && !status)
+        if (!status)
             status = set_value(reading, &override);
         reading->job->cluster = (struct cluster){.n_devices = 0};
         defaults_set(reading, node_find(reading->tree, "cluster", strlen("cluster")), reading->job);
@@ -178,7 +180,7 @@ enum status override_values(const struct reading *reading)
         if (is_cluster(reading->overrides[i]) && strchr(reading->overrides[i], '='))
             continue;
         status = take_apart(reading, i, &override);
-        if (override.node && !status)
+        if (!status)
             status = set_value(reading, &override);
     }
     return status;

@@ -37,27 +37,27 @@ static enum kernel_class last_work(const struct clock *clock, uint64_t end_ps)
 
 /* What the compute engine has lost until all engines are free. It is not work of a class of its own: it waits for the
  * other engines' last work, from the first message on that a program without compute has begun with. */
-struct lost {
+struct gap {
     uint64_t idle_ps, wait_ps, end_ps;
     enum kernel_class class;
 };
 
-static struct lost lost_until_end(const struct clock *clock)
+static struct gap gap_until_end(const struct clock *clock)
 {
     uint64_t end_ps = clock_end_ps(clock), free_ps = clock->engine_free_ps[ENGINE_COMPUTE];
     uint64_t idle_ps = clock->changed && clock->has_begun && clock->begun_ps > free_ps ? clock->begun_ps - free_ps : 0;
-    return (struct lost){idle_ps, end_ps - free_ps - idle_ps, end_ps, last_work(clock, end_ps)};
+    return (struct gap){idle_ps, end_ps - free_ps - idle_ps, end_ps, last_work(clock, end_ps)};
 }
 
 /* Returns when all engines are free. */
 static uint64_t barrier(struct clock *clock)
 {
-    struct lost lost = lost_until_end(clock);
-    clock->idle_ps += lost.idle_ps;
-    clock->wait_ps[lost.class] += lost.wait_ps;
+    struct gap gap = gap_until_end(clock);
+    clock->idle_ps += gap.idle_ps;
+    clock->wait_ps[gap.class] += gap.wait_ps;
     for (int e = 0; e < N_ENGINES; e++)
-        clock->engine_free_ps[e] = lost.end_ps;
-    return lost.end_ps;
+        clock->engine_free_ps[e] = gap.end_ps;
+    return gap.end_ps;
 }
 
 void clock_idle_until(struct clock *clock, uint64_t ps)
@@ -283,8 +283,8 @@ void clock_replan(struct clock *clock, const struct program *const before[N_PROG
 
 struct standby clock_standby(const struct clock *clock, uint64_t wait_power_mw, uint64_t idle_power_mw)
 {
-    struct lost lost = lost_until_end(clock);
-    wide_int wait_ps = lost.wait_ps, idle_ps = (wide_int)clock->idle_ps + lost.idle_ps - lost.end_ps;
+    struct gap gap = gap_until_end(clock);
+    wide_int wait_ps = gap.wait_ps, idle_ps = (wide_int)clock->idle_ps + gap.idle_ps - gap.end_ps;
     for (int c = 0; c < N_KERNEL_CLASSES; c++)
         wait_ps += clock->wait_ps[c];
     if (clock->has_failed)
@@ -309,11 +309,11 @@ void clock_ledger(const struct clock *clock, const struct program *const program
         ledger->wait_ps[c] = clock->wait_ps[c];
         ledger->wait_energy_fj += (wide_uint)wait_power_mw * clock->wait_ps[c];
     }
-    struct lost lost = lost_until_end(clock);
-    ledger->wait_ps[lost.class] += lost.wait_ps;
-    ledger->wait_energy_fj += (wide_uint)wait_power_mw * lost.wait_ps;
+    struct gap gap = gap_until_end(clock);
+    ledger->wait_ps[gap.class] += gap.wait_ps;
+    ledger->wait_energy_fj += (wide_uint)wait_power_mw * gap.wait_ps;
     ledger->off_ps = clock->has_failed ? end_ps - clock->failed_ps : 0;
-    ledger->idle_ps = clock->idle_ps + lost.idle_ps + end_ps - ledger->off_ps - lost.end_ps;
+    ledger->idle_ps = clock->idle_ps + gap.idle_ps + end_ps - ledger->off_ps - gap.end_ps;
     ledger->idle_energy_fj = (wide_uint)idle_power_mw * ledger->idle_ps;
     ledger->end_ps = end_ps;
     ledger_validate(ledger);

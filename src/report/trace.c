@@ -419,7 +419,8 @@ enum status trace_write(const char *path, const struct plan *plans, int n_plans,
                         const struct mark *marks, size_t n_marks, uint64_t max_bytes, struct fault *fault)
 {
     struct trace *trace = NULL;
-    if (trace_open(path, plans, n_plans, run, max_bytes, &trace, fault) != STATUS_OK || !trace)
+    trace_open(path, plans, n_plans, run, max_bytes, &trace, fault);
+    if (!trace)
         return fault->status;
     trace_marks(trace, marks, n_marks, fault);
     return trace_close(trace, fault);

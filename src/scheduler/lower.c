@@ -269,8 +269,8 @@ static void stretch(struct cost *cost, double share)
 {
     if (share == 1)
         return;
-    cost->time_ps = (uint64_t)((double)cost->time_ps / share + 0.5);
-    cost->energy_fj[ENERGY_STATIC] = (uint64_t)((double)cost->energy_fj[ENERGY_STATIC] / share + 0.5);
+    cost->time_ps = cost_whole((double)cost->time_ps / share);
+    cost->energy_fj[ENERGY_STATIC] = cost_whole((double)cost->energy_fj[ENERGY_STATIC] / share);
 }
 
 /* An all-reduce goes at the pace of its slowest link. */

@@ -34,17 +34,18 @@ static double largest_sum(const struct program *program, double steps)
 enum status course_check_size(const struct course *course, struct fault *fault)
 {
     const struct training *training = course->training;
+    const int64_t left = training_steps(training) - course->step;
     const double most = 0x1p63; /* half of what 64 bits hold: evaluations and handovers come on top */
     for (int id = 0; id < N_PROGRAMS; id++)
         for (int d = 0; d < training->plan.n_devices; d++) {
             int is_step = id == PROGRAM_TRAIN || id == PROGRAM_LOW;
-            double sum = largest_sum(&training->plan.programs[id][d], is_step ? (double)training_steps(training) : 1);
+            double sum = largest_sum(&training->plan.programs[id][d], is_step ? (double)left : 1);
             if (sum >= most)
                 return fault_set(
                     fault, STATUS_USAGE,
                     "%s: expected a run of which a ledger can count all (9.2e18 ps, FLOP, bytes and cells of "
                     "a device), found %.2g on %s in %" PRId64 " steps: take fewer, or a faster device",
-                    training->job->source, sum, training->machine.specs[d].name, training_steps(training));
+                    training->job->source, sum, training->machine.specs[d].name, left);
         }
     return STATUS_OK;
 }

@@ -294,7 +294,7 @@ static enum status strike(struct course *course, struct fault *fault)
     status = recover(&striking, fault);
     striking.told->recovery_ps = course->now_ps - begin_ps;
     striking.told->recovery_fj = course_energy_fj(course) - begin_fj;
-    return status;
+    return status == STATUS_OK ? course_check_size(course, fault) : status;
 }
 
 enum status faults_strike(struct course *course, struct fault *fault)

@@ -89,7 +89,7 @@ enum switch_state course_mode(const struct course *course);
 /* Local. What one run of each program of the plan costs. */
 void course_price(struct course *course);
 
-/* Local. Fault STATUS_USAGE: the whole run is more than ledgers count. */
+/* Local. Fault STATUS_USAGE: what is left of the run is more than ledgers count, with the plan of now. */
 enum status course_check_size(const struct course *course, struct fault *fault);
 
 /* Local. Energy of all devices until now, working, waiting and idle; at the end it is that of all ledgers. */
